@@ -1,0 +1,41 @@
+# Everything runs in .venv, made here from python3 alone.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+JOBS ?= 2
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+
+.PHONY: demo test integration lint slow bench clean
+
+demo: .venv/.base
+	$(BIN)/nngraph study --out results/demo
+
+test: .venv/.test
+	$(BIN)/python -m nngraph.nulls._kernels
+	$(BIN)/python -m pytest -n $(JOBS) -q -m "not slow"
+	$(MAKE) lint
+
+lint: .venv/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+integration: .venv/.test
+	@echo "integration: notebooks, docs, browser and cluster checks come into being here"
+
+slow: .venv/.test
+	$(BIN)/python -m pytest -q -m slow
+
+bench: .venv/.test
+	$(BIN)/python -m benchmarks
+
+.venv/.base: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) -e .
+	touch $@
+
+.venv/.test: .venv/.base
+	$(PIP) -e ".[test]"
+	touch $@
+
+clean:
+	rm -rf .venv results .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,62 @@
+"""nngraph: neural networks as signed, weighted, multipartite graphs.
+
+Every name below is imported when it is first used, so that ``import nngraph`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_SUBPACKAGES = ("datasets", "io", "nulls", "ops", "plot")
+_NAMES = {
+    "Block": "graph",
+    "Link": "graph",
+    "NeuralGraph": "graph",
+    "Part": "graph",
+    "Study": "studies",
+    "applied": "convert.torch",
+    "evaluate": "evaluation",
+    "from_igraph": "convert.igraph",
+    "from_matrices": "convert.matrices",
+    "from_networkx": "convert.networkx",
+    "from_torch": "convert.torch",
+    "load": "io.native",
+    "load_state": "convert.files",
+    "save": "io.native",
+    "to_torch": "convert.torch",
+    "train": "training",
+}
+
+__all__ = ["__version__", *sorted([*_NAMES, *_SUBPACKAGES])]
+
+if TYPE_CHECKING:
+    from nngraph import datasets as datasets
+    from nngraph import io as io
+    from nngraph import nulls as nulls
+    from nngraph import ops as ops
+    from nngraph import plot as plot
+    from nngraph.convert.igraph import from_igraph
+    from nngraph.convert.matrices import from_matrices
+    from nngraph.convert.networkx import from_networkx
+    from nngraph.convert.torch import applied, from_torch, to_torch
+    from nngraph.evaluation import evaluate
+    from nngraph.graph import Block, Link, NeuralGraph, Part
+    from nngraph.io.native import load, save
+    from nngraph.studies import Study
+
+
+def __getattr__(name: str) -> object:
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"nngraph.{name}")
+    if name in _NAMES:
+        value = getattr(importlib.import_module(f"nngraph.{_NAMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'nngraph' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

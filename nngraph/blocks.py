@@ -1,0 +1,461 @@
+"""A block: all edges of one weight matrix, held dense with a mask or, when few are present, as compressed rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from nngraph.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import scipy.sparse
+
+__all__ = ["SPARSE_BELOW", "Block", "Edges", "Origin"]
+
+SPARSE_BELOW = 0.05
+"""Share of present edges below which a block is held as compressed sparse rows."""
+
+
+class Edges(NamedTuple):
+    """The present edges of a block, row-major over (n_target, n_source)."""
+
+    source: np.ndarray
+    """(n_edges,) index within the source part."""
+    target: np.ndarray
+    """(n_edges,) index within the target part."""
+    weight: np.ndarray
+    """(n_edges,) weight."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where in a torch model a block comes from, so that it can be written back."""
+
+    parameter: str
+    """Name of the parameter in the model, for example ``"encoder.fc1.weight"``."""
+    shape: tuple[int, ...]
+    """Shape of the whole parameter."""
+    layout: str = "linear"
+    """How the parameter holds the matrix: "linear" (n_target, n_source); "transposed"; "convolution" (rows are output
+    channels, the rest flattened, groups spread over a block-diagonal support); "unrolled"; or "channel", which can't be
+    written back."""
+    rows: tuple[int, int] | None = None
+    """First and last (exclusive) row of the parameter, where it packs several matrices."""
+    groups: int = 1
+    """Number of groups of a convolution."""
+    bias: str | None = None
+    """Name of the bias parameter."""
+    bias_rows: tuple[int, int] | None = None
+    """First and last (exclusive) entry of the bias parameter."""
+    entries: np.ndarray | None = dataclasses.field(default=None, compare=False, repr=False)
+    """For layout "unrolled": for each cell of the block in edge order, its flat index in the parameter."""
+
+    @property
+    def key(self) -> tuple[str, tuple[int, int] | None]:
+        """What two blocks share when they are views of one matrix (tied weights)."""
+        return (self.parameter, self.rows)
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array.setflags(write=False)
+    return array
+
+
+class Block:
+    """All edges of one weight matrix, from one source part to one target part. Immutable.
+
+    Make one by :meth:`from_dense` or :meth:`from_csr`; both take over the arrays that they are given. A block whose
+    share of present edges is below :data:`SPARSE_BELOW` is held as compressed sparse rows; every method works on both.
+
+    Attributes
+    ----------
+    name, source, target : str
+        The block's own name and the names of its two parts.
+    shape : tuple of int
+        (n_target, n_source), the orientation of a Linear weight.
+    n_edges : int
+        Number of edges present.
+    bias : numpy.ndarray or None
+        (n_target,).
+    dtype : str
+        The model's own dtype; "bfloat16" is held as float32.
+    origin : Origin or None
+        The parameter that the block was read from.
+    raw : numpy.ndarray or None
+        The parameter's own values in the layout of ``shape``, kept where they differ in any bit from ``weights``
+        (values under a mask, negative zeros) and the block was not edited.
+    """
+
+    __slots__ = (
+        "_csr",
+        "_mask",
+        "_weights",
+        "bias",
+        "dtype",
+        "n_edges",
+        "name",
+        "origin",
+        "raw",
+        "shape",
+        "source",
+        "target",
+    )
+
+    name: str
+    source: str
+    target: str
+    shape: tuple[int, int]
+    n_edges: int
+    bias: np.ndarray | None
+    dtype: str
+    origin: Origin | None
+    raw: np.ndarray | None
+    _weights: np.ndarray | None
+    _mask: np.ndarray | None
+    _csr: tuple[np.ndarray, np.ndarray, np.ndarray] | None
+
+    def __init__(self) -> None:
+        raise TypeError("make a Block by Block.from_dense or Block.from_csr")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a Block is immutable; use block.replace({name}=...) for a changed copy")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, ({slot: getattr(self, slot) for slot in self.__slots__},))
+
+    # ------------------------------------------------------------------ making
+
+    @classmethod
+    def _new(cls, **slots: object) -> Block:
+        block = object.__new__(cls)
+        for slot, value in slots.items():
+            object.__setattr__(block, slot, value)
+        return block
+
+    @classmethod
+    def from_dense(
+        cls,
+        name: str,
+        source: str,
+        target: str,
+        weights: np.ndarray,
+        mask: np.ndarray | None = None,
+        *,
+        bias: np.ndarray | None = None,
+        dtype: str | None = None,
+        origin: Origin | None = None,
+        raw: np.ndarray | None = None,
+    ) -> Block:
+        """Make a block of a (n_target, n_source) array; ``mask`` is True where an edge is present (None: everywhere).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Block.from_dense("fc", "in", "out", np.array([[0.5, -1.0]]))
+        Block 'fc': in 2 -> out 1, 2 edges, 50.0 % negative, float64
+        """
+        if weights.dtype.kind != "f":
+            weights = weights.astype(np.float64)
+        n_target, n_source = weights.shape
+        n_edges = weights.size
+        csr = None
+        if mask is not None:
+            n_edges = int(np.count_nonzero(mask))
+            if n_edges == weights.size:
+                mask = None
+            elif n_edges < SPARSE_BELOW * weights.size:
+                flat = np.flatnonzero(mask)
+                indptr = np.zeros(n_target + 1, dtype=np.int64)
+                np.cumsum(np.count_nonzero(mask, axis=1), out=indptr[1:])
+                indices = (flat % n_source).astype(np.int32)
+                csr = (_frozen(indptr), _frozen(indices), _frozen(weights.ravel()[flat]))
+            else:
+                weights = np.where(mask, weights, weights.dtype.type(0))
+        return cls._new(
+            name=name,
+            source=source,
+            target=target,
+            shape=(n_target, n_source),
+            n_edges=n_edges,
+            bias=None if bias is None else _frozen(bias),
+            dtype=dtype or str(weights.dtype),
+            origin=origin,
+            raw=None if raw is None else _frozen(raw),
+            _weights=None if csr is not None else _frozen(weights),
+            _mask=None if csr is not None or mask is None else _frozen(mask),
+            _csr=csr,
+        )
+
+    @classmethod
+    def from_csr(
+        cls,
+        name: str,
+        source: str,
+        target: str,
+        shape: tuple[int, int],
+        indptr: np.ndarray,
+        indices: np.ndarray,
+        data: np.ndarray,
+        *,
+        bias: np.ndarray | None = None,
+        dtype: str | None = None,
+        origin: Origin | None = None,
+        raw: np.ndarray | None = None,
+    ) -> Block:
+        """Make a block of compressed sparse rows (one row per target, columns sorted, no duplicates)."""
+        if data.dtype.kind != "f":
+            data = data.astype(np.float64)
+        n_target, n_source = shape
+        sparse = (
+            _frozen(indptr.astype(np.int64, copy=False)),
+            _frozen(indices.astype(np.int32, copy=False)),
+            _frozen(data),
+        )
+        if len(data) >= SPARSE_BELOW * n_target * n_source:
+            rows = np.repeat(np.arange(n_target), np.diff(indptr))
+            weights = np.zeros(shape, dtype=data.dtype)
+            weights[rows, indices] = data
+            mask = np.zeros(shape, dtype=bool)
+            mask[rows, indices] = True
+            return cls.from_dense(name, source, target, weights, mask, bias=bias, dtype=dtype, origin=origin, raw=raw)
+        return cls._new(
+            name=name,
+            source=source,
+            target=target,
+            shape=(int(n_target), int(n_source)),
+            n_edges=len(data),
+            bias=None if bias is None else _frozen(bias),
+            dtype=dtype or str(data.dtype),
+            origin=origin,
+            raw=None if raw is None else _frozen(raw),
+            _weights=None,
+            _mask=None,
+            _csr=sparse,
+        )
+
+    def replace(self, **changes: object) -> Block:
+        """Return a copy with other names, bias, origin or dtype; the edges are shared."""
+        unknown = set(changes) - {"name", "source", "target", "bias", "origin", "dtype", "raw"}
+        if unknown:
+            raise ArgumentError(f"Block.replace: got {sorted(unknown)}; edges change by with_values or with_matrix.")
+        bias = changes.get("bias")
+        if isinstance(bias, np.ndarray):
+            _frozen(bias)
+        return self._new(**({slot: getattr(self, slot) for slot in self.__slots__} | changes))
+
+    def with_values(self, values: np.ndarray) -> Block:
+        """Return the block with the same edges present and other weights, given in edge order."""
+        if values.shape != (self.n_edges,):
+            raise ArgumentError(
+                f"block '{self.name}': got weights of shape {values.shape}; expected ({self.n_edges},), one per edge."
+            )
+        if self._csr is not None:
+            return self._edited(_csr=(*self._csr[:2], _frozen(values)))
+        if self._mask is None:
+            return self._edited(_weights=_frozen(values.reshape(self.shape)))
+        weights = np.zeros(self.shape, dtype=values.dtype)
+        weights[self._mask] = values
+        return self._edited(_weights=_frozen(weights))
+
+    def with_support(self, keep: np.ndarray) -> Block:
+        """Return the block with only the edges for which ``keep``, a bool array in edge order, is True."""
+        if keep.shape != (self.n_edges,) or keep.dtype != bool:
+            raise ArgumentError(
+                f"block '{self.name}': got a support of shape {keep.shape} and type {keep.dtype}; "
+                f"expected ({self.n_edges},) of bool, one per edge."
+            )
+        if keep.all():
+            return self
+        if self._csr is not None:
+            indptr, indices, data = self._csr
+            counts = np.concatenate([[0], np.cumsum(keep)])
+            return self._edited(
+                n_edges=int(counts[-1]),
+                _csr=(_frozen(counts[indptr]), _frozen(indices[keep]), _frozen(data[keep])),
+            )
+        if self._mask is None:
+            mask = keep.reshape(self.shape).copy()
+        else:
+            mask = self._mask.copy()
+            mask[self._mask] = keep
+        return self.with_matrix(self._dense_weights(), mask)
+
+    def with_matrix(self, weights: np.ndarray, mask: np.ndarray | None = None) -> Block:
+        """Return the block with other edges, given as a (n_target, n_source) array and its mask (taken over)."""
+        if weights.shape != self.shape:
+            raise ArgumentError(f"block '{self.name}': got weights of shape {weights.shape}; expected {self.shape}.")
+        return Block.from_dense(
+            self.name,
+            self.source,
+            self.target,
+            weights,
+            mask,
+            bias=self.bias,
+            dtype=self.dtype,
+            origin=self.origin,
+        )
+
+    def transposed(self) -> Block:
+        """Return the block with rows and columns exchanged, from its target to its source, without a bias."""
+        shape = (self.shape[1], self.shape[0])
+        if self._csr is not None:
+            by_column = self.csr().T.tocsr()  # keeps explicit zeros, sorts rows within a column
+            return self._edited(
+                shape=shape,
+                source=self.target,
+                target=self.source,
+                bias=None,
+                _csr=tuple(
+                    _frozen(a)
+                    for a in (by_column.indptr.astype(np.int64), by_column.indices.astype(np.int32), by_column.data)
+                ),
+            )
+        weights, mask = (None if a is None else _frozen(np.ascontiguousarray(a.T)) for a in (self._weights, self._mask))
+        return self._edited(
+            shape=shape, source=self.target, target=self.source, bias=None, _weights=weights, _mask=mask
+        )
+
+    def _edited(self, **changes: object) -> Block:
+        return self._new(**({slot: getattr(self, slot) for slot in self.__slots__} | {"raw": None} | changes))
+
+    # ----------------------------------------------------------------- reading
+
+    @property
+    def n_target(self) -> int:
+        """Number of rows: the size of the target part."""
+        return self.shape[0]
+
+    @property
+    def n_source(self) -> int:
+        """Number of columns: the size of the source part."""
+        return self.shape[1]
+
+    @property
+    def is_sparse(self) -> bool:
+        """True when the block is held as compressed sparse rows."""
+        return self._csr is not None
+
+    @property
+    def density(self) -> float:
+        """Share of the n_target * n_source possible edges that are present (0.0 for a block without cells)."""
+        cells = self.shape[0] * self.shape[1]
+        return self.n_edges / cells if cells else 0.0
+
+    @property
+    def values(self) -> np.ndarray:
+        """(n_edges,) weights of the present edges in edge order, read-only; no copy for a complete or sparse block."""
+        if self._csr is not None:
+            return self._csr[2]
+        weights = self._dense_weights()
+        return weights.reshape(-1) if self._mask is None else _frozen(weights[self._mask])
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(n_target, n_source) weights, 0 where no edge is present, read-only (built on demand for a sparse block)."""
+        return self.dense()
+
+    @property
+    def mask(self) -> np.ndarray | None:
+        """(n_target, n_source) bool, True where an edge is present; None when every edge is."""
+        if self._csr is None:
+            return self._mask
+        mask = np.zeros(self.shape, dtype=bool)
+        mask[self.rows(), self._csr[1]] = True
+        return _frozen(mask)
+
+    def _dense_weights(self) -> np.ndarray:
+        weights = self._weights
+        assert weights is not None
+        return weights
+
+    def dense(self) -> np.ndarray:
+        """Return the (n_target, n_source) weights, 0 where no edge is present, read-only."""
+        if self._csr is None:
+            return self._dense_weights()
+        weights = np.zeros(self.shape, dtype=self._csr[2].dtype)
+        weights[self.rows(), self._csr[1]] = self._csr[2]
+        return _frozen(weights)
+
+    def csr_arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return (indptr, indices, data): one row per target, columns sorted, present zero weights included."""
+        if self._csr is not None:
+            return self._csr
+        if self._mask is None:
+            n_target, n_source = self.shape
+            indptr = np.arange(n_target + 1, dtype=np.int64) * n_source
+            indices = np.tile(np.arange(n_source, dtype=np.int32), n_target)
+            return indptr, indices, self.values
+        indptr = np.zeros(self.shape[0] + 1, dtype=np.int64)
+        np.cumsum(np.count_nonzero(self._mask, axis=1), out=indptr[1:])
+        return indptr, np.nonzero(self._mask)[1].astype(np.int32), self.values
+
+    def csr(self) -> scipy.sparse.csr_array:
+        """Return a scipy ``csr_array`` of shape (n_target, n_source); a present weight of 0 is an explicit zero."""
+        import scipy.sparse
+
+        indptr, indices, data = self.csr_arrays()
+        return scipy.sparse.csr_array((data, indices, indptr), shape=self.shape)
+
+    def rows(self) -> np.ndarray:
+        """Return the (n_edges,) target index of each edge, int32."""
+        if self._csr is None and self._mask is not None:
+            return np.nonzero(self._mask)[0].astype(np.int32)
+        counts = np.diff(self._csr[0]) if self._csr is not None else self.shape[1]
+        return np.repeat(np.arange(self.shape[0], dtype=np.int32), counts)
+
+    def edges(self) -> Edges:
+        """Return the present edges as (source, target, weight) arrays in edge order."""
+        _, indices, data = self.csr_arrays()
+        return Edges(indices, self.rows(), data)
+
+    # --------------------------------------------------------------- comparing
+
+    def same_support(self, other: Block) -> bool:
+        """Tell whether the same edges are present in both blocks."""
+        if self.shape != other.shape or self.n_edges != other.n_edges:
+            return False
+        if self._csr is None and other._csr is None:
+            if self._mask is None or other._mask is None:
+                return self._mask is other._mask
+            return bool(np.array_equal(self._mask, other._mask))
+        return all(np.array_equal(a, b) for a, b in zip(self.csr_arrays()[:2], other.csr_arrays()[:2], strict=True))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Block):
+            return NotImplemented
+        return (
+            (self.name, self.source, self.target, self.dtype) == (other.name, other.source, other.target, other.dtype)
+            and self.same_support(other)
+            and bool(np.array_equal(self.values, other.values))
+            and _same_bias(self.bias, other.bias)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __iter__(self) -> Iterator[object]:
+        raise TypeError("a Block is not iterable; use block.edges(), block.values or block.dense()")
+
+    def __repr__(self) -> str:
+        n_target, n_source = self.shape
+        negative = 100 * np.count_nonzero(self.values < 0) / self.n_edges if self.n_edges else 0.0
+        present = "" if self.n_edges == n_target * n_source else f" ({100 * self.density:.3g} % of all pairs)"
+        return (
+            f"Block {self.name!r}: {self.source} {n_source} -> {self.target} {n_target}, "
+            f"{self.n_edges:,} edges{present}, {negative:.1f} % negative, {self.dtype}"
+        )
+
+
+def _same_bias(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    return a is b if a is None or b is None else bool(np.array_equal(a, b))
+
+
+def _rebuild(slots: dict[str, object]) -> Block:
+    for value in slots.values():
+        for array in value if isinstance(value, tuple) else (value,):
+            if isinstance(array, np.ndarray):
+                _frozen(array)
+    return Block._new(**slots)

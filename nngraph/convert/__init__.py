@@ -1,0 +1,1 @@
+"""Conversions between NeuralGraph and torch models, igraph, networkx, matrices and weight files."""

@@ -1,0 +1,101 @@
+"""Plain weight matrices to a NeuralGraph (the way back is ``G.to_matrices()``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from nngraph.blocks import Block
+from nngraph.errors import ArgumentError
+from nngraph.graph import NeuralGraph, Part
+
+__all__ = ["from_matrices"]
+
+
+def from_matrices(
+    matrices: Sequence[np.ndarray],
+    masks: Sequence[np.ndarray | None] | None = None,
+    *,
+    biases: Sequence[np.ndarray | None] | None = None,
+    zeros: Literal["drop", "keep"] = "drop",
+) -> NeuralGraph:
+    """Chain weight matrices into a graph: part 0, block "0", part 1, block "1", and so on.
+
+    Parameters
+    ----------
+    matrices : sequence of (n_target, n_source) arrays
+        Rows of one matrix are the columns of the next. Copied.
+    masks : sequence of bool arrays or None, optional
+        True where an edge is present; values under False are ignored.
+    biases : sequence of (n_target,) arrays or None, optional
+        One per matrix.
+    zeros : "drop" or "keep"
+        Whether a weight of exactly 0 is an edge, where no mask says so.
+
+    Raises
+    ------
+    ArgumentError
+        If shapes do not chain, or a weight is complex, NaN or infinite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nngraph as nng
+    >>> G = nng.from_matrices([np.ones((3, 2)), -np.ones((1, 3))])
+    >>> [part.size for part in G.parts], G.n_edges
+    ([2, 3, 1], 9)
+    """
+    if zeros not in ("drop", "keep"):
+        raise ArgumentError(f"zeros: got {zeros!r}; expected 'drop' or 'keep'.")
+    matrices = [np.asarray(matrix) for matrix in matrices]
+    if not matrices:
+        raise ArgumentError("matrices: got none; expected at least one (n_target, n_source) array.")
+    masks = _one_each("masks", masks, len(matrices))
+    biases = _one_each("biases", biases, len(matrices))
+    blocks = []
+    for i, (matrix, mask, bias) in enumerate(zip(matrices, masks, biases, strict=True)):
+        if matrix.ndim != 2 or matrix.dtype.kind not in "fiub":
+            raise ArgumentError(
+                f"matrix {i}: got shape {matrix.shape} and type {matrix.dtype}; "
+                "expected a real (n_target, n_source) array."
+            )
+        if i and matrix.shape[1] != matrices[i - 1].shape[0]:
+            raise ArgumentError(
+                f"matrix {i}: got {matrix.shape[1]} columns; expected {matrices[i - 1].shape[0]}, "
+                f"the rows of matrix {i - 1}."
+            )
+        dtype = matrix.dtype if matrix.dtype.kind == "f" else np.dtype(np.float64)
+        if mask is not None:
+            mask = np.array(mask)
+            if mask.shape != matrix.shape or mask.dtype != bool:
+                raise ArgumentError(
+                    f"mask {i}: got shape {mask.shape} and type {mask.dtype}; expected bool of shape {matrix.shape}."
+                )
+        elif zeros == "drop":
+            mask = matrix != 0
+        present = matrix if mask is None else matrix[mask]
+        if not np.isfinite(present).all():
+            n_bad = int(np.count_nonzero(~np.isfinite(present)))
+            raise ArgumentError(f"matrix {i}: got {n_bad} NaN or infinite weights; expected finite numbers.")
+        blocks.append(
+            Block.from_dense(
+                str(i),
+                str(i),
+                str(i + 1),
+                np.array(matrix, dtype=dtype),
+                mask,
+                bias=None if bias is None else np.array(bias, dtype=dtype),
+            )
+        )
+    sizes = [matrices[0].shape[1], *(matrix.shape[0] for matrix in matrices)]
+    return NeuralGraph(blocks, [Part(str(i), size) for i, size in enumerate(sizes)])
+
+
+def _one_each(what: str, given: Sequence[np.ndarray | None] | None, n: int) -> Sequence[np.ndarray | None]:
+    if given is None:
+        return [None] * n
+    if len(given) != n:
+        raise ArgumentError(f"{what}: got {len(given)} for {n} matrices; expected one each (None where there is none).")
+    return given

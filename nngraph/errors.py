@@ -1,0 +1,44 @@
+"""The errors of nngraph: each message says where, what was got, what was expected, and what to do next."""
+
+__all__ = [
+    "ArgumentError",
+    "ConvergenceError",
+    "FormatError",
+    "NNGraphError",
+    "RoundTripError",
+    "SizeError",
+    "StudyError",
+    "UnsupportedLayerError",
+]
+
+
+class NNGraphError(Exception):
+    """Base class of every error that nngraph raises on purpose."""
+
+
+class ArgumentError(NNGraphError, ValueError):
+    """An argument has a value outside of what the function accepts."""
+
+
+class UnsupportedLayerError(NNGraphError):
+    """A module of the model cannot be converted faithfully."""
+
+
+class RoundTripError(NNGraphError):
+    """A graph does not fit the model, or the object, that it is to be written to."""
+
+
+class ConvergenceError(NNGraphError):
+    """An iterative method stopped before it reached the tolerance that was asked for."""
+
+
+class FormatError(NNGraphError):
+    """A file, or an object of another library, cannot be read as what it claims to be."""
+
+
+class SizeError(NNGraphError):
+    """A view or a file would be too large to be useful; ``force=True`` goes on all the same."""
+
+
+class StudyError(NNGraphError):
+    """A study folder cannot be used, or belongs to other settings."""
