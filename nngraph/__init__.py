@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from nngraph.convert.igraph import from_igraph
     from nngraph.convert.matrices import from_matrices
     from nngraph.convert.networkx import from_networkx
-    from nngraph.convert.networkx import from_networkx
     from nngraph.convert.torch import applied, from_torch, to_torch
     from nngraph.evaluation import evaluate
     from nngraph.graph import Block, Link, NeuralGraph, Part

@@ -89,8 +89,8 @@ def _torch_state(path: Path) -> dict[str, torch.Tensor]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise FormatError(
-            f"{path}: is a pickle that holds more than weights (a whole model, perhaps); to read it would run code from "
-            f"the file, which nngraph never does. {SAVE_IT}"
+            f"{path}: is a pickle that holds more than weights (a whole model, perhaps); to read it would run code "
+            f"from the file, which nngraph never does. {SAVE_IT}"
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
         raise FormatError(

@@ -132,7 +132,7 @@ def from_igraph(g: igraph.Graph) -> NeuralGraph:
     --------
     >>> import igraph
     >>> import nngraph as nng
-    >>> g = igraph.Graph.Bipartite([0, 0, 1], [(0, 1), (0, 2)])
+    >>> g = igraph.Graph.Bipartite([0, 0, 1], [(0, 2), (1, 2)])
     >>> g.es["weight"] = [0.5, -1.0]
     >>> nng.from_igraph(g)
     NeuralGraph: 2-1, 2 edges, 50.0 % negative
