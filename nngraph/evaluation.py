@@ -308,10 +308,7 @@ def _batches(
 def _pair(data: object) -> tuple[Inputs, np.ndarray]:
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise ArgumentError(f"data: got a {type(data).__name__}; expected a pair (x, y) or a DataLoader of such pairs.")
-    y = as_tensor(data[1]).cpu().numpy()
-    if y.ndim == 0:
-        raise ArgumentError("data: got a single number as y; expected an array with one entry per sample.")
-    return data[0], y
+    return data[0], as_tensor(data[1]).cpu().numpy()
 
 
 def _called(model: nn.Module, batch: object) -> object:
