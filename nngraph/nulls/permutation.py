@@ -37,28 +37,21 @@ def permute(block: Block, seed: np.random.SeedSequence, *, within: Side | None, 
         return block
     from nngraph.nulls import _kernels
 
+    edges = KernelEdges(block)
     stream = _kernels.streams(seed)
-    values = kernel_values(block)
-    layout = Columns(block) if within == "source" else None
-    if layout is not None:
-        values, bounds = layout.gather(values), layout.starts
+    columns = Columns(edges) if within == "source" else None
+    values = edges.values if columns is None else columns.gather(edges.values)
+    if columns is not None:
+        bounds = columns.starts
     else:
-        bounds = row_bounds(block) if within == "target" else np.array([0, len(values)])
+        bounds = edges.indptr if within == "target" else edges.whole
     if by_sign:
-        _kernels.shuffle_by_sign(values, np.empty(0, np.int8), read_only(bounds), *stream)
+        _kernels.shuffle_by_sign(values, np.empty(0, np.int8), bounds, *stream)
     else:
-        _kernels.shuffle(values, read_only(bounds), *stream)
-    if layout is not None:
-        values = layout.scatter(values)
-    return block.with_values(values.astype(block.values.dtype, copy=False))
-
-
-def kernel_values(block: Block) -> np.ndarray:
-    """Return a writable copy of the weights in the precision that the kernels know (float16 is held as float32)."""
-    dtype = block.values.dtype
-    if dtype.itemsize > 8:
-        raise ArgumentError(f"block {block.name!r}: got weights of type {dtype}; null models take up to float64.")
-    return np.array(block.values, dtype=np.float32 if dtype.itemsize < 4 else dtype, order="C")
+        _kernels.shuffle(values, bounds, *stream)
+    if columns is not None:
+        values = columns.scatter(values)
+    return edges.with_values(values)
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
@@ -68,16 +61,43 @@ def read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
-def is_complete(block: Block) -> bool:
-    """Tell whether every source is joined to every target."""
-    return block.n_edges == block.n_target * block.n_source
+class KernelEdges:
+    """The edges of a block as the kernels take them.
 
+    Attributes
+    ----------
+    values : numpy.ndarray
+        (n_edges,) weights, a writable copy; float16 is held as float32.
+    shape : tuple of int
+        (n_target, n_source).
+    complete : bool
+        Whether every source is joined to every target.
+    indptr, indices : numpy.ndarray
+        Compressed rows, read-only; ``indices`` is empty for a complete block.
+    whole : numpy.ndarray
+        Bounds of all edges as one group.
+    """
 
-def row_bounds(block: Block) -> np.ndarray:
-    """Return the (n_target + 1,) bounds of the rows within edge order."""
-    if is_complete(block):
-        return np.arange(block.n_target + 1, dtype=np.int64) * block.n_source
-    return block.csr_arrays()[0]
+    def __init__(self, block: Block) -> None:
+        self._block = block
+        self.shape = block.shape
+        self.complete = block.n_edges == block.n_target * block.n_source
+        if self.complete:
+            indptr, indices, values = np.arange(block.n_target + 1) * block.n_source, np.empty(0, np.int32), block.values
+        else:
+            indptr, indices, values = block.csr_arrays()
+        if values.dtype.itemsize > 8:
+            raise ArgumentError(
+                f"block {block.name!r}: got weights of type {values.dtype}; null models take up to float64."
+            )
+        self.indptr, self.indices = read_only(indptr), read_only(indices)
+        self._dtype = values.dtype
+        self.values = np.array(values, dtype=np.float32 if values.dtype.itemsize < 4 else values.dtype, order="C")
+        self.whole = read_only(np.array([0, len(values)]))
+
+    def with_values(self, values: np.ndarray) -> Block:
+        """Return the block with other weights."""
+        return self._block.with_values(values.astype(self._dtype, copy=False))
 
 
 class Columns:
@@ -85,44 +105,33 @@ class Columns:
 
     Attributes
     ----------
-    complete : bool
-        Whether every edge is present.
     starts : numpy.ndarray
         (n_source + 1,) bounds of the columns.
     """
 
-    def __init__(self, block: Block) -> None:
-        self.shape = block.shape
-        self.complete = is_complete(block)
-        self.indptr, self.indices = kernel_rows(block)
-        if self.complete:
-            counts = np.full(block.n_source, block.n_target)
+    def __init__(self, edges: KernelEdges) -> None:
+        self._edges = edges
+        n_target, n_source = edges.shape
+        if edges.complete:
+            counts = np.full(n_source, n_target)
         else:
-            counts = np.bincount(self.indices, minlength=block.n_source)
+            counts = np.bincount(edges.indices, minlength=n_source)
         self.starts = read_only(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
 
     def gather(self, per_edge: np.ndarray) -> np.ndarray:
         """Return an array in edge order in column order."""
-        if self.complete:
-            return np.ravel(per_edge.reshape(self.shape).T)
         from nngraph.nulls import _kernels
 
-        bits = per_edge.view(f"u{per_edge.dtype.itemsize}")
-        return _kernels.to_columns(read_only(bits), self.indptr, self.indices, self.starts).view(per_edge.dtype)
+        if self._edges.complete:
+            return np.ravel(per_edge.reshape(self._edges.shape).T)
+        bits = read_only(per_edge.view(f"u{per_edge.dtype.itemsize}"))
+        return _kernels.to_columns(bits, self._edges.indptr, self._edges.indices, self.starts).view(per_edge.dtype)
 
     def scatter(self, per_edge: np.ndarray) -> np.ndarray:
         """Return an array in column order in edge order."""
-        if self.complete:
-            return np.ravel(per_edge.reshape(self.shape[::-1]).T)
         from nngraph.nulls import _kernels
 
-        bits = per_edge.view(f"u{per_edge.dtype.itemsize}")
-        return _kernels.from_columns(read_only(bits), self.indptr, self.indices, self.starts).view(per_edge.dtype)
-
-
-def kernel_rows(block: Block) -> tuple[np.ndarray, np.ndarray]:
-    """Return (indptr, indices) as the kernels take them, read-only; ``indices`` is empty for a complete block."""
-    if is_complete(block):
-        return read_only(row_bounds(block)), read_only(np.empty(0, np.int32))
-    indptr, indices, _ = block.csr_arrays()
-    return read_only(indptr), read_only(indices)
+        if self._edges.complete:
+            return np.ravel(per_edge.reshape(self._edges.shape[::-1]).T)
+        bits = read_only(per_edge.view(f"u{per_edge.dtype.itemsize}"))
+        return _kernels.from_columns(bits, self._edges.indptr, self._edges.indices, self.starts).view(per_edge.dtype)
