@@ -70,7 +70,8 @@ def _zero_outside(mask: np.ndarray, weights: np.ndarray) -> np.ndarray:
     if weights.dtype.itemsize > 8:
         return np.where(mask, weights, weights.dtype.type(0))
     every_bit = np.negative(mask.view(np.int8))  # -1 where an edge is present
-    return np.bitwise_and(weights.view(f"i{weights.dtype.itemsize}"), every_bit).view(weights.dtype)
+    bits: np.ndarray = np.bitwise_and(weights.view(f"i{weights.dtype.itemsize}"), every_bit)
+    return bits.view(weights.dtype)
 
 
 class Block:

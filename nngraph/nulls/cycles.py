@@ -14,7 +14,7 @@ import numpy as np
 
 from nngraph._rng import child, generator
 from nngraph.errors import SizeError
-from nngraph.nulls.permutation import read_only
+from nngraph.nulls._edges import read_only
 
 __all__ = ["run_worms"]
 
@@ -74,4 +74,5 @@ def run_worms(
         n_worms = max(n_worms, math.ceil(steps * _PILOT / pilot))
     n_worms += int(generator(child(seed, "parity")).integers(2))
     _kernels.worms(*graph, n_worms, *_kernels.streams(child(seed, "worms")))
-    return _kernels.read_signs(starts, n_out, other, signs, indptr, indices, n_columns)
+    moved: np.ndarray = _kernels.read_signs(starts, n_out, other, signs, indptr, indices, n_columns)
+    return moved

@@ -8,8 +8,8 @@ import numpy as np
 
 from nngraph._rng import child
 from nngraph.blocks import Block
+from nngraph.nulls._edges import Columns, KernelEdges, read_only
 from nngraph.nulls.cycles import run_worms
-from nngraph.nulls.permutation import Columns, KernelEdges, read_only
 
 __all__ = ["DEFAULT_SWEEPS", "rewire_signs"]
 
@@ -48,7 +48,7 @@ def rewire_signs(block: Block, seed: np.random.SeedSequence, *, sweeps: int = DE
     edges = KernelEdges(block)
     signs = np.subtract(edges.values > 0, edges.values < 0, dtype=np.int8)
     moved = _moved_signs(edges, signs, sweeps, child(seed, "signs"))
-    _kernels.shuffle_by_sign(edges.values, moved, edges.whole, *_kernels.streams(child(seed, "magnitudes")))
+    _kernels.shuffle_by_sign(edges.values, read_only(moved), edges.whole, *_kernels.streams(child(seed, "magnitudes")))
     return edges.with_values(edges.values)
 
 
