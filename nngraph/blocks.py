@@ -464,8 +464,9 @@ class Block:
         if self._csr is None and other._csr is None:
             if self._mask is None or other._mask is None:
                 return self._mask is other._mask
-            return bool(np.array_equal(self._mask, other._mask))
-        return all(np.array_equal(a, b) for a, b in zip(self.csr_arrays()[:2], other.csr_arrays()[:2], strict=True))
+            return self._mask is other._mask or bool(np.array_equal(self._mask, other._mask))
+        pairs = zip(self.csr_arrays()[:2], other.csr_arrays()[:2], strict=True)
+        return all(a is b or np.array_equal(a, b) for a, b in pairs)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Block):
