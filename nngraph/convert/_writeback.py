@@ -68,6 +68,7 @@ class WriteBack:
             self._owners.setdefault(id(held.tensor), []).append((modules[number], local))
         self._regions: dict[tuple[int, tuple[int, int]], _Region] = {}
         self._origins: list[tuple[Origin | None, tuple[int, int]]] = []
+        self._used: list[Origin] = []
         self._matrices: list[tuple[_Region, list[int]]] = []
         self._biases: list[tuple[_Region, list[int]]] = []
         self._plan(G)
@@ -80,6 +81,8 @@ class WriteBack:
         ):
             self._plan(G)
         changes: list[tuple[_Region, object, Change]] = []
+        planned = {id(region) for region, _ in (*self._matrices, *self._biases)}
+        idle = [region for region in self._regions.values() if id(region) not in planned]
         for region, numbers in self._matrices:
             blocks = [G.blocks[i] for i in numbers]
             token: tuple[object, ...] = tuple(blocks)
@@ -88,8 +91,12 @@ class WriteBack:
         for region, numbers in self._biases:
             blocks = [G.blocks[i] for i in numbers if G.blocks[i].bias is not None]
             token = tuple(block.bias for block in blocks)
-            if blocks and not region.holds(token):
+            if not blocks:
+                idle.append(region)
+            elif not region.holds(token):
                 changes.append((region, token, region.vector(blocks, [self._used[i] for i in numbers])))
+        for region in idle:  # written by an earlier graph, but not part of this one
+            region.restore()
         for region, token, change in changes:
             region.keep()
             change()
@@ -109,14 +116,14 @@ class WriteBack:
             used = list(self._by_position(G))
         matrices: dict[int, tuple[_Region, list[int]]] = {}
         biases: dict[int, tuple[_Region, list[int]]] = {}
-        self._used: list[Origin] = []
+        origins: list[Origin] = []
         for number, (block, origin) in enumerate(zip(G.blocks, used, strict=True)):
             if origin is None:
                 raise RoundTripError(
                     f"block '{block.name}': got no origin, while other blocks have one; expected the parameter that it "
                     "was read from. Convert the whole graph with from_torch."
                 )
-            self._used.append(origin)
+            origins.append(origin)
             region = self._region(block, origin.parameter, origin.shape, origin.rows)
             _check_shape(block, origin)
             matrices.setdefault(id(region), (region, []))[1].append(number)
@@ -130,6 +137,7 @@ class WriteBack:
         for region in self._regions.values():
             region.forget()
         self._origins = [(block.origin, block.shape) for block in G.blocks]
+        self._used = origins
         self._matrices, self._biases = list(matrices.values()), list(biases.values())
 
     def _by_position(self, G: NeuralGraph) -> Iterable[Origin]:
