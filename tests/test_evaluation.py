@@ -233,7 +233,7 @@ def test_an_evaluator_scores_many_times_and_closes_once_for_all(model):
 
 def test_a_graph_that_fails_is_a_row_and_the_others_go_on(model):
     G = nng.from_torch(model)
-    other = nng.from_matrices([np.ones((4, 6)), np.ones((3, 4))])
+    other = nng.from_torch(mlp((6, 4, 4, 3), rng=0))
     huge = scaled(scaled(G, 1e30), 1e8)  # finite weights, infinite products
     before = bits(model)
     df = evaluate({"good": G, "other": other, "huge": huge, "again": G}, model, (X, Y), ("accuracy", "auc"))
@@ -242,6 +242,14 @@ def test_a_graph_that_fails_is_a_row_and_the_others_go_on(model):
     assert "of 60 samples" in df["status"][4]
     assert df["value"][0] == df["value"][6]
     assert bits(model) == before
+
+
+def test_a_graph_without_origins_is_taken_by_position_or_fails(model):
+    G = nng.from_torch(model)
+    good = nng.from_matrices(G.to_matrices())
+    df = evaluate([good, nng.from_matrices([np.ones((4, 6)), np.ones((3, 4))]), G], model, (X, Y))
+    assert df["status"].str.startswith("failed: ").tolist() == [False, True, False]
+    assert df["value"][0] == df["value"][2]
 
 
 def test_a_metric_that_fails_leaves_the_other_metrics_standing(model):
