@@ -114,7 +114,8 @@ def test_magnitudes_are_uniform_within_each_sign_given_the_signs():
 
 
 def test_trades_and_worms_together_are_uniform_where_edges_are_absent(monkeypatch):
-    monkeypatch.setattr(trades, "_COMMON_COLUMNS", 0)  # take the route of large blocks
+    monkeypatch.setattr(trades, "_FEWEST_COMMON", -1)  # take the route of large blocks
+    monkeypatch.setattr(trades, "_SMALLEST_SHARE", 0)
     for signs in [CYCLIC, *random_supports(3, 8, 10, 40)]:
         space = states(signs)
         assert p_value(sampled(signs, 60 * len(space)), space) > 1e-3
@@ -311,8 +312,8 @@ def test_the_default_length_takes_a_large_block_to_its_plateau(density):
 
     plateau = distance(80)
     assert 0.3 < plateau < 0.5
-    assert distance(None) == pytest.approx(plateau, rel=0.01)
-    assert distance(1) < 0.97 * plateau
+    assert distance(None) == pytest.approx(plateau, rel=0.006)
+    assert distance(1) < 0.994 * plateau  # so the line above can fail
 
 
 def test_signed_degrees_hold_on_tall_and_wide_blocks_of_any_density():
