@@ -143,7 +143,7 @@ def cross_entropy(outputs: np.ndarray, y: np.ndarray) -> float:
     """
     z = outputs.astype(np.float64)
     z -= z.max(axis=1, keepdims=True)
-    return float(np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), y]))
+    return float(np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), y.astype(np.intp)]))
 
 
 def mse(outputs: np.ndarray, y: np.ndarray) -> float:
