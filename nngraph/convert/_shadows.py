@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from nngraph.convert import _steps
 from nngraph.convert._inputs import Input
 from nngraph.convert._layers import Held, Layer, hold
+from nngraph.convert._reading import Space
 from nngraph.convert._steps import constant, distinct, spread, step_name, tensors
 from nngraph.convert._wiring import Wiring
 
@@ -232,10 +233,28 @@ class Shadows(TorchFunctionMode):
         if name in _steps.REDUCTION:
             kept = _steps.reduced(args, kwargs, shadow, out[0])
         elif name in _steps.POOLING:
-            kept = _steps.pooled(shadow, out[0], out[0].dim() - 2 if not name[-2].isdigit() else int(name[-2]))
+            n_axes = int(name[-2]) if name[-2].isdigit() else out[0].dim() - 2
+            kept = _steps.pooled(shadow, out[0], n_axes)
+            if kept is None and self.wiring.conv == "unrolled":
+                kept = self._pool_pixels(_steps.pool_space(name, args, kwargs, out[0], n_axes), shadow, out[0])
         elif name == "pad":
             kept = _steps.padded(args, kwargs, shadow)
         return None if kept is None else [kept]
+
+    def _pool_pixels(self, space: Space | None, shadow: torch.Tensor, out: torch.Tensor) -> torch.Tensor | None:
+        """Return the shadow of a pooled map of pixels: a new part, with one link for each place in the window."""
+        known = self._neurons(shadow)
+        if space is None or known is None:
+            return None
+        n_channels, n_axes = out.shape[-1 - len(space.out)], len(space.out)
+        ids = constant(known.reshape(-1, n_channels * math.prod(space.size)).numpy())
+        if ids is None or (ids < 0).any() or len(np.unique(self.wiring.owner(ids))) != 1:
+            return None
+        windows = space.windows()[:, None, :]
+        pixels = np.where(windows < 0, -1, np.arange(n_channels)[:, None] * math.prod(space.size) + windows)
+        read = np.where(pixels < 0, -1, ids[pixels]).reshape(len(windows), -1)
+        value = self.wiring.pool(read)
+        return spread(self.wiring.ids(value), out, tuple(range(out.dim() - n_axes - 1, out.dim())))
 
     def _join(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], out: torch.Tensor, kind: Literal["identity", "gate"]

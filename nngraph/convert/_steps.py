@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
+
+from nngraph.convert._reading import Space, call_space
+
+POOL_WINDOW = 64
+"""Most places in a pooling window whose pixels are linked one by one."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -154,6 +160,27 @@ def pooled(shadow: torch.Tensor, out: torch.Tensor, n_axes: int) -> torch.Tensor
     """Return the shadow of a map that is pooled or resized over its last axes, if these hold copies of one neuron."""
     kept = collapsed(shadow, tuple(range(shadow.dim() - n_axes, shadow.dim())))
     return None if kept is None else kept.expand(out.shape)
+
+
+def pool_space(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: torch.Tensor, n_axes: int
+) -> Space | None:
+    """Return the windows of a pooling; None where it has no fixed ones, or more than POOL_WINDOW places in each."""
+    given = dict(zip(("input", "kernel_size", "stride", "padding", "dilation"), args, strict=False)) | kwargs
+    size, to = tuple(given["input"].shape[-n_axes:]), tuple(out.shape[-n_axes:])
+    if name.startswith("adaptive"):
+        if any(n % m for n, m in zip(size, to, strict=True)):
+            return None
+        kernel = tuple(n // m for n, m in zip(size, to, strict=True))
+        space = call_space(size, kernel, kernel, 0, 1)
+    elif name.startswith(("max_pool", "avg_pool")):
+        kernel = given["kernel_size"]
+        kernel = (kernel,) * n_axes if isinstance(kernel, int) else tuple(kernel)
+        dilation = given.get("dilation", 1) if name.startswith("max") else 1
+        space = call_space(size, kernel, given.get("stride") or kernel, given.get("padding", 0), dilation)
+    else:
+        return None
+    return space if space.out == to and math.prod(space.kernel) <= POOL_WINDOW else None
 
 
 def mixed(shadow: torch.Tensor, axis: int, out: torch.Tensor) -> torch.Tensor | None:

@@ -114,6 +114,16 @@ class Wiring:
                 self.arrows.append(Arrow(source, value, "replica", index))
         return self._copies[key]
 
+    def pool(self, ids: np.ndarray) -> int:
+        """Return a value whose neurons each pool some of another's, given as (places in a window, neurons) ids."""
+        value = self.value(ids.shape[1], None, fixed=True)
+        source = int(self.owner(ids.max(keepdims=True))[0, 0])
+        for row in ids:
+            index = np.where(row < 0, -1, row - self.values[source].offset)
+            self.arrows.append(Arrow(source, value, "replica", index))
+        self.values[source].uses += 1
+        return value
+
     def combine(self, a: np.ndarray, b: np.ndarray, kind: Literal["identity", "gate"]) -> np.ndarray | None:
         """Return the ids of a sum ("identity") or product ("gate"), given the ids of its two operands at each place."""
         for first, second in ((b, a), (a, b)):
