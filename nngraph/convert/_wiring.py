@@ -230,7 +230,7 @@ class Wiring:
             here = [self._cell(layer, f"l{depth}{end}", source, suffix) for end in directions]
             outputs += here
             source = here[0]
-            if len(here) > 1:
+            if len(here) > 1 and depth + 1 < module.num_layers:
                 ids = np.concatenate([self.ids(value) for value in here])
                 self.used(ids)
                 source = self.copy(ids, f"{layer.name}.l{depth + 1}{suffix}")

@@ -180,6 +180,7 @@ class _Region:
         self._token: tuple[object, ...] | None = None
         self._version = -1
         self._kept: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._effective: list[tuple[dict[str, object], str, object]] = []
         self._dirty = False
 
     # -------------------------------------------------------------------- state
@@ -207,9 +208,11 @@ class _Region:
         """Keep the model's own bits before the first write."""
         if not self._dirty:
             if not self._kept:
-                self._kept = [(t, torch.empty_like(t)) for t in self._touched()]
+                masks = [module._buffers[f"{local}_mask"] for module, local in self._pruned]
+                self._kept = [(t, torch.empty_like(t)) for t in (self.tensor, *masks) if t is not None]
             for tensor, copy in self._kept:
                 copy.copy_(tensor)
+            self._effective = [(vars(module), local, vars(module).get(local)) for module, local in self._pruned]
             self._dirty = True
 
     def restore(self) -> None:
@@ -217,15 +220,9 @@ class _Region:
         if self._dirty:
             for tensor, copy in self._kept:
                 tensor.copy_(copy)
+            for attributes, local, value in self._effective:
+                attributes[local] = value
             self._dirty, self._token = False, None
-
-    def _touched(self) -> list[torch.Tensor]:
-        if self.held.mask is None:
-            return [self.tensor]
-        effective = [vars(module).get(local) for module, local in self._pruned]
-        masks = [module._buffers[f"{local}_mask"] for module, local in self._pruned]
-        tensors = [*masks, *effective]
-        return [self.tensor, *(t.detach()[self.rows[0] : self.rows[1]] for t in tensors if t is not None)]
 
     # ------------------------------------------------------------------ writing
 
@@ -310,17 +307,14 @@ class _Region:
     @torch.no_grad()
     def _mask(self, present: np.ndarray) -> None:
         """Make the pruning masks say what is present, and refresh the effective weights."""
-        start, stop = self.rows
-        wanted = torch.from_numpy(present.reshape(self._array.shape))
+        wanted = torch.from_numpy(np.array(present.reshape(self._array.shape)))
         for module, local in self._pruned:
             mask = module._buffers[f"{local}_mask"]
             assert mask is not None
-            mask = mask[start:stop]
-            if not torch.equal((mask != 0).cpu(), wanted):
-                mask.copy_(wanted)
-            effective = vars(module).get(local)
-            if isinstance(effective, torch.Tensor):
-                effective.detach()[start:stop].copy_(self.tensor * mask)
+            rows = mask[self.rows[0] : self.rows[1]]
+            if not torch.equal((rows != 0).cpu(), wanted):
+                rows.copy_(wanted)
+            vars(module)[local] = self.held.tensor.detach() * mask
 
 
 def install_masks(model: nn.Module, G: NeuralGraph) -> None:
