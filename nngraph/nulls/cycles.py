@@ -19,7 +19,7 @@ from nngraph.nulls._edges import read_only
 __all__ = ["run_worms"]
 
 _PILOT = 16
-_FEWEST, _FEWEST_OF_MANY, _MANY = 100, 32, 20_000
+_FEWEST, _FEWEST_OF_MANY, _MANY = 100, 16, 20_000
 """Worms that run in any case: so many, or fewer where there are many edges and each worm is long."""
 
 
