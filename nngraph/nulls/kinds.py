@@ -81,7 +81,7 @@ def kept(kind: str) -> frozenset[str]:
 
     References
     ----------
-    .. [1] M. Jankowski, F. Radicchi, M. A. Serrano, M. Boguna, S. Fortunato, "Task complexity shapes internal
+    .. [1] R. Jankowski, F. Radicchi, M. A. Serrano, M. Boguna, S. Fortunato, "Task complexity shapes internal
        representations and robustness in neural networks", 2025, Table 1. Its ticks for the sign of each edge in rows
        A, C and D cannot hold: on a fixed support they would fix all four degree sequences.
 
@@ -164,7 +164,7 @@ def randomize(
 
     References
     ----------
-    .. [1] M. Jankowski, F. Radicchi, M. A. Serrano, M. Boguna, S. Fortunato, "Task complexity shapes internal
+    .. [1] R. Jankowski, F. Radicchi, M. A. Serrano, M. Boguna, S. Fortunato, "Task complexity shapes internal
        representations and robustness in neural networks", 2025.
     .. [2] C. J. Carstens, "Proof of uniform sampling of binary matrices with fixed row sums and column sums for the
        fast curveball algorithm", Physical Review E 91, 042812, 2015.

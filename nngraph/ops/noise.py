@@ -62,7 +62,7 @@ def add_noise(
 
     References
     ----------
-    .. [1] M. Jankowski, F. Radicchi, M. A. Serrano, M. Boguna, S. Fortunato, "Task complexity shapes internal
+    .. [1] R. Jankowski, F. Radicchi, M. A. Serrano, M. Boguna, S. Fortunato, "Task complexity shapes internal
        representations and robustness in neural networks", 2025.
 
     Examples

@@ -65,7 +65,7 @@ def prune(
 
     References
     ----------
-    .. [1] M. Jankowski, F. Radicchi, M. A. Serrano, M. Boguna, S. Fortunato, "Task complexity shapes internal
+    .. [1] R. Jankowski, F. Radicchi, M. A. Serrano, M. Boguna, S. Fortunato, "Task complexity shapes internal
        representations and robustness in neural networks", 2025.
     .. [2] S. Han, J. Pool, J. Tran, W. Dally, "Learning both weights and connections for efficient neural networks",
        NeurIPS 2015.

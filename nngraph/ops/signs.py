@@ -58,7 +58,7 @@ def flip_signs(
 
     References
     ----------
-    .. [1] M. Jankowski, F. Radicchi, M. A. Serrano, M. Boguna, S. Fortunato, "Task complexity shapes internal
+    .. [1] R. Jankowski, F. Radicchi, M. A. Serrano, M. Boguna, S. Fortunato, "Task complexity shapes internal
        representations and robustness in neural networks", 2025.
 
     Examples
