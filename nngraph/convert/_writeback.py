@@ -134,7 +134,7 @@ class WriteBack:
         self._matrices, self._biases = list(matrices.values()), list(biases.values())
 
     def _by_position(self, G: NeuralGraph) -> Iterable[Origin]:
-        weights = [weight for layer in find_layers(self._model, None)[0] for weight in layer.weights.values()]
+        weights = [weight for layer in find_layers(self._model)[0] for weight in layer.weights.values()]
         expected = [block_shape(weight.origin) for weight in weights]
         got = [block.shape for block in G.blocks]
         if got != expected:

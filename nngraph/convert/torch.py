@@ -128,7 +128,7 @@ def from_torch(
     """
     _check_options(zeros, conv, conv_statistic)
     model = unwrap(model)
-    found, skipped, loose = find_layers(model, layers)
+    found, skipped, loose = find_layers(model, layers, traced=example_input is not None)
     convolutions = [layer.name for layer in found if layer.kind == "convolution"]
     if convolutions and conv is None:
         options = "; ".join(f"conv={name!r}: {what}" for name, what in _POLICIES.items())
