@@ -194,6 +194,7 @@ ENDING = {
     "product of activations": lambda h: (h @ h.T)[:, :1].expand(3, 4),
     "places as features": lambda h: torch.cat([h, h[:1]]).T,
     "written into a buffer": lambda h: torch.zeros(3, 4).index_copy_(0, torch.arange(3), h),
+    "im2col": lambda h: F.unfold(h.view(3, 1, 2, 2), 2, padding=0).view(3, 4),
     "overwritten": lambda h: h.view(3, 4).index_fill_(1, torch.tensor([0]), 1.0),
 }
 
@@ -570,3 +571,30 @@ def test_a_linear_network_of_pixels_is_its_graph(seed, groups, stride, residual)
     G = nng.from_torch(model, conv="unrolled", example_input=x)
     got = run_graph(G, x.flatten(1).numpy())[G.block("out").target]
     np.testing.assert_allclose(got, model(x).detach(), rtol=1e-9, atol=1e-9)
+
+
+def test_a_sequential_with_a_forward_of_its_own_states_no_order():
+    class Skipping(nn.Sequential):
+        def forward(self, x):
+            return self[1](x) + self[0](x)
+
+    G = nng.from_torch(Skipping(linear(), linear()))
+    assert wires(G) == {"0": ("0.in", "0"), "1": ("1.in", "1")}
+
+
+def test_a_module_listed_twice_in_a_sequential_is_two_blocks():
+    layer = linear()
+    G = nng.from_torch(nn.Sequential(layer, nn.ReLU(), layer))
+    assert wires(G) == {"0": ("input", "0"), "0@2": ("0", "0@2")}
+
+
+def test_a_compiled_module_inside_a_model_is_traced_as_what_it_wraps():
+    inner = torch.compile(nn.Sequential(linear(), nn.ReLU()), backend="eager")
+    G = nng.from_torch(Net(lambda m, x: m.b(m.a(x)), a=inner, b=linear()), example_input=X)
+    assert wires(G) == {"a._orig_mod.0": ("input", "a._orig_mod.0"), "b": ("a._orig_mod.0", "b")}
+
+
+def test_inputs_made_in_inference_mode_can_be_traced():
+    with torch.inference_mode():
+        x = torch.ones(2, 4)
+    assert wires(nng.from_torch(Net(lambda m, x: m.a(x), a=linear()), example_input=x)) == {"a": ("input", "a")}

@@ -146,7 +146,8 @@ class Wiring:
 
     def _pairs(self, a: np.ndarray, b: np.ndarray, kind: Literal["identity", "gate"]) -> np.ndarray | None:
         """Return the ids of a sum or product of pieces: one new neuron for each pair, in the order of their places."""
-        pairs = np.stack([a.ravel(), b.ravel()])
+        known = (a >= 0) | (b >= 0)
+        pairs = np.stack([a[known], b[known]])
         _, first, inverse = np.unique(pairs, axis=1, return_index=True, return_inverse=True)
         owners = np.unique(self.owner(np.unique(pairs)))
         if len(first) > sum(self.values[int(v)].size for v in owners if v >= 0):
@@ -157,8 +158,9 @@ class Wiring:
         result = self.value(len(first), None)
         for row in pairs[:, np.sort(first)]:
             self._flow(row, result, kind)
-        ids = self.values[result].offset + rank[inverse.reshape(a.shape)]
-        return np.where((a < 0) & (b < 0), -1, ids)
+        ids = np.full(a.shape, -1)
+        ids[known] = self.values[result].offset + rank[inverse.ravel()]
+        return ids
 
     def _flow(self, index: np.ndarray, result: int, kind: str) -> None:
         """Record that each neuron of a sum or product has as one operand the neuron whose id is given."""

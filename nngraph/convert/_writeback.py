@@ -12,6 +12,7 @@ from torch.nn.utils import prune
 from nngraph.blocks import Block, Origin
 from nngraph.convert._layers import Held, find_layers, hold, unwrap
 from nngraph.convert._layouts import agree, block_shape, check_shape, flat_entries, present_entries
+from nngraph.convert._steps import written
 from nngraph.errors import RoundTripError, UnsupportedLayerError
 from nngraph.graph import NeuralGraph
 
@@ -69,6 +70,7 @@ class WriteBack:
             self._owners.setdefault(id(held.tensor), []).append((modules[number], local))
         self._regions: dict[tuple[int, tuple[int, int]], _Region] = {}
         self._origins: list[tuple[Origin | None, tuple[int, int]]] = []
+        self._used: list[Origin] = []
         self._matrices: list[tuple[_Region, list[int]]] = []
         self._biases: list[tuple[_Region, list[int]]] = []
         self._plan(G)
@@ -110,14 +112,14 @@ class WriteBack:
             used = list(self._by_position(G))
         matrices: dict[int, tuple[_Region, list[int]]] = {}
         biases: dict[int, tuple[_Region, list[int]]] = {}
-        self._used: list[Origin] = []
+        origins: list[Origin] = []
         for number, (block, origin) in enumerate(zip(G.blocks, used, strict=True)):
             if origin is None:
                 raise RoundTripError(
                     f"block '{block.name}': got no origin, while other blocks have one; expected the parameter that it "
                     "was read from. Convert the whole graph with from_torch."
                 )
-            self._used.append(origin)
+            origins.append(origin)
             region = self._region(block, origin.parameter, origin.shape, origin.rows)
             check_shape(block, origin)
             matrices.setdefault(id(region), (region, []))[1].append(number)
@@ -130,6 +132,7 @@ class WriteBack:
                 biases.setdefault(id(region), (region, []))[1].append(number)
         for region in self._regions.values():
             region.forget()
+        self._used = origins
         self._origins = [(block.origin, block.shape) for block in G.blocks]
         self._matrices, self._biases = list(matrices.values()), list(biases.values())
 
@@ -192,13 +195,13 @@ class _Region:
             held is not None
             and len(held) == len(token)
             and all(a is b for a, b in zip(held, token, strict=True))
-            and self._version == _version(self.held.tensor)
+            and self._version == written(self.held.tensor)
         )
 
     def wrote(self, token: tuple[object, ...]) -> None:
         """Note what the parameter holds now."""
         self._token = token
-        self._version = _version(self.held.tensor)
+        self._version = written(self.held.tensor)
 
     def forget(self) -> None:
         """Write again whatever comes next."""
@@ -302,7 +305,7 @@ class _Region:
         if self._stage is not None:
             self.tensor.copy_(self._stage)
         elif not self.held.tensor.is_inference():
-            torch.autograd.graph.increment_version(self.held.tensor)
+            torch.autograd.graph.incrementwritten(self.held.tensor)
 
     @torch.no_grad()
     def _mask(self, present: np.ndarray) -> None:
@@ -343,10 +346,6 @@ def install_masks(model: nn.Module, G: NeuralGraph) -> None:
                 )
             tensor = torch.from_numpy(mask).to(each.tensor.device)
             prune.custom_from_mask(modules[number], local, tensor)  # type: ignore[no-untyped-call]
-
-
-def _version(tensor: torch.Tensor) -> int:
-    return -2 if tensor.is_inference() else tensor._version
 
 
 def _few(items: list[object] | list[str] | list[tuple[int, int]]) -> str:
