@@ -382,3 +382,15 @@ def test_a_compiled_module_inside_a_model_is_traced_as_what_it_wraps():
     inner = torch.compile(nn.Sequential(linear(), nn.ReLU()), backend="eager")
     G = nng.from_torch(Net(lambda m, x: m.b(m.a(x)), a=inner, b=linear()), example_input=X)
     assert wires(G) == {"a._orig_mod.0": ("input", "a._orig_mod.0"), "b": ("a._orig_mod.0", "b")}
+
+
+def test_layers_left_out_end_a_part():
+    model = nn.Sequential(linear(), nn.Conv1d(3, 3, 1), linear(), linear())
+    G = nng.from_torch(model, layers=["0", "2", "3"], example_input=X)
+    assert wires(G) == {"0": ("input", "0"), "2": ("2.in", "2"), "3": ("2", "3")}
+    assert [s.module for s in G.skipped] == ["1"]
+
+
+def test_a_layer_that_the_example_does_not_reach_has_parts_of_its_own():
+    G = nng.from_torch(Net(lambda m, x: m.a(x), a=linear(), b=linear()), example_input=X)
+    assert wires(G) == {"a": ("input", "a"), "b": ("b.in", "b")}
