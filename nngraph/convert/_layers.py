@@ -38,11 +38,6 @@ class Held:
     tensor: torch.Tensor
     mask: torch.Tensor | None = None
 
-    @property
-    def region(self) -> str:
-        """The parameter's own name in the model."""
-        return self.name if self.mask is None else f"{self.name}_orig"
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Weight:

@@ -34,10 +34,9 @@ class Shadows(TorchFunctionMode):
         super().__init__()
         self.wiring = Wiring(conv)
         self.layers = layers
-        self.loose = loose
         self.loose_layers: dict[tuple[int, str], Layer] = {}
         self.held: dict[int, Held] = {}
-        self.alive: list[object] = []  # ids stay unique while their tensors live
+        self.alive: list[torch.Tensor] = []  # ids stay unique while their tensors live
         self.shadow: dict[int, torch.Tensor] = {}
         self.active: set[int] = set()
         self.turned: dict[int, int] = {}
@@ -147,7 +146,7 @@ class Shadows(TorchFunctionMode):
         results = {id(t) for t in tensors(out)}
         for tensor in changed:
             memory = tensor.untyped_storage().data_ptr()
-            for other in (t for t in self.alive if isinstance(t, torch.Tensor)):
+            for other in self.alive:
                 stale = id(other) in self.shadow and id(other) not in results
                 if stale and other.untyped_storage().data_ptr() == memory:
                     del self.shadow[id(other)]
@@ -204,6 +203,7 @@ class Shadows(TorchFunctionMode):
                 return ids
         own = self.wiring.value(size, f"{name or layer.name}.in", fixed=True)
         ids = self.wiring.ids(own)
+        self.alive.append(tensor)
         self.shadow[id(tensor)] = spread(ids, tensor, axes)
         return ids
 

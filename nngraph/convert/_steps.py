@@ -52,14 +52,7 @@ def step_name(func: Callable[..., Any]) -> str:
     if name == "__get__":
         name = getattr(getattr(func, "__self__", None), "__name__", "")
     name = name.strip("_")
-    return {
-        "matmul": "matmul",
-        "mm": "matmul",
-        "bmm": "matmul",
-        "conv1d": "conv",
-        "conv2d": "conv",
-        "conv3d": "conv",
-    }.get(name, name)
+    return {"mm": "matmul", "bmm": "matmul", "conv1d": "conv", "conv2d": "conv", "conv3d": "conv"}.get(name, name)
 
 
 def tensors(tree: Any) -> Iterator[torch.Tensor]:
