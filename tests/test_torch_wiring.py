@@ -136,83 +136,6 @@ def test_sums_share_a_part_and_skips_are_links(name):
     assert sorted(links(G)) == sorted(expected_links)
 
 
-KEEPING = {
-    "activation": F.gelu,
-    "in-place activation": lambda h: h.relu_(),
-    "dropout": lambda h: F.dropout(h, 0.5),
-    "scaling": lambda h: 2 * h / h.norm() - 1,
-    "layer norm": lambda h: F.layer_norm(h, (4,)),
-    "normalize": lambda h: F.normalize(h, dim=-1),
-    "view and back": lambda h: h.view(3, 2, 2).transpose(0, 1).permute(1, 0, 2).reshape(3, 4),
-    "chunk and cat": lambda h: torch.cat(h.chunk(2, dim=-1), -1),
-    "mean over places": lambda h: h.expand(5, 3, 4).mean(0),
-    "maximum over places": lambda h: h.expand(5, 3, 4).max(dim=0).values,
-    "one place": lambda h: h[None].expand(2, 3, 4)[:, 0],
-    "mixing of places": lambda h: torch.softmax(torch.ones(3, 3), -1) @ h,
-    "masking": lambda h: torch.where(h > 0, h, 0.0).masked_fill(h > 1, 0),
-    "cast": lambda h: h.double().float(),
-    "padding of places": lambda h: F.pad(h, (0, 0, 1, 1)),
-}
-
-
-@pytest.mark.parametrize("name", KEEPING)
-def test_steps_that_keep_the_neurons_keep_the_part(name):
-    G = nng.from_torch(Net(lambda m, x: m.b(KEEPING[name](m.a(x))), a=linear(), b=linear()), example_input=X)
-    assert wires(G) == {"a": ("input", "a"), "b": ("a", "b")}
-    assert G.links == ()
-
-
-COPYING = {
-    "slice": (lambda h: h[:, 1:3], [1, 2]),
-    "flip": (lambda h: h.flip(-1), [3, 2, 1, 0]),
-    "interleave": (lambda h: h.view(3, 2, 2).mT.reshape(3, 4), [0, 2, 1, 3]),
-    "repeat": (lambda h: h.repeat(1, 2), [0, 1, 2, 3, 0, 1, 2, 3]),
-    "choice": (lambda h: h[:, [3, 0]], [3, 0]),
-    "with constants": (lambda h: torch.cat([h, torch.ones(3, 2)], -1), [0, 1, 2, 3, -1, -1]),
-    "padded": (lambda h: F.pad(h, (1, 0)), [-1, 0, 1, 2, 3]),
-}
-
-
-@pytest.mark.parametrize("name", COPYING)
-def test_moved_features_are_copies_with_the_right_index(name):
-    move, index = COPYING[name]
-    G = nng.from_torch(Net(lambda m, x: m.b(move(m.a(x))), a=linear(), b=linear(len(index))), example_input=X)
-    assert wires(G)["b"] == ("b.in", "b")
-    (link,) = G.links
-    assert (link.source, link.target, link.kind) == ("a", "b.in", "replica")
-    np.testing.assert_array_equal(link.index, index)
-
-
-ENDING = {
-    "cumulative sum": lambda h: h.cumsum(-1),
-    "sorting": lambda h: h.sort(-1).values,
-    "mixing of features": lambda h: h @ torch.ones(4, 4),
-    "sum of features": lambda h: h.sum(-1, keepdim=True).expand(3, 4),
-    "fourier": lambda h: torch.fft.fft(h).real,
-    "product of activations": lambda h: (h @ h.T)[:, :1].expand(3, 4),
-    "places as features": lambda h: torch.cat([h, h[:1]]).T,
-    "written into a buffer": lambda h: torch.zeros(3, 4).index_copy_(0, torch.arange(3), h),
-    "overwritten": lambda h: h.view(3, 4).index_fill_(1, torch.tensor([0]), 1.0),
-}
-
-
-@pytest.mark.parametrize("name", ENDING)
-def test_what_is_not_understood_ends_the_part(name):
-    G = nng.from_torch(Net(lambda m, x: m.b(ENDING[name](m.a(x))), a=linear(), b=linear()), example_input=X)
-    assert wires(G) == {"a": ("input", "a"), "b": ("b.in", "b")}
-    assert G.links == ()
-
-
-def test_writing_in_place_drops_what_is_known_of_views():
-    def forward(m, x):
-        h = m.a(x)
-        view = h[:, :]
-        h.copy_(h.flip(-1))
-        return m.b(view)
-
-    assert wires(nng.from_torch(Net(forward, a=linear(), b=linear()), example_input=X))["b"] == ("b.in", "b")
-
-
 def test_concatenation_is_a_part_with_a_link_from_each_piece():
     G = nng.from_torch(
         Net(lambda m, x: m.c(torch.cat([m.a(x), m.b(x)], -1)), a=linear(4, 2), b=linear(4, 3), c=linear(5, 1)),
@@ -434,28 +357,40 @@ def test_example_input_may_be_a_mapping():
     assert wires(G) == {"a": ("input", "a")}
 
 
-def test_the_trace_leaves_no_trace():
-    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout(), nn.Flatten(), nn.Linear(32, 2))
-    model[2].eval()
-    model.register_buffer("calls", torch.zeros(()))
-    model.register_forward_pre_hook(lambda m, args: m.calls.add_(1) and None)
-    model[4].weight.grad = torch.ones(2, 32)
-    model[4].bias.requires_grad_(False)
-    state = {key: value.clone() for key, value in model.state_dict().items()}
-    modes = [m.training for m in model.modules()]
-    hooks = [(len(m._forward_hooks), len(m._forward_pre_hooks)) for m in model.modules()]
-    random = torch.get_rng_state()
-    nng.from_torch(model, conv="entry", example_input=torch.randn(1, 1, 6, 6, generator=torch.Generator()))
-    assert torch.equal(torch.get_rng_state(), random)
-    assert [m.training for m in model.modules()] == modes
-    assert [(len(m._forward_hooks), len(m._forward_pre_hooks)) for m in model.modules()] == hooks
-    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
-    assert not model[4].bias.requires_grad
-    assert torch.equal(model[4].weight.grad, torch.ones(2, 32))
-    assert torch.backends.mha.get_fastpath_enabled()
-
-
 def test_wrapped_models_are_converted_as_what_they_wrap():
     model = nn.Sequential(linear(), linear())
     for wrapped in (nn.DataParallel(model), torch.compile(model, backend="eager")):
         assert nng.from_torch(wrapped) == nng.from_torch(model)
+
+
+def test_a_sequential_with_a_forward_of_its_own_states_no_order():
+    class Skipping(nn.Sequential):
+        def forward(self, x):
+            return self[1](x) + self[0](x)
+
+    G = nng.from_torch(Skipping(linear(), linear()))
+    assert wires(G) == {"0": ("0.in", "0"), "1": ("1.in", "1")}
+
+
+def test_a_module_listed_twice_in_a_sequential_is_two_blocks():
+    layer = linear()
+    G = nng.from_torch(nn.Sequential(layer, nn.ReLU(), layer))
+    assert wires(G) == {"0": ("input", "0"), "0@2": ("0", "0@2")}
+
+
+def test_a_compiled_module_inside_a_model_is_traced_as_what_it_wraps():
+    inner = torch.compile(nn.Sequential(linear(), nn.ReLU()), backend="eager")
+    G = nng.from_torch(Net(lambda m, x: m.b(m.a(x)), a=inner, b=linear()), example_input=X)
+    assert wires(G) == {"a._orig_mod.0": ("input", "a._orig_mod.0"), "b": ("a._orig_mod.0", "b")}
+
+
+def test_layers_left_out_end_a_part():
+    model = nn.Sequential(linear(), nn.Conv1d(3, 3, 1), linear(), linear())
+    G = nng.from_torch(model, layers=["0", "2", "3"], example_input=X)
+    assert wires(G) == {"0": ("input", "0"), "2": ("2.in", "2"), "3": ("2", "3")}
+    assert [s.module for s in G.skipped] == ["1"]
+
+
+def test_a_layer_that_the_example_does_not_reach_has_parts_of_its_own():
+    G = nng.from_torch(Net(lambda m, x: m.a(x), a=linear(), b=linear()), example_input=X)
+    assert wires(G) == {"a": ("input", "a"), "b": ("b.in", "b")}

@@ -118,8 +118,6 @@ def plain_block(weight: Weight, source: str, target: str, name: str, zeros: Zero
         more["raw"] = None if raw is None else raw.reshape(values.shape)
         if origin.groups > 1:
             return _spread(values, present, origin.groups, (name, source, target), more)
-    elif origin.layout != "linear":
-        raise AssertionError(dataclasses.asdict(origin))
     return Block.from_dense(name, source, target, values, present, **more)
 
 

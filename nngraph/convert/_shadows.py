@@ -21,7 +21,7 @@ from nngraph.convert import _steps
 from nngraph.convert._inputs import Input
 from nngraph.convert._layers import Held, Layer, hold
 from nngraph.convert._reading import Space
-from nngraph.convert._steps import constant, distinct, spread, step_name, tensors
+from nngraph.convert._steps import constant, distinct, spread, step_name, tensors, written
 from nngraph.convert._wiring import Wiring
 
 MaybeShadows = list[torch.Tensor | None] | None
@@ -34,10 +34,9 @@ class Shadows(TorchFunctionMode):
         super().__init__()
         self.wiring = Wiring(conv)
         self.layers = layers
-        self.loose = loose
         self.loose_layers: dict[tuple[int, str], Layer] = {}
         self.held: dict[int, Held] = {}
-        self.alive: list[object] = []  # ids stay unique while their tensors live
+        self.alive: list[torch.Tensor] = []  # ids stay unique while their tensors live
         self.shadow: dict[int, torch.Tensor] = {}
         self.active: set[int] = set()
         self.turned: dict[int, int] = {}
@@ -71,7 +70,7 @@ class Shadows(TorchFunctionMode):
         kwargs = kwargs or {}
         if self.silent:
             return func(*args, **kwargs)
-        version = {id(t): t._version for t in tensors((args, kwargs)) if id(t) in self.shadow}
+        version = {id(t): written(t) for t in tensors((args, kwargs)) if id(t) in self.shadow}
         out = func(*args, **kwargs)
         self.see(func, args, kwargs, out)
         self._forget_overwritten(args, kwargs, out, version)
@@ -143,11 +142,11 @@ class Shadows(TorchFunctionMode):
 
     def _forget_overwritten(self, args: Any, kwargs: Any, out: Any, version: dict[int, int]) -> None:
         """Drop the shadows of tensors that share memory with one that was written in place."""
-        written = [t for t in tensors((args, kwargs)) if version.get(id(t), t._version) != t._version]
+        changed = [t for t in tensors((args, kwargs)) if version.get(id(t), written(t)) != written(t)]
         results = {id(t) for t in tensors(out)}
-        for tensor in written:
+        for tensor in changed:
             memory = tensor.untyped_storage().data_ptr()
-            for other in (t for t in self.alive if isinstance(t, torch.Tensor)):
+            for other in self.alive:
                 stale = id(other) in self.shadow and id(other) not in results
                 if stale and other.untyped_storage().data_ptr() == memory:
                     del self.shadow[id(other)]
@@ -190,7 +189,9 @@ class Shadows(TorchFunctionMode):
         shadow = self.shadow.get(id(tensor))
         if shadow is not None and size:
             rest = [a for a in range(tensor.dim()) if a not in axes]
-            rows = shadow.permute(*rest, *axes).reshape(-1, size).numpy()
+            same = [a for a in rest if shadow.stride(a) == 0]
+            once = tuple(slice(0, 1) if a in same else slice(None) for a in range(tensor.dim()))
+            rows = shadow[once].permute(*rest, *axes).reshape(-1, size).numpy()
             owner = int(self.wiring.owner(rows[:1, :1])[0, 0])
             if owner in self.inputs and (self.wiring.owner(distinct(shadow)) == owner).all():
                 ids = self.inputs[owner].read(rows, self.wiring)
@@ -202,6 +203,7 @@ class Shadows(TorchFunctionMode):
                 return ids
         own = self.wiring.value(size, f"{name or layer.name}.in", fixed=True)
         ids = self.wiring.ids(own)
+        self.alive.append(tensor)
         self.shadow[id(tensor)] = spread(ids, tensor, axes)
         return ids
 
@@ -230,6 +232,9 @@ class Shadows(TorchFunctionMode):
         if shadow is None:
             return None
         kept = None
+        if name in _steps.REDUCTION or name in _steps.POOLING:
+            shadow = self._neurons(shadow)
+            assert shadow is not None
         if name in _steps.REDUCTION:
             kept = _steps.reduced(args, kwargs, shadow, out[0])
         elif name in _steps.POOLING:
@@ -271,8 +276,10 @@ class Shadows(TorchFunctionMode):
         known = [s for s in (self._neurons(a), self._neurons(b)) if s is not None and bool((s >= 0).any())]
         if len(known) < 2:
             return [known[0]] if known else None
-        ids = self.wiring.combine(known[0].numpy(), known[1].numpy(), kind)
-        return None if ids is None else [torch.from_numpy(ids)]
+        flat = [i for i in range(out.dim()) if all(s.stride(i) == 0 for s in known)]  # the same all along
+        once = tuple(slice(0, 1) if i in flat else slice(None) for i in range(out.dim()))
+        ids = self.wiring.combine(known[0][once].numpy(), known[1][once].numpy(), kind)
+        return None if ids is None else [torch.from_numpy(ids).expand(out.shape)]
 
 
 def _fits(shadow: torch.Tensor, out: torch.Tensor) -> bool:

@@ -52,14 +52,7 @@ def step_name(func: Callable[..., Any]) -> str:
     if name == "__get__":
         name = getattr(getattr(func, "__self__", None), "__name__", "")
     name = name.strip("_")
-    return {
-        "matmul": "matmul",
-        "mm": "matmul",
-        "bmm": "matmul",
-        "conv1d": "conv",
-        "conv2d": "conv",
-        "conv3d": "conv",
-    }.get(name, name)
+    return {"mm": "matmul", "bmm": "matmul", "conv1d": "conv", "conv2d": "conv", "conv3d": "conv"}.get(name, name)
 
 
 def tensors(tree: Any) -> Iterator[torch.Tensor]:
@@ -72,6 +65,11 @@ def tensors(tree: Any) -> Iterator[torch.Tensor]:
     elif isinstance(tree, (tuple, list)):
         for value in tree:
             yield from tensors(value)
+
+
+def written(tensor: torch.Tensor) -> int:
+    """Return how often a tensor was written in place; tensors of inference mode do not count it."""
+    return -2 if tensor.is_inference() else tensor._version
 
 
 def replaced(tree: Any, by: Callable[[torch.Tensor], torch.Tensor]) -> Any:
@@ -131,7 +129,10 @@ def moved(
             return torch.full(tensor.shape, -1, dtype=torch.int64)
         return tensor.cpu()
 
-    return list(tensors(func(*replaced(args, swap), **replaced(kwargs, swap))))
+    try:
+        return list(tensors(func(*replaced(args, swap), **replaced(kwargs, swap))))
+    except RuntimeError:
+        return []  # a step that torch has for real numbers only (im2col pads with zeros, say)
 
 
 def padded(args: tuple[Any, ...], kwargs: dict[str, Any], shadow: torch.Tensor) -> torch.Tensor:
