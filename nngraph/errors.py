@@ -3,6 +3,7 @@
 __all__ = [
     "ArgumentError",
     "ConvergenceError",
+    "DatasetError",
     "FormatError",
     "NNGraphError",
     "RoundTripError",
@@ -42,3 +43,7 @@ class SizeError(NNGraphError):
 
 class StudyError(NNGraphError):
     """A study folder cannot be used, or belongs to other settings."""
+
+
+class DatasetError(NNGraphError):
+    """A data set is neither on this machine nor to be had over the network."""
