@@ -123,11 +123,7 @@ def perturbations(
         row[0].set_ylim(low, row[0].get_ylim()[1])
         row[0].set_title(task, fontsize=_style.TEXT + 1, loc="left", fontweight="bold")
     _style.letters(list(axes.flat))
-    handles = {
-        label: handle
-        for ax in axes[0]
-        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
-    }
+    handles = {label: handle for ax in axes[0] for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     names = [name for name in ("full", "signed", "chance", r"$\sigma(w)$") if name in handles]
     fig.legend(
         [handles[name] for name in names],

@@ -1,0 +1,186 @@
+"""The page and the figures of a study."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nngraph import _tables
+from nngraph.claims import claims, peak, transitions
+from nngraph.store import replaced
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["summary", "write"]
+
+_log = logging.getLogger("nngraph")
+_SHOWN = 4  # tasks in figures, where none is named easy or hard
+_METRICS = {"accuracy": "accuracy", "auc": "AUC", "recalibrated": "re-thresholded"}
+
+
+def summary(table: pd.DataFrame, *, fold: bool = False) -> str:
+    """Return one page of Markdown: accuracies with quartiles, transitions and peaks, and which claims hold.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of :meth:`nngraph.Study.run`.
+    fold : bool
+        Replace the accuracy a of two-class tasks by max(a, 1 - a) in the numbers of the page, as published. Claims
+        are tested on values as measured, except where their criterion says otherwise.
+
+    Returns
+    -------
+    str
+    """
+    shown = _tables.folded(table) if fold else table
+    lines = ["# Study", ""]
+    lines += _overview(table, fold=fold)
+    for task in _tables.tasks_of(table):
+        lines += ["", f"## {task}", "", *_accuracies(shown, task)]
+        lines += ["", *_points(shown, table, task)]
+    lines += ["", "## What holds and what does not", ""]
+    tested = claims(table)
+    if tested:
+        rows = [(claim.claim, claim.criterion, claim.found, claim.verdict) for claim in tested]
+        lines += _markdown(("claim", "criterion", "found", "verdict"), rows)
+    else:
+        lines.append('The claims are about an easy and a hard task: name one "easy ..." and another "hard ...".')
+    return "\n".join(lines) + "\n"
+
+
+def write(table: pd.DataFrame, folder: str | os.PathLike[str], *, fold: bool = False, figures: bool = True) -> None:
+    """Write ``summary.md`` and the figures (PNG and PDF) of a study into its folder.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of :meth:`nngraph.Study.run`.
+    folder : path
+        An existing folder; figures go into ``figures/``.
+    fold : bool
+        As in :func:`summary`.
+    figures : bool
+        Whether to draw figures.
+    """
+    folder = Path(folder)
+    with replaced(folder / "summary.md") as temporary:
+        temporary.write_text(summary(table, fold=fold), encoding="utf-8")
+    if not figures:
+        return
+    (folder / "figures").mkdir(exist_ok=True)
+    for name, figure in _figures(table, fold=fold).items():
+        for suffix in ("png", "pdf"):
+            with replaced(folder / "figures" / f"{name}.{suffix}") as temporary:
+                figure.savefig(temporary, dpi=200, metadata={"CreationDate": None} if suffix == "pdf" else None)
+
+
+def _figures(table: pd.DataFrame, *, fold: bool) -> dict[str, Figure]:
+    from matplotlib.figure import Figure
+
+    from nngraph import plot
+
+    ok = table[(table["metric"] == "accuracy") & (table["status"] == "ok")]
+    tasks = [task for task in (_tables.role(ok, "easy"), _tables.role(ok, "hard")) if task]
+    if len(tasks) < 2:
+        tasks = _tables.tasks_of(ok)[:_SHOWN]
+        if ok["task"].nunique() > len(tasks):
+            _log.warning("figures show %d of %d tasks", len(tasks), ok["task"].nunique())
+    ok = ok[ok["task"].isin(tasks)]
+    shown = table[table["task"].isin(tasks) & (table["status"] == "ok")]
+    figures = {}
+    if not len(ok):
+        return figures
+    if (ok[ok["null"] == ""].groupby("operation")["parameter"].nunique() > 1).any():
+        figures["perturbations"] = plot.perturbations(shown, tasks, fold=fold, fig=Figure())
+    if (ok["null"] != "").any():
+        figures["randomizations"] = plot.randomizations(shown, tasks, fold=fold, fig=Figure())
+        if ((ok["null"] != "") & (ok["operation"] == "prune")).any():
+            figures["pruned_randomizations"] = plot.pruned_randomizations(shown, tasks, fold=fold, fig=Figure())
+    return figures
+
+
+def _overview(table: pd.DataFrame, *, fold: bool) -> list[str]:
+    n_units = len(table[["task", "seed"]].drop_duplicates())
+    failed = table[table["status"] != "ok"]
+    lines = [
+        f"{n_units} networks, {len(table):,} numbers. Median over seeds, and over draws for null models, with the "
+        "lower and upper quartile in brackets; test set, in percent."
+    ]
+    if fold:
+        lines.append("Accuracies a of two-class tasks are folded, max(a, 1 - a), as published.")
+    if len(failed):
+        n_failed = len(failed[["task", "seed"]].drop_duplicates())
+        lines += [
+            "",
+            f"**{n_failed} networks have failed rows** (a rerun tries them again).",
+            f"First: {_cell(failed['status'].iloc[0])}",
+        ]
+    return lines
+
+
+def _accuracies(table: pd.DataFrame, task: str) -> list[str]:
+    nulls = [kind for kind in table.loc[table["task"] == task, "null"].unique() if kind]
+    names = [("full", "full", ""), ("signed", "signed", ""), *((kind, "full", kind) for kind in nulls)]
+    present = set(table["metric"])
+    metrics = [metric for metric in _METRICS if metric in present]
+    metrics += [
+        m for m in table["metric"].unique() if m and m not in _METRICS and m not in _DESCRIBE | {"cross_entropy"}
+    ]
+    rows = []
+    for label, form, null in names:
+        cells = []
+        for metric in metrics:
+            values = _tables.rows_of(table, task, "none", form=form, null=null, metric=metric)["value"].dropna()
+            cells.append(_quartiles(100 * values if metric in _METRICS else values))
+        rows.append((label, *cells))
+    return _markdown(("network", *(_METRICS.get(metric, metric) for metric in metrics)), rows)
+
+
+_DESCRIBE = {"sigma_w", "chance", "n_classes", "flipped"}
+
+
+def _points(shown: pd.DataFrame, table: pd.DataFrame, task: str) -> list[str]:
+    """Chance, sigma(w), and the points p*, a*, q* of the signed networks."""
+    chance, sigma = (_tables.described(table, task, name) for name in ("chance", "sigma_w"))
+    lines = [f"- chance {100 * chance:.1f} %, sigma(w) = {sigma:.3f}"]
+    if len(_tables.rows_of(table, task, "prune", form="signed")):
+        found, n_seeds = transitions(table, task), table.loc[table["task"] == task, "seed"].nunique()
+        where = f": p* = {_quartiles(np.array(found), 2)}" if found else ""
+        lines.append(f"- pruning transition of the signed network: {len(found)} of {n_seeds} seeds collapsed{where}")
+    for operation, symbol in (("prune", "p"), ("noise", "a"), ("flip", "q")):
+        points = _tables.curve(shown, task, operation, form="signed")
+        if len(points) > 1:
+            at, height = peak(100 * points["median"])
+            ratio = f" = {at / sigma:.1f} sigma(w)" if operation == "noise" and sigma > 0 else ""
+            verb = {"prune": "pruning", "noise": "noise", "flip": "flips"}[operation]
+            lines.append(f"- highest signed median under {verb}: {height:.1f} % at {symbol}* = {at:.2g}{ratio}")
+    return lines
+
+
+def _quartiles(values: Sequence[float] | np.ndarray | pd.Series, digits: int = 1) -> str:
+    if not len(values):
+        return "-"
+    low, middle, high = np.quantile(np.asarray(values, dtype=float), [0.25, 0.5, 0.75])
+    return f"{middle:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
+
+
+def _cell(text: object) -> str:
+    return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a Markdown table whose columns line up in a terminal too."""
+    cells = [[_cell(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells
+    ]
+    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
