@@ -25,6 +25,7 @@ _NAMES = {
     "from_torch": "convert.torch",
     "load": "io.native",
     "load_state": "convert.files",
+    "load_weights": "convert.files",
     "save": "io.native",
     "to_torch": "convert.torch",
     "train": "training",
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from nngraph import nulls as nulls
     from nngraph import ops as ops
     from nngraph import plot as plot
+    from nngraph.convert.files import load_state, load_weights
     from nngraph.convert.igraph import from_igraph
     from nngraph.convert.matrices import from_matrices
     from nngraph.convert.networkx import from_networkx

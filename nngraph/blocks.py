@@ -54,6 +54,13 @@ class Origin:
     entries: np.ndarray | None = dataclasses.field(default=None, compare=False, repr=False)
     """For layout "unrolled": for each cell of the block in edge order, its flat index in the parameter."""
 
+    def __post_init__(self) -> None:
+        if self.entries is not None:
+            self.entries.setflags(write=False)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Origin, tuple(getattr(self, field.name) for field in dataclasses.fields(self)))
+
     @property
     def key(self) -> tuple[str, tuple[int, int] | None]:
         """What two blocks share when they are views of one matrix (tied weights)."""
@@ -63,6 +70,13 @@ class Origin:
 def _frozen(array: np.ndarray) -> np.ndarray:
     array.setflags(write=False)
     return array
+
+
+def _floating(array: np.ndarray) -> np.ndarray:
+    """Return the array as one of float16, float32, float64 in this machine's byte order; integers become float64."""
+    if array.dtype.kind == "f" and array.dtype.isnative and array.dtype.itemsize <= 8:
+        return array
+    return array.astype(f"f{min(array.dtype.itemsize, 8)}" if array.dtype.kind == "f" else np.float64)
 
 
 class Block:
@@ -124,6 +138,9 @@ class Block:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Block is immutable; use block.replace({name}=...) for a changed copy")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("a Block is immutable")
+
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, ({slot: getattr(self, slot) for slot in self.__slots__},))
 
@@ -158,12 +175,16 @@ class Block:
         >>> Block.from_dense("fc", "in", "out", np.array([[0.5, -1.0]]))
         Block 'fc': in 2 -> out 1, 2 edges, 50.0 % negative, float64
         """
-        if weights.dtype.kind != "f":
-            weights = weights.astype(np.float64)
+        weights = _floating(np.ascontiguousarray(weights))
         n_target, n_source = weights.shape
         n_edges = weights.size
         csr = None
         if mask is not None:
+            if mask.shape != weights.shape or mask.dtype != bool:
+                raise ArgumentError(
+                    f"block '{name}': got a mask of shape {mask.shape} and type {mask.dtype}; expected bool of shape "
+                    f"{weights.shape}, the shape of its weights."
+                )
             n_edges = int(np.count_nonzero(mask))
             if n_edges == weights.size:
                 mask = None
@@ -207,8 +228,7 @@ class Block:
         raw: np.ndarray | None = None,
     ) -> Block:
         """Make a block of compressed sparse rows (one row per target, columns sorted, no duplicates)."""
-        if data.dtype.kind != "f":
-            data = data.astype(np.float64)
+        data = _floating(data)
         n_target, n_source = shape
         sparse = (
             _frozen(indptr.astype(np.int64, copy=False)),
@@ -244,19 +264,25 @@ class Block:
             raise ArgumentError(f"Block.replace: got {sorted(unknown)}; edges change by with_values or with_matrix.")
         bias = changes.get("bias")
         if isinstance(bias, np.ndarray):
+            if bias.shape != self.shape[:1]:
+                raise ArgumentError(
+                    f"block '{self.name}': got a bias of shape {bias.shape}; expected ({self.n_target},), one per "
+                    "target node."
+                )
             _frozen(bias)
         return self._new(**({slot: getattr(self, slot) for slot in self.__slots__} | changes))
 
     def with_values(self, values: np.ndarray) -> Block:
-        """Return the block with the same edges present and other weights, given in edge order."""
+        """Return the block with the same edges present and other weights, given in edge order (taken over)."""
         if values.shape != (self.n_edges,):
             raise ArgumentError(
                 f"block '{self.name}': got weights of shape {values.shape}; expected ({self.n_edges},), one per edge."
             )
+        values = _frozen(_floating(values))
         if self._csr is not None:
-            return self._edited(_csr=(*self._csr[:2], _frozen(values)))
+            return self._edited(_csr=(*self._csr[:2], values))
         if self._mask is None:
-            return self._edited(_weights=_frozen(values.reshape(self.shape)))
+            return self._edited(_weights=values.reshape(self.shape))
         weights = np.zeros(self.shape, dtype=values.dtype)
         weights[self._mask] = values
         return self._edited(_weights=_frozen(weights))
@@ -303,16 +329,15 @@ class Block:
         """Return the block with rows and columns exchanged, from its target to its source, without a bias."""
         shape = (self.shape[1], self.shape[0])
         if self._csr is not None:
-            by_column = self.csr().T.tocsr()  # keeps explicit zeros, sorts rows within a column
+            _, indices, data = self._csr
+            by_column = np.argsort(indices, kind="stable")  # by hand: scipy would turn float16 into float32
+            indptr = np.concatenate([[0], np.cumsum(np.bincount(indices, minlength=shape[0]))]).astype(np.int64)
             return self._edited(
                 shape=shape,
                 source=self.target,
                 target=self.source,
                 bias=None,
-                _csr=tuple(
-                    _frozen(a)
-                    for a in (by_column.indptr.astype(np.int64), by_column.indices.astype(np.int32), by_column.data)
-                ),
+                _csr=(_frozen(indptr), _frozen(self.rows()[by_column]), _frozen(data[by_column])),
             )
         weights, mask = (None if a is None else _frozen(np.ascontiguousarray(a.T)) for a in (self._weights, self._mask))
         return self._edited(

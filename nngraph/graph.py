@@ -36,6 +36,10 @@ class Part:
     depth: int = dataclasses.field(default=0, compare=False)
     """Longest path from an input part; set by the graph, whatever is given."""
 
+    def __post_init__(self) -> None:
+        if self.labels is not None:
+            object.__setattr__(self, "labels", tuple(self.labels))
+
     def node_names(self) -> list[str]:
         """Return the name of each node."""
         return list(self.labels) if self.labels is not None else [f"{self.name}:{i}" for i in range(self.size)]
@@ -55,6 +59,13 @@ class Link:
     kind: str = "identity"
     index: np.ndarray | None = None
     """(target size,) source node of each target node; None means node i comes from node i."""
+
+    def __post_init__(self) -> None:
+        if self.index is not None:
+            self.index.setflags(write=False)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Link, (self.source, self.target, self.kind, self.index))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Link):
@@ -151,6 +162,9 @@ class NeuralGraph:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a NeuralGraph is immutable; operations return a new one")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("a NeuralGraph is immutable")
+
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (self.blocks, self.parts, self.links, self.skipped, self.history))
 
@@ -204,19 +218,23 @@ class NeuralGraph:
 
         names = [part.name for part in self.parts]
         sizes = [part.size for part in self.parts]
-        bias = {name: np.zeros(size) for name, size in zip(names, sizes, strict=True)}
-        for block in self.blocks:
-            if block.bias is not None:
-                bias[block.target] += block.bias
         return pd.DataFrame(
             {
                 "part": pd.Categorical.from_codes(np.repeat(np.arange(len(names)), sizes), categories=names),
                 "depth": np.repeat([part.depth for part in self.parts], sizes).astype(np.int64),
                 "index": np.concatenate([np.arange(size) for size in sizes]) if sizes else np.zeros(0, np.int64),
                 "name": [name for part in self.parts for name in part.node_names()],
-                "bias": np.concatenate(list(bias.values())) if bias else np.zeros(0),
+                "bias": self._node_bias(),
             }
         )
+
+    def _node_bias(self) -> np.ndarray:
+        """Return the (n_nodes,) sums of the biases of the blocks that enter each node's part."""
+        bias = {part.name: np.zeros(part.size) for part in self.parts}
+        for block in self.blocks:
+            if block.bias is not None:
+                bias[block.target] += block.bias
+        return np.concatenate(list(bias.values())) if bias else np.zeros(0)
 
     @property
     def edges(self) -> pd.DataFrame:
@@ -231,26 +249,30 @@ class NeuralGraph:
         import pandas as pd
 
         self.guard("the edge table", bytes_per_edge=21, remedy="G.edge_table(force=True)", force=force)
-        offsets = self.offsets
-        ends = [block.edges() for block in self.blocks]
-        ids = [
-            np.concatenate([getattr(e, side) + np.int64(offsets[getattr(block, side)]) for e, block in pairs])
-            if (pairs := list(zip(ends, self.blocks, strict=True)))
-            else np.zeros(0, np.int64)
-            for side in ("source", "target")
-        ]
+        ids = self._edge_ids()
         weights = self.weights()
         counts = [block.n_edges for block in self.blocks]
         codes = np.repeat(np.arange(len(counts)), counts)
         return pd.DataFrame(
             {
                 "block": pd.Categorical.from_codes(codes, categories=[block.name for block in self.blocks]),
-                "source": ids[0],
-                "target": ids[1],
+                "source": ids[:, 0],
+                "target": ids[:, 1],
                 "weight": weights,
                 "sign": np.sign(weights).astype(np.int8),
             }
         )
+
+    def _edge_ids(self) -> np.ndarray:
+        """Return the (n_edges, 2) int64 global vertex ids of the edges, source first, in edge order."""
+        ids = np.empty((self.n_edges, 2), dtype=np.int64)
+        offsets, start = self.offsets, 0
+        for block in self.blocks:
+            piece, ends = ids[start : start + block.n_edges], block.edges()
+            np.add(ends.source, offsets[block.source], out=piece[:, 0], dtype=np.int64)
+            np.add(ends.target, offsets[block.target], out=piece[:, 1], dtype=np.int64)
+            start += block.n_edges
+        return ids
 
     def guard(self, what: str, *, bytes_per_edge: int, remedy: str, force: bool) -> None:
         """Refuse, or warn about, a view whose size would surprise its user."""
@@ -275,10 +297,16 @@ class NeuralGraph:
         if not np.isfinite(weights).all():
             bad = int(np.flatnonzero(~np.isfinite(weights))[0])
             raise ArgumentError(f"with_weights: got {weights[bad]} at edge {bad}; expected finite weights.")
-        blocks = [
-            block.with_values(piece.astype(block.values.dtype))
-            for block, piece in zip(self.blocks, self._split(weights), strict=True)
-        ]
+        blocks = []
+        for block, piece in zip(self.blocks, self._split(weights), strict=True):
+            with np.errstate(over="ignore"):
+                values = piece.astype(block.values.dtype)
+            if not np.isfinite(values).all():
+                worst = float(piece[~np.isfinite(values)][0])
+                raise ArgumentError(
+                    f"with_weights: block {block.name!r} holds {block.dtype}, too narrow for the weight {worst}."
+                )
+            blocks.append(block.with_values(values))
         return self.replace_blocks(blocks, Step("with_weights", {}))
 
     def with_support(self, keep: np.ndarray) -> NeuralGraph:
@@ -317,6 +345,8 @@ class NeuralGraph:
     def replace_blocks(self, blocks: Iterable[Block], step: Step | None = None) -> NeuralGraph:
         """Return the graph with its blocks replaced one for one (same names, parts and shapes)."""
         blocks = tuple(blocks)
+        if len(blocks) != len(self.blocks):
+            raise ArgumentError(f"replace_blocks: got {len(blocks)} blocks in the place of {len(self.blocks)}.")
         for new, old in zip(blocks, self.blocks, strict=True):
             if (new.name, new.source, new.target, new.shape) != (old.name, old.source, old.target, old.shape):
                 raise ArgumentError(f"replace_blocks: got {new!r} in the place of {old!r}; expected the same ends.")
@@ -444,6 +474,8 @@ def _check(blocks: Sequence[Block], parts: Sequence[Part], links: Sequence[Link]
             raise ArgumentError(f"got the {kind} name {min(repeated)!r} twice; expected each {kind} to have its own.")
     sizes = {part.name: part.size for part in parts}
     for part in parts:
+        if part.size < 0:
+            raise ArgumentError(f"part {part.name!r}: got the size {part.size}; expected at least 0.")
         if part.labels is not None and len(part.labels) != part.size:
             raise ArgumentError(f"part {part.name!r}: got {len(part.labels)} labels for {part.size} nodes.")
     for block in blocks:

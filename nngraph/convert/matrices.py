@@ -66,7 +66,10 @@ def from_matrices(
                 f"matrix {i}: got {matrix.shape[1]} columns; expected {matrices[i - 1].shape[0]}, "
                 f"the rows of matrix {i - 1}."
             )
-        dtype = matrix.dtype if matrix.dtype.kind == "f" else np.dtype(np.float64)
+        dtype = np.dtype(f"f{min(matrix.dtype.itemsize, 8)}" if matrix.dtype.kind == "f" else np.float64)
+        bias = None if bias is None else np.array(bias)
+        if bias is not None and (bias.dtype.kind not in "fiub" or not np.isfinite(bias).all()):
+            raise ArgumentError(f"bias {i}: got type {bias.dtype}; expected finite real numbers.")
         if mask is not None:
             mask = np.array(mask)
             if mask.shape != matrix.shape or mask.dtype != bool:
@@ -86,7 +89,7 @@ def from_matrices(
                 str(i + 1),
                 np.array(matrix, dtype=dtype),
                 mask,
-                bias=None if bias is None else np.array(bias, dtype=dtype),
+                bias=None if bias is None else bias.astype(dtype),
             )
         )
     sizes = [matrices[0].shape[1], *(matrix.shape[0] for matrix in matrices)]
