@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from nngraph._rng import child
+from nngraph.errors import ArgumentError
 from nngraph.store import Store
 
 if TYPE_CHECKING:
@@ -43,6 +44,18 @@ class Training:
     lr: float = 0.01
     batch_size: int | None = None
     """None: 16 below 1,000 training samples, else 128."""
+
+    def __post_init__(self) -> None:
+        sizes = [*self.hidden, self.epochs, *([] if self.batch_size is None else [self.batch_size])]
+        if any(isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1 for n in sizes):
+            raise ArgumentError(
+                f"training: got hidden={self.hidden}, epochs={self.epochs}, batch_size={self.batch_size}; expected "
+                "integers of at least 1."
+            )
+        if self.activation not in ("relu", "tanh", "sigmoid"):
+            raise ArgumentError(f"activation: got {self.activation!r}; expected 'relu', 'tanh' or 'sigmoid'.")
+        if not 0 < self.lr < np.inf:
+            raise ArgumentError(f"lr: got {self.lr!r}; expected a positive number.")
 
     def __call__(self, task: Task, seed: np.random.SeedSequence, *, on_test: bool = False) -> torch.nn.Module:
         """Return a network trained on the task; ``on_test`` selects the best step on the test set, as published."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from nngraph import _tables
 from nngraph.claims import claims, peak, transitions
-from nngraph.store import replaced
+from nngraph.io._atomic import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,15 +71,16 @@ def write(table: pd.DataFrame, folder: str | os.PathLike[str], *, fold: bool = F
         Whether to draw figures.
     """
     folder = Path(folder)
-    with replaced(folder / "summary.md") as temporary:
-        temporary.write_text(summary(table, fold=fold), encoding="utf-8")
+    with replacing(folder / "summary.md") as file:
+        file.write(summary(table, fold=fold).encode())
     if not figures:
         return
     (folder / "figures").mkdir(exist_ok=True)
     for name, figure in _figures(table, fold=fold).items():
         for suffix in ("png", "pdf"):
-            with replaced(folder / "figures" / f"{name}.{suffix}") as temporary:
-                figure.savefig(temporary, dpi=200, metadata={"CreationDate": None} if suffix == "pdf" else None)
+            with replacing(folder / "figures" / f"{name}.{suffix}") as file:
+                metadata = {"CreationDate": None} if suffix == "pdf" else None
+                figure.savefig(file, format=suffix, dpi=200, metadata=metadata)
 
 
 def _figures(table: pd.DataFrame, *, fold: bool) -> dict[str, Figure]:

@@ -10,38 +10,25 @@ import contextlib
 import json
 import logging
 import os
-import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nngraph.errors import StudyError
+from nngraph.io._atomic import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow
 
-__all__ = ["COLUMNS", "Store", "replaced"]
+__all__ = ["COLUMNS", "Store"]
 
 COLUMNS = ("task", "seed", "network", "operation", "parameter", "form", "null", "draw", "metric", "value", "status")
 """The columns of the table of a study, in their order."""
 
 _log = logging.getLogger("nngraph")
 _LEFTOVER_AGE = 3600.0  # seconds after which a temporary file must come from a process that was killed
-
-
-@contextlib.contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the same folder that takes the place of ``path`` when the block ends well."""
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(6)}.tmp{path.suffix}")
-    try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class Store:
@@ -96,8 +83,8 @@ class Store:
             (folder / "networks").mkdir(exist_ok=True)
             if not described.exists():
                 text = json.dumps({"format": 1, "settings": settings, "versions": dict(versions or {})}, indent=2)
-                with replaced(described) as temporary:
-                    temporary.write_text(text + "\n", encoding="utf-8")
+                with replacing(described) as file:
+                    file.write(f"{text}\n".encode())
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise StudyError(f"{folder}: cannot be written to ({reason}). Give a folder of your own.") from error
@@ -146,8 +133,8 @@ class Store:
         n_failed = sum(str(row["status"]) != "ok" for row in rows)
         metadata = {"failed": str(n_failed), "seconds": json.dumps(dict(seconds))}
         table = pyarrow.Table.from_pylist([dict(row) for row in rows], schema=_schema().with_metadata(metadata))
-        with replaced(self._part(unit)) as temporary:
-            pyarrow.parquet.write_table(table, temporary, compression="zstd")
+        with replacing(self._part(unit)) as file:
+            pyarrow.parquet.write_table(table, file, compression="zstd")
 
     def merge(self, units: Sequence[str]) -> pd.DataFrame:
         """Write ``results.parquet``, ``results.csv`` and ``timings.csv`` from the parts, and return the table.
@@ -167,18 +154,18 @@ class Store:
             times += [{"unit": unit, "stage": stage, "seconds": value} for stage, value in seconds.items()]
         merged = pyarrow.concat_tables(tables) if tables else _schema().empty_table()
         frame: pd.DataFrame = merged.to_pandas()
-        with replaced(self.folder / "results.parquet") as temporary:
-            pyarrow.parquet.write_table(merged.combine_chunks(), temporary, compression="zstd")
-        with replaced(self.folder / "results.csv") as temporary:
-            frame.to_csv(temporary, index=False)
-        with replaced(self.folder / "timings.csv") as temporary:
-            pd.DataFrame(times, columns=["unit", "stage", "seconds"]).to_csv(temporary, index=False)
+        with replacing(self.folder / "results.parquet") as file:
+            pyarrow.parquet.write_table(merged.combine_chunks(), file, compression="zstd")
+        timings = pd.DataFrame(times, columns=["unit", "stage", "seconds"])
+        for name, rows in (("results.csv", frame), ("timings.csv", timings)):
+            with replacing(self.folder / name) as file:
+                rows.to_csv(file, index=False, lineterminator="\n")
         self._sweep()
         return frame
 
     def _sweep(self) -> None:
         """Remove the temporary files that killed processes left behind."""
-        for path in self.folder.rglob(".*.tmp*"):
+        for path in self.folder.rglob(".*.tmp"):
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > _LEFTOVER_AGE:
                     path.unlink()

@@ -395,7 +395,12 @@ def main() -> None:
     cells = np.arange(1.0, 17.0) * np.tile([1, -1], 8)
     holes = np.where(np.arange(16) % 3 > 0, cells, 0)
     for dtype in (np.float32, np.float64):
-        for matrix in (cells.reshape(2, 8), cells.reshape(8, 2), holes.reshape(4, 4), np.zeros((3, 20)) + np.eye(3, 20)):
+        for matrix in (
+            cells.reshape(2, 8),
+            cells.reshape(8, 2),
+            holes.reshape(4, 4),
+            np.zeros((3, 20)) + np.eye(3, 20),
+        ):
             for kind in "ABCDEFG":
                 randomize(from_matrices([matrix.astype(dtype)]), kind, rng=0)
     print(f"nngraph: kernels ready after {time.perf_counter() - began:.1f} s")

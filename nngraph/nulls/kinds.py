@@ -189,9 +189,7 @@ def randomize(
     def change(block: Block, seed: np.random.SeedSequence | None) -> Block:
         return sample(block, seed)
 
-    return change_blocks(
-        G, change, Step("randomize", parameters), blocks=blocks, bias=bias, seed=seed_sequence(rng)
-    )
+    return change_blocks(G, change, Step("randomize", parameters), blocks=blocks, bias=bias, seed=seed_sequence(rng))
 
 
 def _checked_sweeps(sweeps: int | None) -> int:
