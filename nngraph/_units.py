@@ -44,6 +44,8 @@ class Training:
     lr: float = 0.01
     batch_size: int | None = None
     """None: 16 below 1,000 training samples, else 128."""
+    select: Literal["best", "last"] = "best"
+    """The step with the highest accuracy on a fifth of the training samples held out, or the last step."""
 
     def __post_init__(self) -> None:
         sizes = [*self.hidden, self.epochs, *([] if self.batch_size is None else [self.batch_size])]
@@ -61,14 +63,17 @@ class Training:
         """Return a network trained on the task; ``on_test`` selects the best step on the test set, as published."""
         from nngraph.training import mlp, train
 
-        x, y = _writable(task.x_train), _writable(task.y_train)
+        x, y = task.x_train, task.y_train
         model = mlp(
             [x.shape[1], *self.hidden, task.n_classes],
             activation=self.activation,
             bias=self.bias,
             rng=child(seed, "initial weights"),
         )
-        selection = {"validation": (_writable(task.x_test), _writable(task.y_test))} if on_test else {}
+        if on_test:
+            selection = {"select": "best", "validation": (task.x_test, task.y_test)}
+        else:
+            selection = {"select": self.select, **({"validation": None} if self.select == "last" else {})}
         trained = train(
             model,
             x,
@@ -160,32 +165,32 @@ def _measured(unit: Unit, plan: Plan, task: Task, model: torch.nn.Module, G: Neu
     ):
         yield _row(("none", 0.0), "full", ("", 0), metric, value)
     signs = [np.sign(block.dense()) for block in G.blocks]
-    with Evaluator(model, (_writable(task.x_test), _writable(task.y_test)), plan.metrics) as evaluator:
+    with Evaluator(model, (task.x_test, task.y_test), plan.metrics) as evaluator:
         score = functools.partial(_scored, evaluator, plan.bias, signs)
         yield from score(("none", 0.0), ("", 0), ("full", "signed"), lambda: G)
         for name, (apply, grid) in plan.ops.items():
             for value in grid:
                 make = functools.partial(apply, G, value, child(unit.rng, "operation", name, value))
                 yield from score((name, value), ("", 0), ("full", "signed"), make)
-        apply, grid = plan.ops.get("prune", (_unreached, ()))
+        apply, grid = plan.ops.get("prune", (_itself, ()))
         for kind, randomize in plan.nulls.items():
             for draw in range(plan.draws):
                 seed = child(unit.rng, "null", kind, draw)
-                drawn = functools.cache(functools.partial(randomize, G, seed))
-                yield from score(("none", 0.0), (kind, draw), ("full",), drawn)
-                for value in grid:
-                    make = functools.partial(_after, drawn, apply, value, child(seed, "prune", value))
+                yield from score(("none", 0.0), (kind, draw), ("full",), functools.partial(randomize, G, seed))
+                for value in grid:  # the pruned network is randomised, as published, not the randomised one pruned
+                    at = child(seed, "prune", value)
+                    make = functools.partial(_pruned_then, randomize, functools.partial(apply, G, value, at), at)
                     yield from score(("prune", value), (kind, draw), ("full",), make)
 
 
-def _after(
-    drawn: Callable[[], NeuralGraph], apply: Operation, value: float, seed: np.random.SeedSequence
+def _itself(G: NeuralGraph, value: float, seed: np.random.SeedSequence) -> NeuralGraph:
+    return G
+
+
+def _pruned_then(
+    randomize: Randomization, pruned: Callable[[], NeuralGraph], seed: np.random.SeedSequence
 ) -> NeuralGraph:
-    return apply(drawn(), value, seed)
-
-
-def _unreached(G: NeuralGraph, value: float, seed: np.random.SeedSequence) -> NeuralGraph:
-    raise AssertionError
+    return randomize(pruned(), seed)
 
 
 def _scored(
@@ -200,17 +205,15 @@ def _scored(
     """Yield the rows of one graph, as it is and signed; what fails is a row that says so."""
     from nngraph import ops
 
-    form = forms[0]
     try:
         graph = make()
         for form in forms:
-            values = dict(evaluator.score(graph if form == "full" else ops.binarize(graph, bias=bias)))
+            for metric, value, status in evaluator.attempt(graph if form == "full" else ops.binarize(graph, bias=bias)):
+                yield _row(point, form, null, metric, value, status)
             if form == "full":
-                values["flipped"] = _flipped(graph, signs)
-            for metric, value in values.items():
-                yield _row(point, form, null, metric, value)
-    except Exception as error:  # one point that cannot be measured must not cost the others
-        yield _row(point, form, null, "", float("nan"), _failed(error))
+                yield _row(point, form, null, "flipped", _flipped(graph, signs))
+    except Exception as error:  # one graph that cannot be made must not cost the others
+        yield _row(point, forms[0], null, "", float("nan"), _failed(error))
 
 
 def _flipped(H: NeuralGraph, signs: Sequence[np.ndarray]) -> float:
@@ -219,13 +222,8 @@ def _flipped(H: NeuralGraph, signs: Sequence[np.ndarray]) -> float:
     return opposite / H.n_edges if H.n_edges else float("nan")
 
 
-def _writable(array: np.ndarray) -> np.ndarray:
-    """Return an array that torch may take over; what joblib hands to a worker is a read-only memory map."""
-    return array if array.flags.writeable else np.array(array)
-
-
 def _failed(error: Exception) -> str:
-    return f"failed: {type(error).__name__}: {error}"
+    return f"failed: {' '.join(str(error).split()) or type(error).__name__}"
 
 
 def _row(
