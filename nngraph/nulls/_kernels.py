@@ -107,22 +107,22 @@ def shuffle_by_sign(values, signs, bounds, state, step):
     longest = 0
     for g in range(len(bounds) - 1):
         longest = max(longest, bounds[g + 1] - bounds[g])
-    positive, negative = np.empty(longest + 1, values.dtype), np.empty(longest + 1, values.dtype)
+    pool = np.empty(2 * longest + 2, values.dtype)  # positive values, then negative ones
     for g in range(len(bounds) - 1):
-        n_positive, n_negative = 0, 0
+        i, j = 0, longest + 1
         for e in range(bounds[g], bounds[g + 1]):  # without branches: the next value overwrites what does not count
             value = values[e]
-            positive[n_positive] = value
-            negative[n_negative] = value
-            n_positive += value > 0
-            n_negative += value < 0
-        state = _shuffle(positive, 0, n_positive, state, step)
-        state = _shuffle(negative, 0, n_negative, state, step)
-        i, j = 0, 0
+            pool[i] = value
+            pool[j] = value
+            i += value > 0
+            j += value < 0
+        state = _shuffle(pool, 0, i, state, step)
+        state = _shuffle(pool, longest + 1, j - longest - 1, state, step)
+        i, j = 0, longest + 1
         for e in range(bounds[g], bounds[g + 1]):
             up = signs[e] > 0 if len(signs) else values[e] > 0
             down = signs[e] < 0 if len(signs) else values[e] < 0
-            value = positive[i] if up else negative[j]
+            value = pool[i if up else j]
             values[e] = value if up or down else values[e]
             i += up
             j += down
@@ -135,7 +135,7 @@ def to_columns(values, indptr, indices, starts):
     place = starts.copy()
     for r in range(len(indptr) - 1):
         for e in range(indptr[r], indptr[r + 1]):
-            c = indices[e] if len(indices) else e - indptr[r]
+            c = indices[e]
             result[place[c]] = values[e]
             place[c] += 1
     return result
@@ -148,7 +148,7 @@ def from_columns(values, indptr, indices, starts):
     place = starts.copy()
     for r in range(len(indptr) - 1):
         for e in range(indptr[r], indptr[r + 1]):
-            c = indices[e] if len(indices) else e - indptr[r]
+            c = indices[e]
             result[e] = values[place[c]]
             place[c] += 1
     return result

@@ -68,9 +68,14 @@ def read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
+def is_complete(block: Block) -> bool:
+    """Tell whether every source is joined to every target."""
+    return block.n_edges == block.n_target * block.n_source
+
+
 def row_bounds(block: Block) -> np.ndarray:
     """Return the (n_target + 1,) bounds of the rows within edge order."""
-    if block.n_edges == block.shape[0] * block.shape[1]:
+    if is_complete(block):
         return np.arange(block.n_target + 1, dtype=np.int64) * block.n_source
     return block.csr_arrays()[0]
 
@@ -80,22 +85,26 @@ class Columns:
 
     Attributes
     ----------
-    indptr, indices : numpy.ndarray
-        Rows of the block as the kernels take them: ``indices`` is empty for a complete block.
+    complete : bool
+        Whether every edge is present.
     starts : numpy.ndarray
         (n_source + 1,) bounds of the columns.
     """
 
     def __init__(self, block: Block) -> None:
+        self.shape = block.shape
+        self.complete = is_complete(block)
         self.indptr, self.indices = kernel_rows(block)
-        if len(self.indices):
-            counts = np.bincount(self.indices, minlength=block.n_source)
-        else:
+        if self.complete:
             counts = np.full(block.n_source, block.n_target)
+        else:
+            counts = np.bincount(self.indices, minlength=block.n_source)
         self.starts = read_only(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
 
     def gather(self, per_edge: np.ndarray) -> np.ndarray:
         """Return an array in edge order in column order."""
+        if self.complete:
+            return np.ravel(per_edge.reshape(self.shape).T)
         from nngraph.nulls import _kernels
 
         bits = per_edge.view(f"u{per_edge.dtype.itemsize}")
@@ -103,6 +112,8 @@ class Columns:
 
     def scatter(self, per_edge: np.ndarray) -> np.ndarray:
         """Return an array in column order in edge order."""
+        if self.complete:
+            return np.ravel(per_edge.reshape(self.shape[::-1]).T)
         from nngraph.nulls import _kernels
 
         bits = per_edge.view(f"u{per_edge.dtype.itemsize}")
@@ -111,7 +122,7 @@ class Columns:
 
 def kernel_rows(block: Block) -> tuple[np.ndarray, np.ndarray]:
     """Return (indptr, indices) as the kernels take them, read-only; ``indices`` is empty for a complete block."""
-    if block.n_edges == block.shape[0] * block.shape[1]:
+    if is_complete(block):
         return read_only(row_bounds(block)), read_only(np.empty(0, np.int32))
     indptr, indices, _ = block.csr_arrays()
     return read_only(indptr), read_only(indices)

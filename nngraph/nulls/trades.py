@@ -84,7 +84,7 @@ def _traded(block: Block, signs: np.ndarray, n_sweeps: int, stream: tuple[np.uin
         return _kernels.unpack(positive, read_only(signs), indptr, indices)
     columns = Columns(block)
     signs = read_only(columns.gather(signs))
-    rows = read_only(columns.gather(block.rows()) if len(columns.indices) else columns.indices)
+    rows = columns.indices if columns.complete else read_only(columns.gather(block.rows()))
     positive, signed = _kernels.pack(signs, columns.starts, rows, block.n_target)
     _kernels.trade(positive, signed, n_sweeps, *stream)
     return columns.scatter(_kernels.unpack(positive, signs, columns.starts, rows))

@@ -45,8 +45,7 @@ def ranked(values: np.ndarray, n: int, order: Order, seed: np.random.SeedSequenc
         return chosen
     if order == "random":
         assert seed is not None
-        chosen[generator(seed).choice(len(values), n, replace=False, shuffle=False)] = True
-        return chosen
+        return _random_subset(len(values), n, generator(seed))
     size = np.abs(values, dtype=np.float32) if values.dtype == np.float16 else np.abs(values)
     if order == "smallest":
         limit = np.partition(size, n - 1)[n - 1]
@@ -56,4 +55,17 @@ def ranked(values: np.ndarray, n: int, order: Order, seed: np.random.SeedSequenc
         np.greater(size, limit, out=chosen)
     missing = n - int(np.count_nonzero(chosen))
     chosen[np.flatnonzero(size == limit)[:missing]] = True
+    return chosen
+
+
+def _random_subset(size: int, n: int, random: np.random.Generator) -> np.ndarray:
+    """Return a (size,) bool array with n True, uniform over all of them.
+
+    Each entry independently at a rate close to n / size, then uniformly chosen entries added or removed until there
+    are n: exact, as a set of independent entries is uniform given its size, and cheaper than drawing n indices.
+    """
+    chosen = random.random(size, dtype=np.float32) < n / size
+    surplus = int(np.count_nonzero(chosen)) - n
+    pool = np.flatnonzero(chosen if surplus > 0 else ~chosen)
+    chosen[pool[random.choice(len(pool), abs(surplus), replace=False, shuffle=False)]] = surplus < 0
     return chosen

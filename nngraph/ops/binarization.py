@@ -75,9 +75,9 @@ def binarize(
         values = block.values
         signs = np.sign(values)
         if scale == "mean_abs":
-            n = np.count_nonzero(values)
-            total = float(np.abs(values).sum(dtype=np.float64))
-            signs *= signs.dtype.type(total / n if n else 1)
+            magnitudes = np.abs(values)
+            n = np.count_nonzero(magnitudes > 0)
+            signs *= signs.dtype.type(magnitudes.sum(dtype=np.float64) / n if n else 1)
         return block.with_values(signs)
 
     parameters = {"scale": scale, "blocks": blocks, "bias": bias}
