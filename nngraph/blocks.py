@@ -427,10 +427,15 @@ class Block:
         return indptr, np.nonzero(self._mask)[1].astype(np.int32), self.values
 
     def csr(self) -> scipy.sparse.csr_array:
-        """Return a scipy ``csr_array`` of shape (n_target, n_source); a present weight of 0 is an explicit zero."""
+        """Return a scipy ``csr_array`` of shape (n_target, n_source); a present weight of 0 is an explicit zero.
+
+        float16 weights are given as float32, because scipy computes nothing with float16.
+        """
         import scipy.sparse
 
         indptr, indices, data = self.csr_arrays()
+        if data.dtype == np.float16:
+            data = data.astype(np.float32)
         return scipy.sparse.csr_array((data, indices, indptr), shape=self.shape)
 
     def rows(self) -> np.ndarray:
