@@ -69,5 +69,5 @@ def run_worms(
     state, step = _kernels.streams(seed)
     state, n_steps = _kernels.worms(starts, n_out, other, mate, eligible, _PILOT, state, step)
     n_worms = max(_FEWEST, math.ceil(steps * _PILOT / n_steps)) + int(generator(child(seed, "parity")).integers(2))
-    _kernels.worms(starts, n_out, other, mate, eligible, n_worms, state, step)
+    _kernels.worms(starts, n_out, other, mate, eligible, n_worms, np.uint64(state), step)
     return _kernels.read_signs(starts, n_out, other, signs, indptr, indices, n_columns)
