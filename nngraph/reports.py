@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,11 +49,11 @@ def summary(table: pd.DataFrame, *, fold: bool = False) -> str:
         lines += ["", *_points(shown, table, task)]
     lines += ["", "## What holds and what does not", ""]
     tested = claims(table)
-    if tested:
-        rows = [(claim.claim, claim.criterion, claim.found, claim.verdict) for claim in tested]
-        lines += _markdown(("claim", "criterion", "found", "verdict"), rows)
-    else:
+    if not tested:
         lines.append('The claims are about an easy and a hard task: name one "easy ..." and another "hard ...".')
+    for claim in tested:
+        text = f"- **{claim.verdict}**: {claim.claim}. Found: {claim.found}. Criterion: {claim.criterion}."
+        lines += textwrap.wrap(text, 100, subsequent_indent="  ")
     return "\n".join(lines) + "\n"
 
 
@@ -109,11 +110,11 @@ def _figures(table: pd.DataFrame, *, fold: bool) -> dict[str, Figure]:
 
 
 def _overview(table: pd.DataFrame, *, fold: bool) -> list[str]:
-    n_units = len(table[["task", "seed"]].drop_duplicates())
+    n_tasks, n_seeds = table["task"].nunique(), table["seed"].nunique()
     failed = table[table["status"] != "ok"]
     lines = [
-        f"{n_units} networks, {len(table):,} numbers. Median over seeds, and over draws for null models, with the "
-        "lower and upper quartile in brackets; test set, in percent."
+        f"{n_tasks * n_seeds} networks ({n_tasks} tasks, {n_seeds} seeds), {len(table):,} numbers. Test set, in percent:",
+        "median over seeds (and draws, for null models), lower and upper quartile in brackets.",
     ]
     if fold:
         lines.append("Accuracies a of two-class tasks are folded, max(a, 1 - a), as published.")
@@ -160,9 +161,11 @@ def _points(shown: pd.DataFrame, table: pd.DataFrame, task: str) -> list[str]:
         points = _tables.curve(shown, task, operation, form="signed")
         if len(points) > 1:
             at, height = peak(100 * points["median"])
+            start = 100 * _tables.rows_of(shown, task, "none", form="signed")["value"].median()
             ratio = f" = {at / sigma:.1f} sigma(w)" if operation == "noise" and sigma > 0 else ""
             verb = {"prune": "pruning", "noise": "noise", "flip": "flips"}[operation]
-            lines.append(f"- highest signed median under {verb}: {height:.1f} % at {symbol}* = {at:.2g}{ratio}")
+            where = f"up to {height:.1f} % at {symbol}* = {at:.2g}{ratio}" if height - start >= 1 else "not raised"
+            lines.append(f"- signed median under {verb}: {where} (from {start:.1f} %)")
     return lines
 
 

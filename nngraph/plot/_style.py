@@ -80,7 +80,7 @@ def band(ax: Axes, points: pd.DataFrame, factor: float, *, color: str, label: st
     """Draw a median line with its quartile band."""
     x = points.index.to_numpy()
     ax.plot(x, factor * points["median"], color=color, label=label, **{"linewidth": 1.4, **line})
-    ax.fill_between(x, factor * points["q25"], factor * points["q75"], color=color, alpha=0.18, linewidth=0)
+    ax.fill_between(x, factor * points["q25"], factor * points["q75"], color=color, alpha=0.15, linewidth=0)
 
 
 def percent_limits(ax: Axes, metric: str) -> None:

@@ -115,13 +115,10 @@ def perturbations(
     for row, task in zip(axes, chosen, strict=True):
         for ax, operation in zip(row, operations, strict=True):
             perturbation(table, task, operation, metric=metric, fold=fold, ax=ax)
-            if ax is not row[0]:
-                ax.set_ylabel("")
-            if row is not axes[-1]:
-                ax.set_xlabel("")
-        low = min(ax.get_ylim()[0] for ax in row)
-        row[0].set_ylim(low, row[0].get_ylim()[1])
+        row[0].set_ylim(min(ax.get_ylim()[0] for ax in row))
         row[0].set_title(task, fontsize=_style.TEXT + 1, loc="left", fontweight="bold")
+    for ax in axes.flat:
+        ax.label_outer()
     _style.letters(list(axes.flat))
     handles = {label: handle for ax in axes[0] for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     names = [name for name in ("full", "signed", "chance", r"$\sigma(w)$") if name in handles]

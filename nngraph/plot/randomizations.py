@@ -54,10 +54,10 @@ def randomization(
     kinds = _kinds(table, task)
     shown = folded(table) if fold else table
     factor = _style.scale(metric)
-    for form, color in (("full", _style.BLUE), ("signed", _style.VERMILLION)):
+    for form, color, line in (("full", _style.BLUE, "-"), ("signed", _style.VERMILLION, (0, (4, 2)))):
         original = rows_of(shown, task, "none", form=form, metric=metric)["value"]
         if len(original):
-            ax.axhline(factor * original.median(), color=color, linewidth=1.4, label=form, zorder=1)
+            ax.axhline(factor * original.median(), color=color, linewidth=1.4, linestyle=line, label=form, zorder=1)
     chance = described(table, task, "chance")
     if metric in ("accuracy", "recalibrated") and chance == chance:
         ax.axhline(100 * chance, color=_style.PALE, linestyle="--", linewidth=1, label="chance", zorder=0)
@@ -87,7 +87,11 @@ def randomization(
     ax.set_xticks(range(len(kinds)), kinds)
     ax.set_xlim(-0.6, len(kinds) - 0.4)
     if metric in _style.PERCENT:
-        ax.set_ylim(-3 if not fold else 45, 103)
+        lowest = (
+            factor
+            * shown.loc[shown["task"].eq(task) & shown["metric"].eq(metric) & shown["null"].ne(""), "value"].min()
+        )
+        ax.set_ylim(max(min(lowest - 4, 45), -3), 103)
     return _style.dress(ax, x="null model", y=metric)
 
 
