@@ -72,19 +72,19 @@ def _frozen(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _floating(array: np.ndarray) -> np.ndarray:
-    """Return the array as one of float16, float32, float64 in this machine's byte order; integers become float64."""
-    if array.dtype.kind == "f" and array.dtype.isnative and array.dtype.itemsize <= 8:
-        return array
-    return array.astype(f"f{min(array.dtype.itemsize, 8)}" if array.dtype.kind == "f" else np.float64)
-
-
 def _zero_outside(mask: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the weights with 0 where the mask is False; bits and-ed, 7 times faster than np.where on a random mask."""
     if weights.dtype.itemsize > 8:
         return np.where(mask, weights, weights.dtype.type(0))
     every_bit = np.negative(mask.view(np.int8))  # -1 where an edge is present
     return np.bitwise_and(weights.view(f"i{weights.dtype.itemsize}"), every_bit).view(weights.dtype)
+
+
+def _floating(array: np.ndarray) -> np.ndarray:
+    """Return the array as one of float16, float32, float64 in this machine's byte order; integers become float64."""
+    if array.dtype.kind == "f" and array.dtype.isnative and array.dtype.itemsize <= 8:
+        return array
+    return array.astype(f"f{min(array.dtype.itemsize, 8)}" if array.dtype.kind == "f" else np.float64)
 
 
 class Block:

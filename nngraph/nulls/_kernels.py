@@ -340,7 +340,7 @@ def _exchange(other, mate, a, b):
 
 @_jit
 def worms(starts, n_out, other, mate, eligible, n_worms, state, step):
-    """Run worms, in place; return the advanced state of the random stream and the number of steps taken.
+    """Run worms, in place; return the number of steps taken.
 
     A worm leaves a uniform eligible row by a uniform out-edge. At each node it reaches it picks a uniform out-edge,
     then reverses the edge it came by, so that exchanging the two slots keeps all out-edges first; at a node without
@@ -366,7 +366,7 @@ def worms(starts, n_out, other, mate, eligible, n_worms, state, step):
         if arrival != first:
             _exchange(other, mate, arrival, first)
         n_steps += 1
-    return state, n_steps
+    return n_steps
 
 
 @_jit
@@ -392,17 +392,14 @@ def main() -> None:
     from nngraph.nulls import randomize
 
     began = time.perf_counter()
-    cells = np.arange(1.0, 17.0) * np.tile([1, -1], 8)
-    holes = np.where(np.arange(16) % 3 > 0, cells, 0)
+    W = np.random.default_rng(0).normal(size=(24, 40))
+    holes = np.where(np.arange(W.size).reshape(W.shape) % 5, W, 0)
+    few = np.where(np.arange(W.size).reshape(W.shape) % 7, 0, W)
     for dtype in (np.float32, np.float64):
-        for matrix in (
-            cells.reshape(2, 8),
-            cells.reshape(8, 2),
-            holes.reshape(4, 4),
-            np.zeros((3, 20)) + np.eye(3, 20),
-        ):
-            for kind in "ABCDEFG":
-                randomize(from_matrices([matrix.astype(dtype)]), kind, rng=0)
+        for matrix in (W, holes, few):
+            for view in (matrix, matrix.T):
+                for kind in "ABCDEFG":
+                    randomize(from_matrices([view.astype(dtype)]), kind, rng=0)
     print(f"nngraph: kernels ready after {time.perf_counter() - began:.1f} s")
 
 

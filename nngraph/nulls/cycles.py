@@ -66,8 +66,9 @@ def run_worms(
     eligible = np.flatnonzero((n_out[:n_rows] > 0) & (n_out[:n_rows] < degree))
     if len(eligible) == 0:
         return signs
-    state, step = _kernels.streams(seed)
-    state, n_steps = _kernels.worms(starts, n_out, other, mate, eligible, _PILOT, state, step)
-    n_worms = max(_FEWEST, math.ceil(steps * _PILOT / n_steps)) + int(generator(child(seed, "parity")).integers(2))
-    _kernels.worms(starts, n_out, other, mate, eligible, n_worms, np.uint64(state), step)
+    graph = (starts, n_out, other, mate, eligible)
+    n_steps = _kernels.worms(*graph, _PILOT, *_kernels.streams(child(seed, "pilot")))
+    n_worms = max(_FEWEST, math.ceil(steps * _PILOT / n_steps))
+    n_worms += int(generator(child(seed, "parity")).integers(2))
+    _kernels.worms(*graph, n_worms, *_kernels.streams(child(seed, "worms")))
     return _kernels.read_signs(starts, n_out, other, signs, indptr, indices, n_columns)

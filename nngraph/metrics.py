@@ -1,0 +1,239 @@
+"""Scores of a network's outputs against the truth, on plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nngraph.errors import ArgumentError
+
+__all__ = ["METRICS", "accuracy", "auc", "cross_entropy", "mse", "r2", "recalibrated"]
+
+
+def accuracy(outputs: np.ndarray, y: np.ndarray) -> float:
+    """Return the share of samples whose largest output is that of their class; of equal outputs the first counts.
+
+    Parameters
+    ----------
+    outputs : (n, n_classes) array
+        Logits, probabilities, or anything that orders the classes.
+    y : (n,) integer array
+        Classes, counted from 0.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Notes
+    -----
+    Ties are real: binarized networks have integer outputs. One without edges answers class 0 throughout.
+
+    Examples
+    --------
+    >>> accuracy(np.array([[2.0, 1.0], [0.0, 3.0], [1.0, 1.0], [1.0, 1.0]]), np.array([0, 1, 0, 1]))
+    0.75
+    """
+    # argmax of numpy promises the first of equal values, that of torch does not
+    return float(np.count_nonzero(outputs.argmax(axis=1) == y) / len(y))
+
+
+def auc(outputs: np.ndarray, y: np.ndarray) -> float:
+    r"""Return the area under the ROC curve: how well the outputs rank the samples, wherever the threshold sits.
+
+    .. math:: \mathrm{AUC} = P(d_i > d_j) + \tfrac{1}{2} P(d_i = d_j), \qquad y_i = 1, \; y_j = 0
+
+    with :math:`d` the difference of the two logits. With more than two classes it is the mean over the classes of each
+    against the rest (macro average), where :math:`d` is the log-odds of the class under the softmax; classes without a
+    sample are left out.
+
+    Parameters
+    ----------
+    outputs : (n, n_classes) array
+        Logits or log-probabilities.
+    y : (n,) integer array
+        Classes, counted from 0; at least two occur.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0.5 is chance.
+
+    References
+    ----------
+    J. A. Hanley, B. J. McNeil, "The meaning and use of the area under a receiver operating characteristic (ROC)
+    curve", Radiology 143, 29 (1982).
+
+    Examples
+    --------
+    >>> auc(np.array([[0.0, 5.0], [0.0, 7.0], [0.0, 9.0], [0.0, 9.0]]), np.array([0, 1, 0, 1]))
+    0.625
+    """
+    z = outputs.astype(np.float64)
+    if z.shape[1] == 2:
+        return _ranked_above(z[:, 1] - z[:, 0], y == 1)
+    # log of the sum of exp over the other classes, from sums over those before and those after: no cancellation
+    edge = np.full((len(z), 1), -np.inf)
+    before = np.hstack([edge, np.logaddexp.accumulate(z, axis=1)[:, :-1]])
+    after = np.hstack([np.logaddexp.accumulate(z[:, ::-1], axis=1)[:, ::-1][:, 1:], edge])
+    odds = z - np.logaddexp(before, after)
+    return float(np.mean([_ranked_above(odds[:, label], y == label) for label in np.unique(y)]))
+
+
+def recalibrated(outputs: np.ndarray, y: np.ndarray) -> float:
+    """Return the accuracy of two classes after the threshold is moved so that the predicted class shares are the true.
+
+    For balanced classes the threshold is the median of the logit difference. What is lost in accuracy but not here is
+    an offset between the two outputs, not knowledge about the samples.
+
+    Parameters
+    ----------
+    outputs : (n, 2) array
+        Logits or log-probabilities.
+    y : (n,) integer array
+        Classes, 0 and 1.
+
+    Returns
+    -------
+    float
+        In [0, 1]. Of samples that tie at the threshold, as many are answered 1 as the share needs, and the expectation
+        over which ones is returned.
+
+    Notes
+    -----
+    It uses the shares of the evaluated samples themselves, so it is a diagnosis and no estimate of the accuracy on new
+    samples.
+
+    Examples
+    --------
+    >>> shifted = np.array([[0.0, 5.0], [0.0, 6.0], [0.0, 8.0], [0.0, 9.0]])
+    >>> y = np.array([0, 0, 1, 1])
+    >>> accuracy(shifted, y), recalibrated(shifted, y)
+    (0.5, 1.0)
+    """
+    z = outputs.astype(np.float64)
+    d = z[:, 1] - z[:, 0]
+    positive = y == 1
+    n_positive = int(np.count_nonzero(positive))
+    if n_positive in (0, len(y)):
+        return 1.0
+    threshold = np.partition(d, len(d) - n_positive)[len(d) - n_positive]
+    above, tied = d > threshold, d == threshold
+    answered = (n_positive - np.count_nonzero(above)) / np.count_nonzero(tied)  # share of the tied answered 1
+    certain = np.count_nonzero(above & positive) + np.count_nonzero((d < threshold) & ~positive)
+    expected = answered * np.count_nonzero(tied & positive) + (1 - answered) * np.count_nonzero(tied & ~positive)
+    return float((certain + expected) / len(y))
+
+
+def cross_entropy(outputs: np.ndarray, y: np.ndarray) -> float:
+    """Return the mean negative log-likelihood of the classes under the softmax of the outputs, in nats.
+
+    Parameters
+    ----------
+    outputs : (n, n_classes) array
+        Logits or log-probabilities.
+    y : (n,) integer array
+        Classes, counted from 0.
+
+    Examples
+    --------
+    >>> round(cross_entropy(np.zeros((3, 2)), np.array([0, 1, 1])), 4)
+    0.6931
+    """
+    z = outputs.astype(np.float64)
+    z -= z.max(axis=1, keepdims=True)
+    return float(np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), y]))
+
+
+def mse(outputs: np.ndarray, y: np.ndarray) -> float:
+    """Return the mean squared error over samples and outputs.
+
+    Parameters
+    ----------
+    outputs : (n, k) or (n,) array
+        Predictions.
+    y : array of the same shape, or (n,) for k = 1
+        True values.
+
+    Examples
+    --------
+    >>> mse(np.array([[1.0], [3.0]]), np.array([1.0, 1.0]))
+    2.0
+    """
+    return float(np.mean((_aligned(outputs, y) - outputs.astype(np.float64)) ** 2))
+
+
+def r2(outputs: np.ndarray, y: np.ndarray) -> float:
+    """Return the share of variance explained, the mean over outputs: 0 for the mean as prediction, 1 at best.
+
+    Parameters
+    ----------
+    outputs : (n, k) or (n,) array
+        Predictions.
+    y : array of the same shape, or (n,) for k = 1
+        True values, not constant in any column.
+
+    Examples
+    --------
+    >>> r2(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 6.0])).__round__(4)
+    0.3571
+    """
+    truth = _aligned(outputs, y)
+    residual = ((truth - outputs.astype(np.float64)) ** 2).sum(axis=0)
+    return float(np.mean(1 - residual / ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)))
+
+
+METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "accuracy": accuracy,
+    "auc": auc,
+    "recalibrated": recalibrated,
+    "cross_entropy": cross_entropy,
+    "mse": mse,
+    "r2": r2,
+}
+
+
+def check(metric: str, shape: tuple[int, ...], y: np.ndarray) -> None:
+    """Raise ArgumentError unless outputs of (one sample's) ``shape`` can be scored by ``metric`` against ``y``."""
+    where = f"metric {metric!r}"
+    if metric in ("mse", "r2"):
+        truth = y.shape[1:]
+        if (truth or (1,)) != (shape or (1,)) or y.dtype.kind not in "fiub" or not np.isfinite(y).all():
+            raise ArgumentError(
+                f"{where}: got y of shape {y.shape} and type {y.dtype} for outputs of shape (n, {_shape(shape)}); "
+                "expected finite numbers of the same shape."
+            )
+        if metric == "r2" and not np.all(np.ptp(y, axis=0) > 0):
+            raise ArgumentError(f"{where}: got a constant y, of which no variance can be explained; use 'mse'.")
+        return
+    if len(shape) != 1 or shape[0] < 2:
+        raise ArgumentError(
+            f"{where}: got outputs of shape (n, {_shape(shape)}); expected (n, n_classes), one column per class. For "
+            "other outputs pass a function (outputs, y) -> float as the metric."
+        )
+    if y.ndim != 1 or y.dtype.kind not in "iub":
+        raise ArgumentError(f"{where}: got y of shape {y.shape} and type {y.dtype}; expected (n,) integers.")
+    if y.min() < 0 or y.max() >= shape[0]:
+        raise ArgumentError(
+            f"{where}: got classes from {y.min()} to {y.max()} for {shape[0]} outputs; expected 0 to {shape[0] - 1}."
+        )
+    if metric == "auc" and len(np.unique(y)) < 2:
+        raise ArgumentError(f"{where}: got samples of class {y[0]} alone; ranking needs at least two classes.")
+    if metric == "recalibrated" and shape[0] != 2:
+        raise ArgumentError(f"{where}: got {shape[0]} classes; it is defined for two. Use 'auc', or pairs of classes.")
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return ", ".join(map(str, shape))
+
+
+def _aligned(outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return y.reshape(outputs.shape).astype(np.float64)
+
+
+def _ranked_above(score: np.ndarray, positive: np.ndarray) -> float:
+    """Return the share of (positive, negative) pairs in which the positive scores higher; ties count half."""
+    low, high = np.sort(score[~positive]), np.sort(score[positive])
+    below = np.searchsorted(low, high, "left").sum() + np.searchsorted(low, high, "right").sum()
+    return float(below / (2 * len(low) * len(high)))
