@@ -113,8 +113,8 @@ def _overview(table: pd.DataFrame, *, fold: bool) -> list[str]:
     n_tasks, n_seeds = table["task"].nunique(), table["seed"].nunique()
     failed = table[table["status"] != "ok"]
     lines = [
-        f"{n_tasks * n_seeds} networks ({n_tasks} tasks, {n_seeds} seeds), {len(table):,} numbers. Test set, in percent:",
-        "median over seeds (and draws, for null models), lower and upper quartile in brackets.",
+        f"{n_tasks * n_seeds} networks ({n_tasks} tasks, {n_seeds} seeds), {len(table):,} numbers.",
+        "On the test set, in percent: median over seeds (and draws, for null models), quartiles in brackets.",
     ]
     if fold:
         lines.append("Accuracies a of two-class tasks are folded, max(a, 1 - a), as published.")

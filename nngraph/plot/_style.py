@@ -50,7 +50,7 @@ def dress(ax: Axes, *, x: str = "", y: str = "", title: str = "") -> Axes:
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=SMALL, length=3)
     ax.set_xlabel(LABELS.get(x, x), fontsize=TEXT)
-    ax.set_ylabel(LABELS.get(y, y), fontsize=TEXT)
+    ax.set_ylabel(y, fontsize=TEXT)
     if title:
         ax.set_title(title, fontsize=TEXT, loc="left")
     return ax
@@ -69,6 +69,11 @@ def letters(axes: Sequence[Axes]) -> None:
             fontweight="bold",
             va="bottom",
         )
+
+
+def ylabel(metric: str, *, fold: bool) -> str:
+    """Return the label of the values; it says when they are folded."""
+    return "accuracy, folded (%)" if fold and metric == "accuracy" else LABELS.get(metric, metric)
 
 
 def scale(metric: str) -> float:

@@ -80,7 +80,7 @@ def perturbation(
         if len(points[form]):
             _style.band(ax, points[form], factor, color=color, label=form)
     _style.percent_limits(ax, metric)
-    return _style.dress(ax, x=operation, y=metric)
+    return _style.dress(ax, x=operation, y=_style.ylabel(metric, fold=fold))
 
 
 def perturbations(
@@ -113,9 +113,11 @@ def perturbations(
         raise ArgumentError("perturbations: the table has no operation with a grid.")
     fig, axes = _style.new_figure(fig, len(chosen), len(operations), sharey="row", sharex="col")
     for row, task in zip(axes, chosen, strict=True):
+        lows = []
         for ax, operation in zip(row, operations, strict=True):
             perturbation(table, task, operation, metric=metric, fold=fold, ax=ax)
-        row[0].set_ylim(min(ax.get_ylim()[0] for ax in row))
+            lows.append(ax.get_ylim()[0])
+        row[0].set_ylim(bottom=min(lows))
         row[0].set_title(task, fontsize=_style.TEXT + 1, loc="left", fontweight="bold")
     for ax in axes.flat:
         ax.label_outer()

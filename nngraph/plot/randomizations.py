@@ -87,12 +87,11 @@ def randomization(
     ax.set_xticks(range(len(kinds)), kinds)
     ax.set_xlim(-0.6, len(kinds) - 0.4)
     if metric in _style.PERCENT:
-        lowest = (
-            factor
-            * shown.loc[shown["task"].eq(task) & shown["metric"].eq(metric) & shown["null"].ne(""), "value"].min()
+        drawn = (
+            shown["task"].eq(task) & shown["metric"].eq(metric) & shown["operation"].eq("none") & shown["null"].ne("")
         )
-        ax.set_ylim(max(min(lowest - 4, 45), -3), 103)
-    return _style.dress(ax, x="null model", y=metric)
+        ax.set_ylim(max(min(factor * shown.loc[drawn, "value"].min() - 4, 45), -3), 103)
+    return _style.dress(ax, x="null model", y=_style.ylabel(metric, fold=fold))
 
 
 def pruned_randomization(
@@ -142,7 +141,7 @@ def pruned_randomization(
     if metric in ("accuracy", "recalibrated") and chance == chance:
         ax.axhline(100 * chance, color=_style.PALE, linestyle="--", linewidth=1, label="chance", zorder=0)
     _style.percent_limits(ax, metric)
-    return _style.dress(ax, x="prune", y=metric)
+    return _style.dress(ax, x="prune", y=_style.ylabel(metric, fold=fold))
 
 
 def randomizations(
@@ -212,11 +211,14 @@ def _side_by_side(
     panels = list(axes.flat)
     for ax in panels[len(chosen) :]:
         ax.remove()
+    lows = []
     for i, (ax, task) in enumerate(zip(panels, chosen, strict=False)):
         draw(table, task, ax=ax, **options)
+        lows.append(ax.get_ylim()[0])
         ax.set_title(task, fontsize=_style.TEXT + 1, loc="left", fontweight="bold")
         if i % 2:
             ax.set_ylabel("")
+    panels[0].set_ylim(bottom=min(lows))
     _style.letters(panels[: len(chosen)])
     handles = {
         label: handle
