@@ -70,10 +70,6 @@ class Training:
             bias=self.bias,
             rng=child(seed, "initial weights"),
         )
-        if on_test:
-            selection = {"select": "best", "validation": (task.x_test, task.y_test)}
-        else:
-            selection = {"select": self.select, **({"validation": None} if self.select == "last" else {})}
         trained = train(
             model,
             x,
@@ -81,8 +77,9 @@ class Training:
             epochs=self.epochs,
             lr=self.lr,
             batch_size=self.batch_size or (16 if len(x) < 1000 else 128),
+            validation=(task.x_test, task.y_test) if on_test else 0.2 if self.select == "best" else None,
+            select="best" if on_test else self.select,
             rng=child(seed, "training"),
-            **selection,
         )
         return trained.model
 

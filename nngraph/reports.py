@@ -97,7 +97,7 @@ def _figures(table: pd.DataFrame, *, fold: bool) -> dict[str, Figure]:
             _log.warning("figures show %d of %d tasks", len(tasks), ok["task"].nunique())
     ok = ok[ok["task"].isin(tasks)]
     shown = table[table["task"].isin(tasks) & (table["status"] == "ok")]
-    figures = {}
+    figures: dict[str, Figure] = {}
     if not len(ok):
         return figures
     if (ok[ok["null"] == ""].groupby("operation")["parameter"].nunique() > 1).any():

@@ -221,7 +221,8 @@ class Study:
 
 
 def _named_tasks(tasks: Mapping[str, Task | MakeTask] | Sequence[Task]) -> dict[str, Task | MakeTask]:
-    named = dict(tasks) if isinstance(tasks, Mapping) else {task.name: task for task in tasks}
+    named: dict[str, Task | MakeTask] = {}
+    named.update(tasks if isinstance(tasks, Mapping) else {task.name: task for task in tasks})
     if not named or len(named) != len(tasks):
         raise ArgumentError(
             f"tasks: got {len(tasks)} with {len(named)} names; expected one or more, each with its own."
@@ -238,7 +239,8 @@ def _named_ops(ops: Sequence[str] | Mapping[str, Any], bias: BiasPolicy) -> tupl
         "noise": (lambda G, a, seed: add_noise(G, a, bias=bias, rng=seed), NOISE),
         "flip": (lambda G, q, seed: flip_signs(G, q, bias=bias), FLIPPED),
     }
-    named, described = {}, {}
+    named: dict[str, tuple[Any, tuple[float, ...]]] = {}
+    described: dict[str, Any] = {}
     for name, given in (ops if isinstance(ops, Mapping) else dict.fromkeys(ops)).items():
         does = "nngraph"
         if callable(given):

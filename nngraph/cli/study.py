@@ -75,7 +75,7 @@ def study(
         if model is not None:
             network = _loaded(model, weights)
         chosen = Study(
-            _tasks(data, pairs, scaling.value, trained=model is not None),
+            _tasks(data, pairs, scaling, trained=model is not None),
             seeds=seeds,
             draws=draws,
             rng=seed,
@@ -104,10 +104,10 @@ def _sizes(text: str) -> tuple[int, ...]:
         raise ArgumentError(f"--hidden: got {text!r}; expected sizes as 64 or 64,32.") from None
 
 
-def _tasks(data: str, pairs: str | None, scaling: str, *, trained: bool) -> Any:
+def _tasks(data: str, pairs: str | None, scaling: Scaling, *, trained: bool) -> Any:
     from nngraph.datasets import Dataset, Task, load
 
-    found = call(data) if ":" in data else load(data, scaling=scaling)
+    found = call(data) if ":" in data else load(data, scaling="[-1,1]" if scaling is Scaling.signed else "[0,1]")
     if isinstance(found, Dataset):
         return _pair_tasks(found, pairs or _PAIRS.get(found.name, ""))
     if pairs is not None:
@@ -138,7 +138,7 @@ def _pair_tasks(dataset: Dataset, pairs: str) -> dict[str, Any]:
     for role, (a, b) in zip(roles, chosen, strict=True):
         classes = [int(key) if key.isdigit() else key for key in (a, b)]
         task = dataset.pair(*classes, rng=0)  # checks the classes now, not in the first network
-        names = [str(name) for name in task.meta["classes"]]
+        names = [name if isinstance(name, str) else dataset.class_names[name] for name in classes]
         name = role + ("{" + ",".join(names) + "}" if all(len(name) == 1 for name in names) else "/".join(names))
         if dataset.test_images is None:
             tasks[name] = lambda rng, classes=classes: dataset.pair(*classes, rng=rng)

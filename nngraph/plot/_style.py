@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -31,7 +33,8 @@ def new_axes(ax: Axes | None) -> Axes:
         return ax
     import matplotlib.pyplot as plt
 
-    return plt.subplots(figsize=(3.6, 2.8), layout="constrained")[1]
+    new: Axes = plt.subplots(figsize=(3.6, 2.8), layout="constrained")[1]
+    return new
 
 
 def new_figure(fig: Figure | None, n_rows: int, n_columns: int, **options: Any) -> tuple[Figure, Any]:
@@ -91,5 +94,6 @@ def band(ax: Axes, points: pd.DataFrame, factor: float, *, color: str, label: st
 def percent_limits(ax: Axes, metric: str) -> None:
     """Let panels of shares run from below the lowest value to 102 %, so that they compare."""
     if metric in PERCENT:
-        low = min([45.0, *(float(line.get_ydata().min()) for line in ax.lines if len(line.get_ydata()) > 2)])
+        drawn = [np.asarray(line.get_ydata(), dtype=float) for line in ax.lines]
+        low = min([45.0, *(float(y.min()) for y in drawn if len(y) > 2)])
         ax.set_ylim(max(low - 2, -2), 102)

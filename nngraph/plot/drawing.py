@@ -87,8 +87,8 @@ def network(
     for part in G.parts:
         xy, on = places[part.name], touched[part.name]
         size = float(np.clip(1100 / max(part.size, 1), 1.5, 70))
-        ax.scatter(*xy[~on].T, s=size, color=_style.PALE, linewidths=0, zorder=0)
-        ax.scatter(*xy[on].T, s=size, color="white", edgecolors=_style.BLACK, linewidths=0.5, zorder=2)
+        ax.scatter(xy[~on, 0], xy[~on, 1], s=size, color=_style.PALE, linewidths=0, zorder=0)
+        ax.scatter(xy[on, 0], xy[on, 1], s=size, color="white", edgecolors=_style.BLACK, linewidths=0.5, zorder=2)
         x, y = (float(xy[:, 0].mean()), float(xy[:, 1].max())) if len(xy) else (_rank(G, part), 0.0)
         ax.annotate(
             f"{part.name}: {part.size:,} nodes",

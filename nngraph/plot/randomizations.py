@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["pruned_randomization", "pruned_randomizations", "randomization", "randomizations"]
 
-_SIGNS = {True: (_style.GREEN, "keeps the sign of each edge"), False: (_style.PURPLE, "moves signs")}
+_SIGNS: dict[bool | None, tuple[str, str]] = {
+    True: (_style.GREEN, "keeps the sign of each edge"),
+    False: (_style.PURPLE, "moves signs"),
+}
 _LINES = ((_style.GREEN, "-"), (_style.ORANGE, "-"), (_style.PURPLE, "-"), (_style.SKY, "-"), (_style.GREEN, "--"))
 
 
