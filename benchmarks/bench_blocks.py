@@ -67,7 +67,10 @@ def cases(W: np.ndarray) -> dict[str, tuple[Callable[[], object], Callable[[], o
         "prune .9": (lambda: ops.prune(G, 0.9), prune),
         "prune .5 random": (lambda: ops.prune(G, 0.5, order="random", rng=1), prune_random),
         "binarize": (lambda: ops.binarize(G), lambda: np.sign(W)),
-        "binarize mean_abs": (lambda: ops.binarize(G, scale="mean_abs"), lambda: np.sign(W) * np.float32(np.abs(W).mean(dtype=np.float64))),
+        "binarize mean_abs": (
+            lambda: ops.binarize(G, scale="mean_abs"),
+            lambda: np.sign(W) * np.float32(np.abs(W).mean(dtype=np.float64)),
+        ),
         "add_noise uniform": (
             lambda: ops.add_noise(G, 0.1, rng=1),
             lambda: W + (rng.random(W.shape, dtype=np.float32) - np.float32(0.5)) * np.float32(0.2),
@@ -90,7 +93,9 @@ def cases(W: np.ndarray) -> dict[str, tuple[Callable[[], object], Callable[[], o
 def main(repeats: int = 7, shape: tuple[int, int] = SHAPE) -> None:
     """Print medians of process time (ms) and ratios, library and plain line taken in turn."""
     W = np.random.default_rng(7).normal(size=shape).astype(np.float32)
-    print(f"block of {shape[1]} source and {shape[0]} target nodes, float32; medians of {repeats}, ms of processor time")
+    print(
+        f"block of {shape[1]} source and {shape[0]} target nodes, float32; medians of {repeats}, ms of processor time"
+    )
     print(f"{'':20}{'nngraph':>9}{'numpy':>9}{'ratio':>7}")
     for name, pair in cases(W).items():
         seconds: tuple[list[float], list[float]] = ([], [])

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from nngraph.graph import Block, Link, NeuralGraph, Part
     from nngraph.io.native import load, save
     from nngraph.studies import Study
+    from nngraph.training import train
 
 
 def __getattr__(name: str) -> object:

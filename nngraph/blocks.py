@@ -77,7 +77,8 @@ def _zero_outside(mask: np.ndarray, weights: np.ndarray) -> np.ndarray:
     if weights.dtype.itemsize > 8:
         return np.where(mask, weights, weights.dtype.type(0))
     every_bit = np.negative(mask.view(np.int8))  # -1 where an edge is present
-    return np.bitwise_and(weights.view(f"i{weights.dtype.itemsize}"), every_bit).view(weights.dtype)
+    bits: np.ndarray = np.bitwise_and(weights.view(f"i{weights.dtype.itemsize}"), every_bit)
+    return bits.view(weights.dtype)
 
 
 def _floating(array: np.ndarray) -> np.ndarray:
@@ -292,7 +293,7 @@ class Block:
         if self._mask is None:
             return self._edited(_weights=values.reshape(self.shape))
         weights = np.zeros(self.shape, dtype=values.dtype)
-        weights[self._mask] = values
+        weights.reshape(-1)[np.flatnonzero(self._mask)] = values
         return self._edited(_weights=_frozen(weights))
 
     def with_support(self, keep: np.ndarray) -> Block:
@@ -314,8 +315,8 @@ class Block:
         if self._mask is None:
             mask = keep.reshape(self.shape).copy()
         else:
-            mask = self._mask.copy()
-            mask[self._mask] = keep
+            mask = np.zeros(self.shape, dtype=bool)
+            mask.reshape(-1)[np.flatnonzero(self._mask)] = keep
         return self.with_matrix(self._dense_weights(), mask)
 
     def with_matrix(self, weights: np.ndarray, mask: np.ndarray | None = None) -> Block:
@@ -384,7 +385,7 @@ class Block:
         if self._csr is not None:
             return self._csr[2]
         weights = self._dense_weights()
-        return weights.reshape(-1) if self._mask is None else _frozen(weights[self._mask])
+        return weights.reshape(-1) if self._mask is None else _frozen(weights.reshape(-1)[np.flatnonzero(self._mask)])
 
     @property
     def weights(self) -> np.ndarray:
@@ -424,7 +425,9 @@ class Block:
             return indptr, indices, self.values
         indptr = np.zeros(self.shape[0] + 1, dtype=np.int64)
         np.cumsum(np.count_nonzero(self._mask, axis=1), out=indptr[1:])
-        return indptr, np.nonzero(self._mask)[1].astype(np.int32), self.values
+        cells = np.flatnonzero(self._mask)
+        first = np.repeat(np.arange(self.shape[0]) * self.shape[1], np.diff(indptr))
+        return indptr, (cells - first).astype(np.int32), _frozen(self._dense_weights().reshape(-1)[cells])
 
     def csr(self) -> scipy.sparse.csr_array:
         """Return a scipy ``csr_array`` of shape (n_target, n_source); a present weight of 0 is an explicit zero.
@@ -440,9 +443,11 @@ class Block:
 
     def rows(self) -> np.ndarray:
         """Return the (n_edges,) target index of each edge, int32."""
-        if self._csr is None and self._mask is not None:
-            return np.nonzero(self._mask)[0].astype(np.int32)
-        counts = np.diff(self._csr[0]) if self._csr is not None else self.shape[1]
+        counts: np.ndarray | int = self.shape[1]
+        if self._csr is not None:
+            counts = np.diff(self._csr[0])
+        elif self._mask is not None:
+            counts = np.count_nonzero(self._mask, axis=1)
         return np.repeat(np.arange(self.shape[0], dtype=np.int32), counts)
 
     def edges(self) -> Edges:
@@ -459,8 +464,9 @@ class Block:
         if self._csr is None and other._csr is None:
             if self._mask is None or other._mask is None:
                 return self._mask is other._mask
-            return bool(np.array_equal(self._mask, other._mask))
-        return all(np.array_equal(a, b) for a, b in zip(self.csr_arrays()[:2], other.csr_arrays()[:2], strict=True))
+            return self._mask is other._mask or bool(np.array_equal(self._mask, other._mask))
+        pairs = zip(self.csr_arrays()[:2], other.csr_arrays()[:2], strict=True)
+        return all(a is b or np.array_equal(a, b) for a, b in pairs)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Block):

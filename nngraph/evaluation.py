@@ -11,7 +11,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from nngraph.convert.torch import Writer
+from nngraph._tensors import Array, as_tensor
+from nngraph.convert.torch import WriteBack
 from nngraph.errors import ArgumentError, NNGraphError
 from nngraph.graph import NeuralGraph
 from nngraph.metrics import METRICS, check
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluator", "evaluate"]
 
-Array: TypeAlias = "np.ndarray | torch.Tensor"
 Inputs: TypeAlias = "Array | Mapping[str, Array]"
 Data: TypeAlias = "tuple[Inputs, Array] | DataLoader"
 Metric: TypeAlias = "str | Callable[[np.ndarray, np.ndarray], float]"
@@ -138,13 +138,13 @@ class Evaluator:
         self._batches, self.y = _batches(data, batch_size, place, dtype)
         self._model = model
         self._modes = [(module, module.training) for module in model.modules()]
-        self._writer: Writer | None = None
+        self._writer: WriteBack | None = None
         self._moved = device is not None
+        self._open = True
         model.eval()
         try:
             if self._moved:
                 model.to(place)
-            self._writer = Writer(model)
             self._check_outputs()
         except BaseException:
             self.close()
@@ -163,8 +163,10 @@ class Evaluator:
 
     def outputs(self, G: NeuralGraph) -> np.ndarray:
         """Return the (n, ...) outputs of the model with the weights of ``G``."""
-        if self._writer is None:
+        if not self._open:
             raise NNGraphError("evaluator: it is closed; make a new one.")
+        if self._writer is None:
+            self._writer = WriteBack(self._model, G)
         self._writer.write(G)
         outputs = self._forward(self._batches)
         # the sum is finite if all are, and adding is several times faster than testing each
@@ -188,15 +190,15 @@ class Evaluator:
 
     def close(self) -> None:
         """Give the model its own weights, device and modes back. May be called twice."""
+        if not self._open:
+            return
+        self._open = False
         if self._writer is not None:
             self._writer.restore()
-            self._writer = None
         if self._moved:
             self._model.to(self._home)
-            self._moved = False
         for module, training in self._modes:
             module.training = training
-        self._modes = []
 
     def __enter__(self) -> Self:
         return self
@@ -223,14 +225,6 @@ class Evaluator:
                     "expected one row per sample."
                 )
             check(name, outputs.shape[1:], self.y)
-
-
-def as_tensor(values: Array) -> torch.Tensor:
-    """Return an array as a tensor that shares its memory, or a copy where it is read-only."""
-    if isinstance(values, torch.Tensor):
-        return values.detach()
-    array = np.ascontiguousarray(values)
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def _named(

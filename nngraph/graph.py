@@ -360,8 +360,6 @@ class NeuralGraph:
         return graph
 
     def _same_support(self, blocks: tuple[Block, ...]) -> bool:
-        if not self._igraph_topology:
-            return False
         return all(new is old or new.same_support(old) for new, old in zip(blocks, self.blocks, strict=True))
 
     def _split(self, per_edge: np.ndarray) -> list[np.ndarray]:

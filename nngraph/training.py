@@ -16,8 +16,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from nngraph._rng import RNG, child, generator, seed_sequence
+from nngraph._tensors import Array, as_tensor
 from nngraph.errors import ArgumentError, ConvergenceError
-from nngraph.evaluation import Array, as_tensor
 from nngraph.metrics import accuracy
 
 __all__ = ["Trained", "mlp", "single_thread", "train"]

@@ -258,6 +258,16 @@ def test_score_raises_what_a_row_would_say(model):
         evaluator.score(scaled(scaled(G, 1e30), 1e8))
 
 
+def test_a_graph_of_some_blocks_leaves_the_others_as_the_model_has_them(model):
+    G = nng.from_torch(model)
+    first = G.select("0")
+    df = evaluate(
+        [first, scaled(G, -1), first, nng.ops.binarize(G, bias="zero"), first], model, (X, Y), "cross_entropy"
+    )
+    assert df["status"].eq("ok").all()
+    assert df["value"][0] == df["value"][2] == df["value"][4] != df["value"][1]
+
+
 # -------------------------------------------------------------- wrong arguments
 
 

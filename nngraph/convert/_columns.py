@@ -118,11 +118,11 @@ def _known_vertices(columns: Columns) -> tuple[tuple[Part, ...], np.ndarray, np.
     assert columns.known is not None
     assert columns.parts is not None
     parts = columns.known.parts
-    code = {part.name: k for k, part in enumerate(parts)}
-    part_of = np.fromiter((code.get(name, -1) for name in columns.parts), np.int64, len(columns.parts))  # type: ignore[call-overload]
-    rank = _numbers(columns.index, len(part_of))
+    code: dict[str | None, int] = {part.name: k for k, part in enumerate(parts)}
+    texts = (name if isinstance(name, str) else None for name in columns.parts)
+    part_of = np.fromiter((code.get(text, -1) for text in texts), np.int64, len(columns.parts))
+    local = np.fromiter(map(_whole, columns.index or [None] * len(part_of)), np.int64, len(part_of))
     sizes = np.array([*(part.size for part in parts), 0])
-    local = np.full(len(part_of), -1) if rank is None else np.where(rank == np.floor(rank), rank, -1).astype(np.int64)
     place = (np.cumsum(sizes) - sizes)[part_of] + local
     bad = (part_of < 0) | (local < 0) | (local >= sizes[part_of])
     if not bad.any():
@@ -137,6 +137,13 @@ def _known_vertices(columns: Columns) -> tuple[tuple[Part, ...], np.ndarray, np.
             "before, of the graph in the graph attribute 'nngraph'. Delete that attribute to read the graph afresh."
         )
     return parts, part_of, local
+
+
+def _whole(value: object) -> int:
+    """Return a whole number as an int, anything else as -1."""
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        value = int(value)
+    return int(value) if isinstance(value, (int, np.integer)) and 0 <= value < 2**62 else -1
 
 
 def _numbers(values: Sequence[object] | None, n: int) -> np.ndarray | None:
@@ -184,6 +191,8 @@ def _weights(columns: Columns) -> np.ndarray:
         for i, weight in enumerate(filled):
             if not isinstance(weight, (int, float, np.integer, np.floating, np.bool_)):
                 raise columns.fail(f"{columns.edge(i)} has the weight {weight!r}; expected a real number.")
+            if isinstance(weight, int) and abs(weight) > 10**308:
+                raise columns.fail(f"{columns.edge(i)} has a weight that is too large for float64.")
         values = np.array(filled, dtype=np.float64)
     values = values.astype(np.float64)
     if not np.isfinite(values).all():

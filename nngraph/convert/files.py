@@ -92,7 +92,7 @@ def _torch_state(path: Path) -> dict[str, torch.Tensor]:
             f"{path}: is a pickle that holds more than weights (a whole model, perhaps); to read it would run code "
             f"from the file, which nngraph never does. {SAVE_IT}"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+    except Exception as error:  # a damaged pickle can fail in any way
         raise FormatError(
             f"{path}: is no whole torch file ({_first_line(error)}); it is cut short, damaged or of another kind. "
             f"{SAVE_IT}"

@@ -160,7 +160,7 @@ def from_networkx(N: networkx.Graph) -> NeuralGraph:
     return assemble(
         Columns(
             reader="from_networkx",
-            parts=None if part is None else [attributes.get(part) for attributes in data],
+            parts=None if part is None and nodes else [attributes.get(part) for attributes in data],
             labels=[attributes.get("name", node) for node, attributes in zip(nodes, data, strict=True)],
             index=[attributes.get("index") for attributes in data],
             bias=[attributes.get("bias") for attributes in data],

@@ -208,14 +208,18 @@ def _block(entry: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Block:
     if "indptr" in entry:
         indptr, indices, data = (arrays[entry[key]] for key in ("indptr", "indices", "data"))
         counts = np.diff(indptr)
-        inside = len(indices) == 0 or (indices.min() >= 0 and indices.max() < n_source)
-        rows = np.repeat(np.arange(len(counts)), counts) if (counts >= 0).all() else np.zeros(0)
-        if len(counts) != n_target or indptr[0] != 0 or len(rows) != len(indices) != len(data) or not inside:
-            raise ValueError(f"block {entry['name']!r} has inconsistent compressed rows")
+        rows = np.repeat(np.arange(len(counts)), counts) if (counts >= 0).all() else np.zeros(0, dtype=np.int64)
+        sound = len(counts) == n_target and indptr[0] == 0 and len(rows) == len(indices) == len(data)
+        if not (
+            sound and ((indices >= 0) & (indices < n_source)).all() and (np.diff(rows * n_source + indices) > 0).all()
+        ):
+            raise ValueError(f"block {entry['name']!r} has compressed rows that contradict each other")
         return Block.from_csr(*ends, shape, indptr, indices, data, **common)
     weights, bits = arrays[entry["weights"]], _take(arrays, entry["mask"])
     if weights.shape != shape:
         raise ValueError(f"block {entry['name']!r} has weights of shape {weights.shape}, not {shape}")
+    if bits is not None and len(bits) != -(-weights.size // 8):
+        raise ValueError(f"block {entry['name']!r} has a mask of {len(bits)} bytes for {weights.size} cells")
     mask = None if bits is None else np.unpackbits(bits, count=weights.size).astype(bool).reshape(shape)
     return Block.from_dense(*ends, weights, mask, **common)
 

@@ -201,17 +201,16 @@ def _count_bits(x):
 @_jit
 def _choose_few(differ, n, k, chosen, state, step):
     """Set in ``chosen`` a uniform k-subset of the n bits of ``differ``, going through them one by one."""
-    left, wanted = n, k
     for w in range(len(differ)):
         bits, taken = differ[w], np.uint64(0)
         while bits:
             lowest = bits & (~bits + _ONE)
             bits ^= lowest
-            state, x = _below(left, state, step)
-            if x < wanted:
+            state, x = _below(n, state, step)
+            if x < k:
                 taken |= lowest
-                wanted -= 1
-            left -= 1
+                k -= 1
+            n -= 1
         chosen[w] = taken
     return state
 
@@ -251,12 +250,12 @@ def _choose(differ, n, k, chosen, state, step):
         product = (word >> _32) * bound
         if product & _LOW < rejected:
             continue
-        w, bit = np.int64(product >> _32), _ONE << (word & np.uint64(63))
-        if size > k and chosen[w] & bit:
-            chosen[w] ^= bit
+        at, bit = np.int64(product >> _32), _ONE << (word & np.uint64(63))
+        if size > k and chosen[at] & bit:
+            chosen[at] ^= bit
             size -= 1
-        elif size < k and differ[w] & ~chosen[w] & bit:
-            chosen[w] |= bit
+        elif size < k and differ[at] & ~chosen[at] & bit:
+            chosen[at] |= bit
             size += 1
     return state
 

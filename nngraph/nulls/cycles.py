@@ -14,12 +14,13 @@ import numpy as np
 
 from nngraph._rng import child, generator
 from nngraph.errors import SizeError
-from nngraph.nulls.permutation import read_only
+from nngraph.nulls._edges import read_only
 
 __all__ = ["run_worms"]
 
-_PILOT = 32
-_FEWEST = 100
+_PILOT = 16
+_FEWEST, _FEWEST_OF_MANY, _MANY = 100, 16, 20_000
+"""Worms that run in any case: so many, or fewer where there are many edges and each worm is long."""
 
 
 def run_worms(
@@ -27,7 +28,7 @@ def run_worms(
     indptr: np.ndarray,
     indices: np.ndarray,
     n_columns: int,
-    steps: float,
+    steps: float | None,
     seed: np.random.SeedSequence,
 ) -> np.ndarray:
     """Return the signs after worms of about ``steps`` steps in all.
@@ -40,9 +41,9 @@ def run_worms(
         Compressed rows of the support.
     n_columns : int
         Number of columns.
-    steps : float
+    steps : float, optional
         How many edges to pass. It sets the *number* of worms by the mean length of a pilot run that goes before:
-        stopping by a total of steps would favour the states that short worms leave.
+        stopping by a total of steps would favour the states that short worms leave. None for a few worms.
     seed : numpy.random.SeedSequence
         Source of the walks.
 
@@ -67,8 +68,11 @@ def run_worms(
     if len(eligible) == 0:
         return signs
     graph = (starts, n_out, other, mate, eligible)
-    n_steps = _kernels.worms(*graph, _PILOT, *_kernels.streams(child(seed, "pilot")))
-    n_worms = max(_FEWEST, math.ceil(steps * _PILOT / n_steps))
+    n_worms = _FEWEST if len(other) < _MANY else _FEWEST_OF_MANY
+    if steps is not None:
+        pilot = _kernels.worms(*graph, _PILOT, *_kernels.streams(child(seed, "pilot")))
+        n_worms = max(n_worms, math.ceil(steps * _PILOT / pilot))
     n_worms += int(generator(child(seed, "parity")).integers(2))
     _kernels.worms(*graph, n_worms, *_kernels.streams(child(seed, "worms")))
-    return _kernels.read_signs(starts, n_out, other, signs, indptr, indices, n_columns)
+    moved: np.ndarray = _kernels.read_signs(starts, n_out, other, signs, indptr, indices, n_columns)
+    return moved

@@ -151,18 +151,20 @@ def randomize(
 
     Notes
     -----
-    A to F are independent, exactly uniform permutations, linear in the number of edges. G is a Markov chain from G's own
-    signs. On a complete block: trades between pairs of rows (or of columns, where those are fewer), which connect all
-    states [2]_. Where edges are absent trades alone do not, so worms follow, which reverse directed alternating cycles
-    of any length; where two rows have at most 10 columns in common on average, worms alone. An edge of weight 0 moves as
-    a weight under A, C and D, and stays where it is under B, E, F and G. Tied blocks are one matrix, randomized once.
+    A to F are independent, exactly uniform permutations, linear in the number of edges. G is a Markov chain from the
+    signs of the graph itself. On a complete block it runs trades between pairs of rows (or of columns, where those are
+    fewer), which connect all states [2]_. Where edges are absent trades alone do not, so worms follow, which reverse
+    directed alternating cycles of any length; where two rows have at most 10 columns in common on average, worms alone.
+
+    An edge of weight 0 moves as a weight under A, C and D, and stays where it is under B, E, F and G. Tied blocks are
+    one matrix, randomized once.
 
     References
     ----------
     .. [1] M. Jankowski, F. Radicchi, M. A. Serrano, M. Boguna, S. Fortunato, "Task complexity shapes internal
        representations and robustness in neural networks", 2025.
-    .. [2] C. J. Carstens, "Proof of uniform sampling of binary matrices with fixed row sums and column sums for the fast
-       curveball algorithm", Physical Review E 91, 042812, 2015.
+    .. [2] C. J. Carstens, "Proof of uniform sampling of binary matrices with fixed row sums and column sums for the
+       fast curveball algorithm", Physical Review E 91, 042812, 2015.
 
     Examples
     --------

@@ -8,8 +8,8 @@ import numpy as np
 
 from nngraph._rng import child
 from nngraph.blocks import Block
+from nngraph.nulls._edges import Columns, KernelEdges, read_only
 from nngraph.nulls.cycles import run_worms
-from nngraph.nulls.permutation import Columns, kernel_rows, kernel_values, read_only
 
 __all__ = ["DEFAULT_SWEEPS", "rewire_signs"]
 
@@ -45,49 +45,48 @@ def rewire_signs(block: Block, seed: np.random.SeedSequence, *, sweeps: int = DE
         return block
     from nngraph.nulls import _kernels
 
-    values = kernel_values(block)
-    signs = np.empty(len(values), np.int8)
-    np.subtract(values > 0, values < 0, out=signs, dtype=np.int8)
-    moved = _moved_signs(block, signs, sweeps, child(seed, "signs"))
-    bounds = read_only(np.array([0, len(values)]))
-    _kernels.shuffle_by_sign(values, moved, bounds, *_kernels.streams(child(seed, "magnitudes")))
-    return block.with_values(values.astype(block.values.dtype, copy=False))
+    edges = KernelEdges(block)
+    signs = np.subtract(edges.values > 0, edges.values < 0, dtype=np.int8)
+    moved = _moved_signs(edges, signs, sweeps, child(seed, "signs"))
+    _kernels.shuffle_by_sign(edges.values, read_only(moved), edges.whole, *_kernels.streams(child(seed, "magnitudes")))
+    return edges.with_values(edges.values)
 
 
-def _moved_signs(block: Block, signs: np.ndarray, sweeps: int, seed: np.random.SeedSequence) -> np.ndarray:
+def _moved_signs(edges: KernelEdges, signs: np.ndarray, sweeps: int, seed: np.random.SeedSequence) -> np.ndarray:
     """Return new signs in edge order: trades where rows share enough columns, worms where edges are absent."""
     from nngraph.nulls import _kernels
 
+    n_target, n_source = edges.shape
     n_signed = int(np.count_nonzero(signs))
-    cells = block.n_target * block.n_source
-    if n_signed < cells:
-        indptr, indices, _ = block.csr_arrays()
-        common = _common_columns(indptr, indices, signs, block.n_source)
-        if common > _COMMON_COLUMNS:
-            n_sweeps = math.ceil(sweeps * max(1.0, cells / (2 * n_signed)))
-            signs = _traded(block, signs, n_sweeps, _kernels.streams(child(seed, "trades")))
-            steps = 0.1 * n_signed
-        else:
-            steps = 3 * n_signed * sweeps / DEFAULT_SWEEPS
-        return run_worms(signs, indptr, indices, block.n_source, steps, child(seed, "worms"))
-    return _traded(block, signs, sweeps, _kernels.streams(child(seed, "trades")))
+    stream = _kernels.streams(child(seed, "trades"))
+    if n_signed == n_target * n_source:
+        return _traded(edges, signs, sweeps, stream)
+    indices = read_only(np.tile(np.arange(n_source, dtype=np.int32), n_target)) if edges.complete else edges.indices
+    steps: float | None = 3 * n_signed * sweeps / DEFAULT_SWEEPS
+    if _common_columns(edges.indptr, indices, signs, n_source) > _COMMON_COLUMNS:
+        signs = _traded(edges, signs, math.ceil(sweeps * max(1.0, n_target * n_source / (2 * n_signed))), stream)
+        steps = None  # trades have mixed the bulk; a few worms reach what they cannot
+    return run_worms(signs, edges.indptr, indices, n_source, steps, child(seed, "worms"))
 
 
-def _traded(block: Block, signs: np.ndarray, n_sweeps: int, stream: tuple[np.uint64, np.uint64]) -> np.ndarray:
+def _traded(edges: KernelEdges, signs: np.ndarray, n_sweeps: int, stream: tuple[np.uint64, np.uint64]) -> np.ndarray:
     """Return the signs after sweeps of trades between rows, or between columns where those are fewer."""
     from nngraph.nulls import _kernels
 
-    if block.n_target <= block.n_source:
-        indptr, indices = kernel_rows(block)
-        positive, signed = _kernels.pack(read_only(signs), indptr, indices, block.n_source)
-        _kernels.trade(positive, signed, n_sweeps, *stream)
-        return _kernels.unpack(positive, read_only(signs), indptr, indices)
-    columns = Columns(block)
-    signs = read_only(columns.gather(signs))
-    rows = columns.indices if columns.complete else read_only(columns.gather(block.rows()))
-    positive, signed = _kernels.pack(signs, columns.starts, rows, block.n_target)
+    n_target, n_source = edges.shape
+    by_column = Columns(edges) if n_target > n_source else None
+    indptr, indices, length = edges.indptr, edges.indices, n_source
+    if by_column is not None:
+        signs = by_column.gather(signs)
+        indptr, length = by_column.starts, n_target
+        if not edges.complete:
+            rows = np.repeat(np.arange(n_target, dtype=np.int32), np.diff(edges.indptr))
+            indices = read_only(by_column.gather(rows))
+    signs = read_only(signs)
+    positive, signed = _kernels.pack(signs, indptr, indices, length)
     _kernels.trade(positive, signed, n_sweeps, *stream)
-    return columns.scatter(_kernels.unpack(positive, signs, columns.starts, rows))
+    signs = _kernels.unpack(positive, signs, indptr, indices)
+    return signs if by_column is None else by_column.scatter(signs)
 
 
 def _common_columns(indptr: np.ndarray, indices: np.ndarray, signs: np.ndarray, n_columns: int) -> float:

@@ -1,0 +1,455 @@
+"""Write the weights of a graph into a torch model in place, and put the model's own bits back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils import prune
+
+from nngraph.blocks import Block, Origin
+from nngraph.convert._layers import Held, find_layers, hold, unwrap
+from nngraph.errors import RoundTripError, UnsupportedLayerError
+from nngraph.graph import NeuralGraph
+
+Change = Callable[[], None]
+
+
+class WriteBack:
+    """Write many graphs into one model, one after the other.
+
+    Names and shapes are looked up once; a block that the model holds already is not written again, and the
+    parameters' own bits are kept from the first write until :meth:`restore`.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Changed in place by :meth:`write`; on any device.
+    G : NeuralGraph
+        The first graph, or any other with the same origins.
+
+    Raises
+    ------
+    RoundTripError
+        If the graph does not fit the model.
+
+    Notes
+    -----
+    Cost of a write: one copy of the parameters of blocks that changed. Call :meth:`restore` before the model is
+    trained or changed otherwise.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import nngraph as nng
+    >>> from nngraph.convert.torch import WriteBack
+    >>> model = torch.nn.Linear(3, 2)
+    >>> G = nng.from_torch(model)
+    >>> before = model.weight.clone()
+    >>> writer = WriteBack(model, G)
+    >>> for factor in (0.5, 2.0):
+    ...     writer.write(G.with_weights(factor * G.weights()))
+    >>> writer.restore()
+    >>> bool((model.weight == before).all())
+    True
+    """
+
+    def __init__(self, model: nn.Module, G: NeuralGraph) -> None:
+        self._model = unwrap(model)
+        self._held: dict[str, Held] = {}
+        self._owners: dict[int, list[tuple[nn.Module, str]]] = {}
+        names = {id(module): name for name, module in self._model.named_modules()}
+        modules = {id(module): module for module in self._model.modules()}
+        for (number, local), held in hold(self._model).items():
+            prefix = names[number]
+            self._held[f"{prefix}.{local}" if prefix else local] = held
+            self._owners.setdefault(id(held.tensor), []).append((modules[number], local))
+        self._regions: dict[tuple[int, tuple[int, int]], _Region] = {}
+        self._origins: list[tuple[Origin | None, tuple[int, int]]] = []
+        self._matrices: list[tuple[_Region, list[int]]] = []
+        self._biases: list[tuple[_Region, list[int]]] = []
+        self._plan(G)
+
+    def write(self, G: NeuralGraph) -> None:
+        """Write a graph; the model holds either all of it, or, after an error, what it held before."""
+        if len(G.blocks) != len(self._origins) or any(
+            block.origin is not origin or block.shape != shape
+            for block, (origin, shape) in zip(G.blocks, self._origins, strict=True)
+        ):
+            self._plan(G)
+        changes: list[tuple[_Region, object, Change]] = []
+        for region, numbers in self._matrices:
+            blocks = [G.blocks[i] for i in numbers]
+            token: tuple[object, ...] = tuple(blocks)
+            if not region.holds(token):
+                changes.append((region, token, region.matrix(blocks, [self._used[i] for i in numbers])))
+        for region, numbers in self._biases:
+            blocks = [G.blocks[i] for i in numbers if G.blocks[i].bias is not None]
+            token = tuple(block.bias for block in blocks)
+            if blocks and not region.holds(token):
+                changes.append((region, token, region.vector(blocks, [self._used[i] for i in numbers])))
+        for region, token, change in changes:
+            region.keep()
+            change()
+            region.wrote(token)
+
+    def restore(self) -> None:
+        """Put the model's own bits back where they were overwritten."""
+        for region in reversed(self._regions.values()):
+            region.restore()
+
+    # ----------------------------------------------------------------- planning
+
+    def _plan(self, G: NeuralGraph) -> None:
+        """Find the place of every block in the model; raise before anything is written."""
+        used = [block.origin for block in G.blocks]
+        if not any(used):
+            used = list(self._by_position(G))
+        matrices: dict[int, tuple[_Region, list[int]]] = {}
+        biases: dict[int, tuple[_Region, list[int]]] = {}
+        self._used: list[Origin] = []
+        for number, (block, origin) in enumerate(zip(G.blocks, used, strict=True)):
+            if origin is None:
+                raise RoundTripError(
+                    f"block '{block.name}': got no origin, while other blocks have one; expected the parameter that it "
+                    "was read from. Convert the whole graph with from_torch."
+                )
+            self._used.append(origin)
+            region = self._region(block, origin.parameter, origin.shape, origin.rows)
+            _check_shape(block, origin)
+            matrices.setdefault(id(region), (region, []))[1].append(number)
+            if origin.bias is None and block.bias is not None:
+                raise RoundTripError(
+                    f"block '{block.name}': got a bias, but its module has none. Use block.replace(bias=None)."
+                )
+            if origin.bias is not None:
+                region = self._region(block, origin.bias, None, origin.bias_rows)
+                biases.setdefault(id(region), (region, []))[1].append(number)
+        for region in self._regions.values():
+            region.forget()
+        self._origins = [(block.origin, block.shape) for block in G.blocks]
+        self._matrices, self._biases = list(matrices.values()), list(biases.values())
+
+    def _by_position(self, G: NeuralGraph) -> Iterable[Origin]:
+        weights = [weight for layer in find_layers(self._model, None)[0] for weight in layer.weights.values()]
+        expected = [_shape(weight.origin) for weight in weights]
+        got = [block.shape for block in G.blocks]
+        if got != expected:
+            raise RoundTripError(
+                f"the graph has no origins, so its blocks are taken by position: got shapes {_few(got)}; expected "
+                f"{_few(expected)} as from_torch(model) gives them. Make the graph from this model."
+            )
+        return [weight.origin for weight in weights]
+
+    def _region(
+        self, block: Block, name: str, shape: tuple[int, ...] | None, rows: tuple[int, int] | None
+    ) -> _Region:
+        held = self._held.get(name)
+        if held is None:
+            known = _few([repr(key) for key in self._held])
+            raise RoundTripError(
+                f"block '{block.name}': its parameter '{name}' is not in the model, which has {known}. Pass the model "
+                "that the graph was made from, or one built alike."
+            )
+        actual = tuple(held.tensor.shape)
+        if (shape is not None and actual != tuple(shape)) or (rows is not None and rows[1] > actual[0]):
+            raise RoundTripError(
+                f"block '{block.name}', parameter '{name}': got a graph of a parameter of shape {shape}; the model's "
+                f"has {actual}. Pass the model that the graph was made from, or one built alike."
+            )
+        key = (id(held.tensor), rows or (0, actual[0]))
+        if key not in self._regions:
+            self._regions[key] = _Region(held, key[1], self._owners[id(held.tensor)])
+        return self._regions[key]
+
+
+class _Region:
+    """Rows of one parameter: how to write them, what was written last, and what stood there before."""
+
+    def __init__(self, held: Held, rows: tuple[int, int], owners: list[tuple[nn.Module, str]]) -> None:
+        self.held, self.rows = held, rows
+        self.tensor = held.tensor.detach()[rows[0] : rows[1]]
+        self._pruned = [] if held.mask is None else owners
+        direct = self.tensor.device.type == "cpu" and self.tensor.is_contiguous()
+        self._stage: torch.Tensor | None = None
+        if not direct or self.tensor.dtype is torch.bfloat16:
+            wide = torch.float32 if self.tensor.dtype is torch.bfloat16 else self.tensor.dtype
+            self._stage = torch.empty(self.tensor.shape, dtype=wide)
+        self._array = (self.tensor if self._stage is None else self._stage).numpy()
+        self._token: tuple[object, ...] | None = None
+        self._version = -1
+        self._kept: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._dirty = False
+
+    # -------------------------------------------------------------------- state
+
+    def holds(self, token: tuple[object, ...]) -> bool:
+        """Tell whether the parameter still holds what was written from these very objects."""
+        held = self._token
+        return (
+            held is not None
+            and len(held) == len(token)
+            and all(a is b for a, b in zip(held, token, strict=True))
+            and self._version == _version(self.held.tensor)
+        )
+
+    def wrote(self, token: object) -> None:
+        """Note what the parameter holds now."""
+        self._token = token if isinstance(token, tuple) else None
+        self._version = _version(self.held.tensor)
+
+    def forget(self) -> None:
+        """Write again whatever comes next."""
+        self._token = None
+
+    def keep(self) -> None:
+        """Keep the model's own bits before the first write."""
+        if not self._dirty:
+            if not self._kept:
+                self._kept = [(t, torch.empty_like(t)) for t in self._touched()]
+            for tensor, copy in self._kept:
+                copy.copy_(tensor)
+            self._dirty = True
+
+    def restore(self) -> None:
+        """Put the kept bits back."""
+        if self._dirty:
+            for tensor, copy in self._kept:
+                tensor.copy_(copy)
+            self._dirty, self._token = False, None
+
+    def _touched(self) -> list[torch.Tensor]:
+        if self.held.mask is None:
+            return [self.tensor]
+        effective = [vars(module).get(local) for module, local in self._pruned]
+        masks = [module._buffers[f"{local}_mask"] for module, local in self._pruned]
+        tensors = [*masks, *effective]
+        return [self.tensor, *(t.detach()[self.rows[0] : self.rows[1]] for t in tensors if t is not None)]
+
+    # ------------------------------------------------------------------ writing
+
+    def matrix(self, blocks: list[Block], origins: list[Origin]) -> Change:
+        """Return the change that writes the one matrix that all of these blocks show."""
+        block, origin = min(zip(blocks, origins, strict=True), key=lambda pair: pair[0].raw is not None)
+        for other, its in zip(blocks, origins, strict=True):
+            if other is not block and not _agree(block, origin, other, its):
+                raise RoundTripError(
+                    f"blocks '{block.name}' and '{other.name}': both are the parameter '{self.held.name}' (tied weights), "
+                    "but their edges differ. Change them together, as the operations of nngraph do."
+                )
+        if origin.layout == "channel":
+            raise RoundTripError(
+                f"block '{block.name}': a channel graph holds one number per kernel of '{self.held.name}' and cannot be "
+                "written back. Convert the model with conv='entry'."
+            )
+        flat = _flat(block, origin)
+
+        def change() -> None:
+            array = self._array.reshape(len(self._array), -1)
+            if block.raw is not None:
+                np.copyto(array, block.raw.reshape(array.shape))
+            elif flat is None:
+                np.copyto(array.T if origin.layout == "transposed" else array, block.dense(), casting="same_kind")
+            else:
+                array[...] = 0
+                array.reshape(-1)[flat[0]] = flat[1]
+            self._finish()
+            if self.held.mask is not None:
+                self._mask(_present(block, origin, flat, array.shape))
+
+        return change
+
+    def vector(self, blocks: list[Block], origins: list[Origin]) -> Change:
+        """Return the change that writes the one bias that all of these blocks show."""
+        biases = []
+        for block, origin in zip(blocks, origins, strict=False):
+            bias = np.asarray(block.bias)
+            if origin.layout == "unrolled":
+                copies = bias.reshape(len(self._array), -1)
+                if not (copies == copies[:, :1]).all():
+                    raise RoundTripError(
+                        f"block '{block.name}': its bias differs between the places of one channel of '{self.held.name}', "
+                        "which holds one number for all of them. Use bias='keep' or bias='zero'."
+                    )
+                bias = np.ascontiguousarray(copies[:, 0])
+            if bias.shape != self._array.shape:
+                raise RoundTripError(
+                    f"block '{block.name}', parameter '{self.held.name}': got a bias of shape {bias.shape}; expected "
+                    f"{self._array.shape}."
+                )
+            if biases and not np.array_equal(bias, biases[0]):
+                raise RoundTripError(
+                    f"blocks '{blocks[0].name}' and '{block.name}': both hold the bias '{self.held.name}', but their "
+                    "values differ. Change them together."
+                )
+            biases.append(bias)
+
+        def change() -> None:
+            if self.held.mask is None:
+                np.copyto(self._array, biases[0], casting="same_kind")
+                self._finish()
+                return
+            mask = self.held.mask[self.rows[0] : self.rows[1]]
+            now = (self.tensor * mask).float().cpu().numpy() if self._stage is not None else (self.tensor * mask).numpy()
+            if now.tobytes() != biases[0].astype(now.dtype).tobytes():
+                np.copyto(self._array, biases[0], casting="same_kind")
+                self._finish()
+                self._mask((biases[0] != 0) | (mask.cpu().numpy() != 0))
+
+        return change
+
+    def _finish(self) -> None:
+        if self._stage is not None:
+            self.tensor.copy_(self._stage)
+        elif not self.held.tensor.is_inference():
+            torch.autograd.graph.increment_version(self.held.tensor)
+
+    @torch.no_grad()
+    def _mask(self, present: np.ndarray) -> None:
+        """Make the pruning masks say what is present, and refresh the effective weights that torch derives from them."""
+        start, stop = self.rows
+        wanted = torch.from_numpy(present.reshape(self._array.shape))
+        for module, local in self._pruned:
+            mask = module._buffers[f"{local}_mask"]
+            assert mask is not None
+            mask = mask[start:stop]
+            if not torch.equal((mask != 0).cpu(), wanted):
+                mask.copy_(wanted)
+            effective = vars(module).get(local)
+            if isinstance(effective, torch.Tensor):
+                effective.detach()[start:stop].copy_(self.tensor * mask)
+
+
+def install_masks(model: nn.Module, G: NeuralGraph) -> None:
+    """Install torch pruning masks where edges are absent, so that training keeps them absent."""
+    held = hold(model)
+    by_name = {h.name: h for h in held.values()}
+    modules = {id(module): module for module in model.modules()}
+    inside = {id(m.out_proj) for m in model.modules() if isinstance(m, nn.MultiheadAttention)}
+    masks: dict[str, np.ndarray] = {}
+    for block in G.blocks:
+        origin = block.origin
+        if origin is None:
+            raise RoundTripError(f"block '{block.name}': got no origin; masks need a graph made by from_torch.")
+        shape = tuple(by_name[origin.parameter].tensor.shape)
+        mask = masks.setdefault(origin.parameter, np.ones(shape, dtype=bool))
+        start, stop = origin.rows or (0, shape[0])
+        rows = mask[start:stop].reshape(stop - start, -1)
+        rows[...] = _present(block, origin, _flat(block, origin), rows.shape)
+    for (number, local), each in held.items():
+        mask = masks.get(each.name, np.ones(0, dtype=bool))
+        if each.mask is None and not mask.all():
+            if number in inside:
+                raise UnsupportedLayerError(
+                    f"parameter '{each.name}': torch does not apply pruning masks to the output projection of attention. "
+                    "Use masks=False, or keep that block whole with blocks=[...]."
+                )
+            tensor = torch.from_numpy(mask).to(each.tensor.device)
+            prune.custom_from_mask(modules[number], local, tensor)
+
+
+# --------------------------------------------------------------------- layouts
+
+
+def _flat(block: Block, origin: Origin) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return flat places in the parameter's rows and their weights; None for a dense block in the plain layouts."""
+    if origin.layout == "unrolled":
+        return _folded(block, origin)
+    if origin.layout == "convolution" and origin.groups > 1:
+        source, target, weight = block.edges()
+        width = block.n_source // origin.groups
+        column = source - (target.astype(np.int64) * origin.groups // block.n_target) * width
+        if ((column < 0) | (column >= width)).any():
+            raise RoundTripError(
+                f"block '{block.name}': got edges between the {origin.groups} groups of '{origin.parameter}', which has "
+                "no place for them. Use a null model that keeps the support."
+            )
+        return target.astype(np.int64) * width + column, weight
+    if not block.is_sparse:
+        return None
+    source, target, weight = block.edges()
+    if origin.layout == "transposed":
+        return source.astype(np.int64) * block.n_target + target, weight
+    return target.astype(np.int64) * block.n_source + source, weight
+
+
+def _folded(block: Block, origin: Origin) -> tuple[np.ndarray, np.ndarray]:
+    """Return the kernel entries of an unrolled convolution, all of whose copies must agree."""
+    if origin.entries is None:
+        raise RoundTripError(f"block '{block.name}': its origin lost the map to '{origin.parameter}'.")
+    cells, entry = origin.entries
+    source, target, weight = block.edges()
+    at = target.astype(np.int64) * block.n_source + source
+    place = np.searchsorted(cells, at)
+    if (place == len(cells)).any() or not np.array_equal(cells[place], at):
+        raise RoundTripError(
+            f"block '{block.name}': got edges between pixels that the kernel '{origin.parameter}' does not join. Use a "
+            "null model that keeps the support."
+        )
+    values = np.zeros(len(cells), dtype=weight.dtype)
+    values[place] = weight
+    present = np.zeros(len(cells), dtype=bool)
+    present[place] = True
+    kernel = np.zeros(int(np.prod(origin.shape)), dtype=weight.dtype)
+    kernel[entry] = values
+    kept = np.zeros(len(kernel), dtype=bool)
+    kept[entry] = present
+    n_bad = int(np.count_nonzero(kernel[entry] != values))
+    if n_bad:
+        raise RoundTripError(
+            f"block '{block.name}': {n_bad:,} of {len(cells):,} edges differ from other copies of their entry of "
+            f"'{origin.parameter}'. Only changes that treat all copies alike can be written back; conv='entry' has one "
+            "edge per entry."
+        )
+    where = np.flatnonzero(kept)
+    return where, kernel[where]
+
+
+def _present(
+    block: Block, origin: Origin, flat: tuple[np.ndarray, np.ndarray] | None, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Return which entries of the parameter's rows are edges."""
+    if flat is not None:
+        present = np.zeros(int(np.prod(shape)), dtype=bool)
+        present[flat[0]] = True
+        return present.reshape(shape)
+    mask = block.mask
+    if mask is None:
+        return np.ones(shape, dtype=bool)
+    return np.ascontiguousarray(mask.T if origin.layout == "transposed" else mask).reshape(shape)
+
+
+def _agree(a: Block, its: Origin, b: Block, others: Origin) -> bool:
+    if (its.layout == "transposed") != (others.layout == "transposed"):
+        b = b.transposed()
+    if "unrolled" in (its.layout, others.layout):
+        folded = _folded(a, its), _folded(b, others)
+        return all(np.array_equal(x, y) for x, y in zip(*folded, strict=True))
+    if a.shape != b.shape:
+        return False
+    return a.same_support(b) and (a.values is b.values or np.array_equal(a.values, b.values))
+
+
+def _shape(origin: Origin) -> tuple[int, int]:
+    """Return (n_target, n_source) of a block of this origin."""
+    n_rows = origin.shape[0] if origin.rows is None else origin.rows[1] - origin.rows[0]
+    n_columns = int(np.prod(origin.shape[1:])) * origin.groups
+    return (n_columns, n_rows) if origin.layout == "transposed" else (n_rows, n_columns)
+
+
+def _check_shape(block: Block, origin: Origin) -> None:
+    if origin.layout not in ("unrolled", "channel") and block.shape != _shape(origin):
+        raise RoundTripError(
+            f"block '{block.name}', parameter '{origin.parameter}': got a block of shape {block.shape}; expected "
+            f"{_shape(origin)}."
+        )
+
+
+def _version(tensor: torch.Tensor) -> int:
+    return -2 if tensor.is_inference() else tensor._version
+
+
+def _few(items: list[object] | list[str] | list[tuple[int, int]]) -> str:
+    return ", ".join(str(item) for item in items[:8]) + (f" and {len(items) - 8} more" if len(items) > 8 else "")
