@@ -1,8 +1,7 @@
+import multiprocessing
 import os
+import pathlib
 import signal
-import subprocess
-import sys
-import textwrap
 
 import numpy as np
 import pytest
@@ -10,9 +9,10 @@ import pytest
 import nngraph as nng
 from nngraph.datasets import Task
 from nngraph.errors import ArgumentError, StudyError
-from nngraph.store import COLUMNS
+from nngraph.store import COLUMNS, Store
 from nngraph.studies import METRICS, NOISE, PRUNED, Study, Training
 
+FORK = multiprocessing.get_context("fork")  # a process with everything imported already
 TINY = Training(hidden=(5,), epochs=2)
 GRIDS = {"prune": [0.0, 0.5], "noise": [0.05], "flip": [0.0, 0.5, 1.0]}
 
@@ -138,11 +138,6 @@ def test_with_tanh_and_no_bias_flipping_every_sign_restores_the_decision_exactly
 # ------------------------------------------------------------------------------------------------- resuming and seeds
 
 
-def test_the_table_is_the_same_bit_for_bit_for_any_number_of_processes(done, tmp_path):
-    small().run(tmp_path, n_jobs=2)
-    assert content(tmp_path) == content(done[0])
-
-
 def test_another_root_seed_gives_other_numbers(done, tmp_path):
     table = small(rng=1).run(tmp_path, figures=False)
     assert not np.array_equal(table["value"], done[1]["value"])
@@ -171,38 +166,28 @@ def test_a_study_of_other_settings_is_refused_naming_the_first(done):
         small(tasks={"easy": lambda rng: blobs(rng), "hard": blobs(4, gap=0.3)}).run(done[0])
 
 
-SCRIPT = """
-    import os, signal, sys
-    import nngraph.store as store
-    from test_studies import small
+def run_and_die(where, folder):
+    """Run the study in this process, which kills itself at the place named."""
 
-    where, folder = sys.argv[1:]
-    merge, write_part, n_parts = store.Store.merge, store.Store.write_part, 0
-
-    def die():
+    def die(*arguments, **options):
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def killed_in_part(self, unit, rows, seconds):
-        global n_parts
-        if n_parts == 1 and where == "mid-unit":
-            die()
-        if n_parts == 1 and where == "while writing a part":
-            os.replace = die_instead
-            import pathlib
-            pathlib.Path.replace = lambda *a: die()
-        write_part(self, unit, rows, seconds)
-        n_parts += 1
+    write_part = Store.write_part
 
-    def die_instead(*arguments):
-        die()
+    def write_first_part_only(self, *arguments):
+        if any((self.folder / "parts").iterdir()):
+            if where == "mid-unit":
+                die()
+            pathlib.Path.replace = die
+        write_part(self, *arguments)
 
-    store.Store.write_part = killed_in_part
     if where == "before the first unit":
-        store.Store.is_done = lambda *a: die()
-    if where == "between part and merge":
-        store.Store.merge = lambda *a: die()
+        Store.is_done = die
+    elif where == "between part and merge":
+        Store.merge = die
+    else:
+        Store.write_part = write_first_part_only
     small().run(folder, figures=False)
-"""
 
 
 @pytest.mark.parametrize(
@@ -211,22 +196,29 @@ SCRIPT = """
 )
 def test_a_study_killed_at_any_moment_is_completed_to_the_same_bits(done, tmp_path, where, n_parts):
     folder = tmp_path / "results"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *sys.path])}
-    killed = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(SCRIPT), where, str(folder)], env=environment, check=False
-    )
-    assert killed.returncode == -signal.SIGKILL
-    assert len(list((folder / "parts").glob("[!.]*.parquet"))) == n_parts
+    process = FORK.Process(target=run_and_die, args=(where, folder))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    assert len(list((folder / "parts").glob("[!.]*"))) == n_parts
+    assert bool(list((folder / "parts").glob(".*"))) is (where == "while writing a part")
     assert not (folder / "results.parquet").exists()
     small().run(folder, figures=False)
     assert content(folder) == content(done[0])
 
 
 def test_two_processes_in_one_folder_at_once_leave_the_same_bits(done, tmp_path):
-    code = f"from test_studies import small; small().run({str(tmp_path)!r}, figures=False)"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *sys.path])}
-    both = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
-    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    both = [FORK.Process(target=small().run, args=(tmp_path,), kwargs={"figures": False}) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(60)
+    assert [process.exitcode for process in both] == [0, 0]
+    assert content(tmp_path) == content(done[0])
+
+
+def test_the_table_is_the_same_bit_for_bit_for_any_number_of_processes(done, tmp_path):
+    small().run(tmp_path, n_jobs=2)
     assert content(tmp_path) == content(done[0])
 
 
