@@ -13,7 +13,7 @@ import numpy as np
 from nngraph._progress import progress
 from nngraph._rng import RNG, child, seed_record, seed_sequence
 from nngraph._units import MakeTask, Plan, Training, Unit, run_unit
-from nngraph.errors import ArgumentError
+from nngraph.errors import ArgumentError, NNGraphError, StudyError
 from nngraph.store import Store
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Study:
 
     For each task and seed a network is trained and becomes a graph. Each operation is applied over its grid, and the
     network is evaluated before ("full") and after ("signed") every weight is replaced by its sign. Each null model is
-    drawn ``draws`` times and evaluated as it is and, where "prune" is among the operations, along the pruning grid.
+    drawn ``draws`` times from the network and, where "prune" is among the operations, ``draws`` times from the pruned
+    network at each p: pruning comes first, and the null model keeps the support that it leaves, as published.
 
     Parameters
     ----------
@@ -72,7 +73,12 @@ class Study:
 
     Notes
     -----
-    One draw is taken for each network and grid point of the noise. The "flipped" metric of a row is the share of the
+    The noise is drawn once for each network and amplitude. Pruning, flips and signs are deterministic; null models are
+    sampled as :func:`nngraph.nulls.randomize` says. By default 649 graphs are evaluated for each network, 1.5 s in all
+    for 784-64-2 and 180 test samples. A function of your own enters the settings of a folder by name only: give another
+    folder when its code changes.
+
+    The "flipped" metric of a row is the share of the
     edges present whose sign is opposite to that in the trained network; "sigma_w" is the standard deviation of all
     weights of the trained network, "chance" the share of the largest class, "n_classes" the number of classes.
 
@@ -158,7 +164,7 @@ class Study:
             "network": dataclasses.asdict(network) if isinstance(network, Training) else _model_hash(network),
             "ops": self._ops,
             "nulls": self._nulls,
-            "tasks": {unit.task: _task_record(unit.load()) for unit in self._units() if unit.seed == 0},
+            "tasks": {unit.task: _task_record(unit) for unit in self._units() if unit.seed == 0},
         }
 
     def _units(self) -> list[Unit]:
@@ -285,7 +291,13 @@ def _described(function: Any) -> str:
     return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"
 
 
-def _task_record(task: Task) -> dict[str, Any]:
+def _task_record(unit: Unit) -> dict[str, Any]:
+    try:
+        task = unit.load()
+    except NNGraphError:
+        raise
+    except Exception as error:
+        raise StudyError(f"task {unit.task!r}: cannot be loaded ({type(error).__name__}: {error}).") from error
     digest = hashlib.blake2b(digest_size=16)
     for array in (task.x_train, task.y_train, task.x_test, task.y_test):
         array = np.ascontiguousarray(array)

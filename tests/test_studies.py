@@ -259,6 +259,15 @@ def test_a_network_that_fails_is_a_row_and_is_done_again_by_a_rerun(tmp_path):
     assert study.run(folder, figures=False).equals(whole)
 
 
+def test_a_task_that_cannot_be_loaded_at_all_is_said_at_once(tmp_path):
+    def lost(rng):
+        raise FileNotFoundError("images.gz")
+
+    with pytest.raises(StudyError, match=r"'easy': cannot be loaded \(FileNotFoundError: images\.gz\)"):
+        small(tasks={"easy": lost}).run(tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
 def test_an_operation_that_fails_at_one_point_leaves_the_other_rows(tmp_path):
     def shaky(G, x, rng):
         if x > 1:

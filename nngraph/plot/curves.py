@@ -55,9 +55,10 @@ def perturbation(
     --------
     >>> import pandas as pd
     >>> import nngraph as nng
+    >>> from nngraph.store import COLUMNS
     >>> rows = [("t", 0, "", "prune", p, form, "", 0, "accuracy", 1 - p / 2, "ok")
     ...         for p in (0, 0.5, 1) for form in ("full", "signed")]
-    >>> ax = nng.plot.perturbation(pd.DataFrame(rows, columns=nng.store.COLUMNS), "t", "prune")
+    >>> ax = nng.plot.perturbation(pd.DataFrame(rows, columns=COLUMNS), "t", "prune")
     >>> ax.get_xlabel(), len(ax.lines)
     ('fraction of edges pruned, $p$', 2)
     """
