@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["from_igraph", "to_igraph"]
 
 BYTES_PER_EDGE = 90
-"""Measured: 32 for the topology, 8 for a list entry and 24 for the number of a weight, 8 each for sign and block."""
+"""32 for the topology, 8 for a list entry and 32 for the number of a weight, 8 each for sign and block."""
 
 
 def to_igraph(G: NeuralGraph, *, force: bool = False) -> igraph.Graph:
