@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nngraph import _tables
+from nngraph._tables import curve, described, folded, role, rows_of, tasks_of
 from nngraph.claims import claims, peak, transitions
 from nngraph.io._atomic import replacing
 
@@ -41,10 +41,10 @@ def summary(table: pd.DataFrame, *, fold: bool = False) -> str:
     -------
     str
     """
-    shown = _tables.folded(table) if fold else table
+    shown = folded(table) if fold else table
     lines = ["# Study", ""]
     lines += _overview(table, fold=fold)
-    for task in _tables.tasks_of(table):
+    for task in tasks_of(table):
         lines += ["", f"## {task}", "", *_accuracies(shown, task)]
         lines += ["", *_points(shown, table, task)]
     lines += ["", "## What holds and what does not", ""]
@@ -90,9 +90,9 @@ def _figures(table: pd.DataFrame, *, fold: bool) -> dict[str, Figure]:
     from nngraph import plot
 
     ok = table[(table["metric"] == "accuracy") & (table["status"] == "ok")]
-    tasks = [task for task in (_tables.role(ok, "easy"), _tables.role(ok, "hard")) if task]
+    tasks = [task for task in (role(ok, "easy"), role(ok, "hard")) if task]
     if len(tasks) < 2:
-        tasks = _tables.tasks_of(ok)[:_SHOWN]
+        tasks = tasks_of(ok)[:_SHOWN]
         if ok["task"].nunique() > len(tasks):
             _log.warning("figures show %d of %d tasks", len(tasks), ok["task"].nunique())
     ok = ok[ok["task"].isin(tasks)]
@@ -140,7 +140,7 @@ def _accuracies(table: pd.DataFrame, task: str) -> list[str]:
     for label, form, null in names:
         cells = []
         for metric in metrics:
-            values = _tables.rows_of(table, task, "none", form=form, null=null, metric=metric)["value"].dropna()
+            values = rows_of(table, task, "none", form=form, null=null, metric=metric)["value"].dropna()
             cells.append(_quartiles(100 * values if metric in _METRICS else values))
         rows.append((label, *cells))
     return _markdown(("network", *(_METRICS.get(metric, metric) for metric in metrics)), rows)
@@ -151,17 +151,17 @@ _DESCRIBE = {"sigma_w", "chance", "n_classes", "flipped"}
 
 def _points(shown: pd.DataFrame, table: pd.DataFrame, task: str) -> list[str]:
     """Chance, sigma(w), and the points p*, a*, q* of the signed networks."""
-    chance, sigma = (_tables.described(table, task, name) for name in ("chance", "sigma_w"))
+    chance, sigma = (described(table, task, name) for name in ("chance", "sigma_w"))
     lines = [f"- chance {100 * chance:.1f} %, sigma(w) = {sigma:.3f}"]
-    if len(_tables.rows_of(table, task, "prune", form="signed")):
+    if len(rows_of(table, task, "prune", form="signed")):
         found, n_seeds = transitions(table, task), table.loc[table["task"] == task, "seed"].nunique()
         where = f": p* = {_quartiles(np.array(found), 2)}" if found else ""
         lines.append(f"- pruning transition of the signed network: {len(found)} of {n_seeds} seeds collapsed{where}")
     for operation, symbol in (("prune", "p"), ("noise", "a"), ("flip", "q")):
-        points = _tables.curve(shown, task, operation, form="signed")
+        points = curve(shown, task, operation, form="signed")
         if len(points) > 1:
             at, height = peak(100 * points["median"])
-            start = 100 * _tables.rows_of(shown, task, "none", form="signed")["value"].median()
+            start = 100 * rows_of(shown, task, "none", form="signed")["value"].median()
             ratio = f" = {at / sigma:.1f} sigma(w)" if operation == "noise" and sigma > 0 else ""
             verb = {"prune": "pruning", "noise": "noise", "flip": "flips"}[operation]
             where = f"up to {height:.1f} % at {symbol}* = {at:.2g}{ratio}" if height - start >= 1 else "not raised"
