@@ -10,8 +10,6 @@ from nngraph.errors import ArgumentError
 if TYPE_CHECKING:
     import pandas as pd
 
-KEYS = ["task", "operation", "parameter", "form", "null", "metric"]
-
 
 def folded(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with the accuracy a of two-class tasks replaced by max(a, 1 - a)."""
@@ -22,29 +20,18 @@ def folded(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def quartiles(table: pd.DataFrame) -> pd.DataFrame:
-    """Return n, q25, median and q75 over seeds and draws, indexed by task, operation, parameter, form, null, metric."""
-    values = table[table["status"] == "ok"].groupby(KEYS, sort=False)["value"]
-    result = values.quantile([0.25, 0.5, 0.75]).unstack()
-    result.columns = ["q25", "median", "q75"]
-    result.insert(0, "n", values.count())
-    return result
-
-
 def rows_of(
     table: pd.DataFrame,
     task: str,
-    operation: str | None = None,
+    operation: str,
     *,
     form: str = "full",
     null: str = "",
     metric: str = "accuracy",
 ) -> pd.DataFrame:
-    """Return the valid rows of one task, operation (None: any), form, null model and metric."""
+    """Return the valid rows of one task, operation, form, null model and metric."""
     chosen = (table["task"] == task) & (table["form"] == form) & (table["null"] == null) & (table["metric"] == metric)
-    if operation is not None:
-        chosen &= table["operation"] == operation
-    return table[chosen & (table["status"] == "ok")]
+    return table[chosen & (table["operation"] == operation) & (table["status"] == "ok")]
 
 
 def curve(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nngraph._blockwise import BiasPolicy
     from nngraph.datasets import Task
-    from nngraph.evaluation import Evaluator
+    from nngraph.evaluation import Evaluator, Metric
     from nngraph.graph import NeuralGraph
 
 Operation: TypeAlias = "Callable[[NeuralGraph, float, np.random.SeedSequence], NeuralGraph]"
@@ -106,7 +106,7 @@ class Plan:
     ops: Mapping[str, tuple[Operation, tuple[float, ...]]]
     nulls: Mapping[str, Randomization]
     draws: int
-    metrics: tuple[str, ...]
+    metrics: tuple[Metric, ...]
     bias: BiasPolicy
     as_published: bool
     network: Training | torch.nn.Module

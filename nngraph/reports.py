@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import textwrap
 from collections.abc import Sequence
@@ -11,18 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nngraph._tables import curve, described, folded, role, rows_of, tasks_of
+from nngraph._tables import curve, described, folded, rows_of, tasks_of
 from nngraph.claims import claims, peak, transitions
 from nngraph.io._atomic import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 __all__ = ["summary", "write"]
 
-_log = logging.getLogger("nngraph")
-_SHOWN = 4  # tasks in figures, where none is named easy or hard
 _METRICS = {"accuracy": "accuracy", "auc": "AUC", "recalibrated": "re-thresholded"}
 
 
@@ -77,36 +73,13 @@ def write(table: pd.DataFrame, folder: str | os.PathLike[str], *, fold: bool = F
     if not figures:
         return
     (folder / "figures").mkdir(exist_ok=True)
-    for name, figure in _figures(table, fold=fold).items():
+    from nngraph.plot import study_figures
+
+    for name, figure in study_figures(table, fold=fold).items():
         for suffix in ("png", "pdf"):
             with replacing(folder / "figures" / f"{name}.{suffix}") as file:
                 metadata = {"CreationDate": None} if suffix == "pdf" else None
                 figure.savefig(file, format=suffix, dpi=200, metadata=metadata)
-
-
-def _figures(table: pd.DataFrame, *, fold: bool) -> dict[str, Figure]:
-    from matplotlib.figure import Figure
-
-    from nngraph import plot
-
-    ok = table[(table["metric"] == "accuracy") & (table["status"] == "ok")]
-    tasks = [task for task in (role(ok, "easy"), role(ok, "hard")) if task]
-    if len(tasks) < 2:
-        tasks = tasks_of(ok)[:_SHOWN]
-        if ok["task"].nunique() > len(tasks):
-            _log.warning("figures show %d of %d tasks", len(tasks), ok["task"].nunique())
-    ok = ok[ok["task"].isin(tasks)]
-    shown = table[table["task"].isin(tasks) & (table["status"] == "ok")]
-    figures: dict[str, Figure] = {}
-    if not len(ok):
-        return figures
-    if (ok[ok["null"] == ""].groupby("operation")["parameter"].nunique() > 1).any():
-        figures["perturbations"] = plot.perturbations(shown, tasks, fold=fold, fig=Figure())
-    if (ok["null"] != "").any():
-        figures["randomizations"] = plot.randomizations(shown, tasks, fold=fold, fig=Figure())
-        if ((ok["null"] != "") & (ok["operation"] == "prune")).any():
-            figures["pruned_randomizations"] = plot.pruned_randomizations(shown, tasks, fold=fold, fig=Figure())
-    return figures
 
 
 def _overview(table: pd.DataFrame, *, fold: bool) -> list[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from nngraph._blockwise import BiasPolicy
     from nngraph.datasets import Task
+    from nngraph.evaluation import Metric
 
 __all__ = ["FLIPPED", "METRICS", "NOISE", "PRUNED", "Study", "Training"]
 
@@ -61,7 +62,7 @@ class Study:
         Number of draws of each null model for each network.
     network : Training or torch.nn.Module
         How networks are trained; or a trained model, which is used as it is: seeds then vary the random draws only.
-    metrics : sequence of str
+    metrics : sequence of str or callable
         As in :func:`nngraph.evaluate`; the first is the one that figures show.
     bias : "probe", "keep" or "zero"
         What operations and the sign do to biases. "probe", the published way, treats them as the weights of one more
@@ -107,7 +108,7 @@ class Study:
         rng: RNG = 0,
         draws: int = 3,
         network: Training | torch.nn.Module | None = None,
-        metrics: Sequence[str] = METRICS,
+        metrics: Sequence[Metric] = METRICS,
         bias: BiasPolicy = "probe",
         as_published: bool = False,
     ) -> None:
@@ -158,7 +159,7 @@ class Study:
             "seeds": self.seeds,
             "rng": seed_record(self.seed),
             "draws": plan.draws,
-            "metrics": list(plan.metrics),
+            "metrics": [metric if isinstance(metric, str) else _described(metric) for metric in plan.metrics],
             "bias": plan.bias,
             "as_published": plan.as_published,
             "network": dataclasses.asdict(network) if isinstance(network, Training) else _model_hash(network),

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from study_tables import EASY, HARD, made_up_table
 
-from nngraph._tables import curve, folded, quartiles
+from nngraph._tables import curve, folded
 from nngraph.claims import claims, peak, transitions
 from nngraph.reports import summary, write
 
@@ -124,9 +124,6 @@ def test_quartiles_are_those_of_numpy():
     ]
     expected = np.quantile(at["value"], [0.25, 0.5, 0.75])
     assert np.allclose(points.loc[0.4], expected)
-    both = quartiles(table).loc[("easy one", "prune", 0.4, "signed", "", "accuracy")]
-    assert np.allclose(both[["q25", "median", "q75"]], expected)
-    assert both["n"] == 5
 
 
 # ------------------------------------------------------------------------------------------------------- the one page

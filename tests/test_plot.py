@@ -1,6 +1,7 @@
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -136,6 +137,20 @@ def test_panels_share_limits_that_hold_every_point():
     figure = nng.plot.randomizations(table)
     assert {ax.get_ylim()[0] for ax in figure.axes} == {figure.axes[0].get_ylim()[0]}
     assert figure.axes[0].get_ylim()[0] < 10
+
+
+def test_the_figures_of_a_study_show_its_easy_and_hard_task_or_the_first_four(caplog):
+    assert [len(figure.axes) for figure in nng.plot.study_figures(TABLE).values()] == [6, 2, 2]
+    assert plt.get_fignums() == []
+    many = pd.concat([TABLE.assign(task=f"{i} " + TABLE["task"]) for i in range(3)])
+    assert [len(figure.axes) for figure in nng.plot.study_figures(many).values()] == [12, 4, 4]
+    assert "show 4 of 6 tasks" in caplog.text
+
+
+def test_figures_without_rows_are_not_drawn():
+    assert list(nng.plot.study_figures(TABLE[TABLE["null"] == ""])) == ["perturbations"]
+    assert list(nng.plot.study_figures(TABLE[TABLE["operation"] == "none"])) == ["randomizations"]
+    assert nng.plot.study_figures(TABLE[TABLE["metric"] != "accuracy"]) == {}
 
 
 @pytest.mark.parametrize(

@@ -356,6 +356,16 @@ def test_as_published_selects_on_the_test_set_and_keeps_values_as_measured(tmp_p
     assert "folded" in (tmp_path / "summary.md").read_text()
 
 
+def test_other_metrics_than_accuracy_make_a_table_and_a_page(tmp_path):
+    def margin(outputs, y):
+        return float(np.abs(outputs[:, 0] - outputs[:, 1]).mean())
+
+    table = small(metrics=["cross_entropy", margin]).run(tmp_path)
+    assert {"cross_entropy", "margin"} < set(table["metric"])
+    assert "margin" in (tmp_path / "summary.md").read_text()
+    assert small(metrics=["cross_entropy", margin]).run(tmp_path).equals(table)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

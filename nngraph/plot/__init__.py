@@ -2,6 +2,7 @@
 
 from nngraph.plot.curves import perturbation, perturbations
 from nngraph.plot.drawing import network
+from nngraph.plot.pages import study_figures
 from nngraph.plot.randomizations import (
     pruned_randomization,
     pruned_randomizations,
@@ -17,4 +18,5 @@ __all__ = [
     "pruned_randomizations",
     "randomization",
     "randomizations",
+    "study_figures",
 ]

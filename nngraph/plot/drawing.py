@@ -85,20 +85,7 @@ def network(
         ax.add_collection(edges)
         _caption(ax, block, weight, places)
     for part in G.parts:
-        xy, on = places[part.name], touched[part.name]
-        size = float(np.clip(1100 / max(part.size, 1), 1.5, 70))
-        ax.scatter(xy[~on, 0], xy[~on, 1], s=size, color=_style.PALE, linewidths=0, zorder=0)
-        ax.scatter(xy[on, 0], xy[on, 1], s=size, color="white", edgecolors=_style.BLACK, linewidths=0.5, zorder=2)
-        x, y = (float(xy[:, 0].mean()), float(xy[:, 1].max())) if len(xy) else (_rank(G, part), 0.0)
-        ax.annotate(
-            f"{part.name}: {part.size:,} nodes",
-            (x, y),
-            xytext=(0, 9),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=_style.TEXT,
-        )
+        _nodes(ax, part, places[part.name], touched[part.name])
     for label, value in (("positive", 0.9), ("negative", -0.9)):
         ax.plot([], [], color=colormaps["RdBu_r"](Normalize(-1, 1)(value)), linewidth=1.6, label=label)
     ax.legend(loc="lower right", frameon=False, fontsize=_style.SMALL, handlelength=1.4, borderaxespad=0)
@@ -124,6 +111,24 @@ def _places(part: Part, grid: tuple[int, int] | None, x: float) -> np.ndarray:
     right = column / max(grid[1] - 1, 1) - 0.5
     down = row / max(grid[0] - 1, 1) - 0.5
     return np.column_stack([x + 0.32 * right, -0.72 * down + 0.26 * right])
+
+
+def _nodes(ax: Axes, part: Part, xy: np.ndarray, on: np.ndarray) -> None:
+    """Draw the nodes of a part, those without a drawn edge pale, and write its name above."""
+    size = float(np.clip(1100 / max(part.size, 1), 1.5, 70))
+    ax.scatter(xy[~on, 0], xy[~on, 1], s=size, color=_style.PALE, linewidths=0, zorder=0)
+    ax.scatter(xy[on, 0], xy[on, 1], s=size, color="white", edgecolors=_style.BLACK, linewidths=0.5, zorder=2)
+    if not len(xy):
+        return
+    ax.annotate(
+        f"{part.name}: {part.size:,} nodes",
+        (float(xy[:, 0].mean()), float(xy[:, 1].max())),
+        xytext=(0, 9),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=_style.TEXT,
+    )
 
 
 def _relative(magnitude: np.ndarray, *, complete: bool) -> np.ndarray:
