@@ -36,7 +36,8 @@ class Origin:
     """Where in a torch model a block comes from, so that it can be written back."""
 
     parameter: str
-    """Name of the parameter in the model, for example ``"encoder.fc1.weight"``."""
+    """Name of the parameter in the model, for example ``"encoder.fc1.weight"`` (also where pruning by torch calls it
+    ``weight_orig``)."""
     shape: tuple[int, ...]
     """Shape of the whole parameter."""
     layout: str = "linear"
@@ -52,7 +53,7 @@ class Origin:
     bias_rows: tuple[int, int] | None = None
     """First and last (exclusive) entry of the bias parameter."""
     entries: np.ndarray | None = dataclasses.field(default=None, compare=False, repr=False)
-    """For layout "unrolled": for each cell of the block in edge order, its flat index in the parameter."""
+    """For layout "unrolled": (2, n) flat places in the block, ascending, and the entry of the parameter at each."""
 
     def __post_init__(self) -> None:
         if self.entries is not None:
@@ -109,7 +110,7 @@ class Block:
     origin : Origin or None
         The parameter that the block was read from.
     raw : numpy.ndarray or None
-        The parameter's own values in the layout of ``shape``, kept where they differ in any bit from ``weights``
+        The parameter's own rows in the parameter's own layout, kept where they differ in any bit from ``weights``
         (values under a mask, negative zeros) and the block was not edited.
     """
 

@@ -42,7 +42,8 @@ def evaluate(
     Parameters
     ----------
     graphs : NeuralGraph, iterable of NeuralGraph, or mapping of names to NeuralGraph
-        Graphs of ``model``, edited or randomised. An iterator is never held as a whole.
+        Graphs of ``model``, edited or randomised. An iterator is never held as a whole, and finds the model with its
+        own weights whenever it makes the next graph.
     model : torch.nn.Module
         Is given each graph's weights and gets its own back at the end, also after an error.
     data : (x, y) or torch.utils.data.DataLoader
@@ -90,11 +91,14 @@ def evaluate(
     import pandas as pd
 
     rows: list[tuple[object, str, float, str]] = []
+    held = isinstance(graphs, (NeuralGraph, Mapping, Sequence))
     with Evaluator(model, data, metrics, device=device, batch_size=batch_size) as evaluator:
         for name, G in _named(graphs, names):
             if not isinstance(G, NeuralGraph):
                 raise ArgumentError(f"graphs: got a {type(G).__name__} at {name!r}; expected a NeuralGraph.")
             rows += [(name, *row) for row in evaluator.attempt(G)]
+            if not held:  # what makes the next graph may read the model
+                evaluator.restore()
     return pd.DataFrame(rows, columns=["graph", "metric", "value", "status"]).astype({"value": float})
 
 
@@ -188,13 +192,17 @@ class Evaluator:
             except Exception as error:
                 yield name, np.nan, _failed(error)
 
+    def restore(self) -> None:
+        """Give the model its own weights back until the next graph."""
+        if self._writer is not None:
+            self._writer.restore()
+
     def close(self) -> None:
         """Give the model its own weights, device and modes back. May be called twice."""
         if not self._open:
             return
         self._open = False
-        if self._writer is not None:
-            self._writer.restore()
+        self.restore()
         if self._moved:
             self._model.to(self._home)
         for module, training in self._modes:

@@ -58,7 +58,8 @@ class Link:
     target: str
     kind: str = "identity"
     index: np.ndarray | None = None
-    """(target size,) source node of each target node; None means node i comes from node i."""
+    """(target size,) source node of each target node, -1 where it has none (a concatenation has a link from each of
+    the parts that it joins); None means node i comes from node i."""
 
     def __post_init__(self) -> None:
         if self.index is not None:
@@ -492,6 +493,15 @@ def _check(blocks: Sequence[Block], parts: Sequence[Part], links: Sequence[Link]
         for name in (link.source, link.target):
             if name not in sizes:
                 raise ArgumentError(f"link {link.source} -> {link.target}: {name!r} is not among the parts.")
+        n_source, n_target = sizes[link.source], sizes[link.target]
+        if link.index is None:
+            fits = n_source == n_target
+        else:
+            fits = link.index.shape == (n_target,) and bool(((link.index >= -1) & (link.index < n_source)).all())
+        if not fits:
+            raise ArgumentError(
+                f"link {link.source} -> {link.target}: its index does not lead from {n_source} nodes to {n_target}."
+            )
 
 
 def _depths(parts: Sequence[Part], blocks: Sequence[Block], links: Sequence[Link]) -> dict[str, int]:

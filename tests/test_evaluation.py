@@ -1,5 +1,7 @@
 """Evaluation: the right numbers, nothing left changed, failures as rows, wrong arguments at once."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -72,6 +74,8 @@ def test_two_classes_have_a_recalibrated_accuracy():
         model[2].bias[1] += 100
     df = evaluate(nng.from_torch(model), model, (X, Y % 2), ("accuracy", "recalibrated")).set_index("metric")["value"]
     assert df["accuracy"] == np.mean(Y % 2 == 1)
+    truth = evaluate(nng.from_torch(model), model, (X, Y % 2 == 1), "cross_entropy")["value"]
+    assert truth.equals(evaluate(nng.from_torch(model), model, (X, Y % 2), "cross_entropy")["value"])
     logits = by_hand(model, 1)
     chosen = np.argsort(logits[:, 0] - logits[:, 1])[: np.count_nonzero(Y % 2)]
     assert df["recalibrated"] == pytest.approx(np.mean(np.isin(np.arange(60), chosen) == Y % 2))
@@ -101,6 +105,7 @@ def test_arrays_tensors_batches_and_loaders_give_the_same_rows(model):
         evaluate(graphs, model, (X, Y), metrics, batch_size=11),
         evaluate(graphs, model, (read_only, Y.tolist()), metrics),
         evaluate(graphs, model, [X[::-1], Y[::-1]], metrics),
+        evaluate(graphs, model, (X, Y), metrics, device="cpu"),
     ):
         assert df["value"].to_numpy() == pytest.approx(expected["value"].to_numpy(), abs=1e-12)
 
@@ -135,19 +140,38 @@ def test_models_of_another_precision_are_scored_in_their_own(model, dtype):
 # -------------------------------------------------------------- names and order
 
 
-def test_an_iterator_is_taken_one_graph_at_a_time(model):
+def test_an_iterator_is_taken_one_graph_at_a_time_and_never_held(model):
     G = nng.from_torch(model)
-    alive = []
+    made = []
 
     def stream():
-        for factor in (1.0, 2.0, 3.0):
-            alive.append(factor)
-            yield scaled(G, factor)
+        for factor in range(1, 6):
+            graph = scaled(G, factor)
+            made.append(weakref.ref(graph))
+            yield graph
+            del graph
 
-    watched = []
-    df = evaluate(stream(), model, (X, Y), lambda outputs, y: watched.append(len(alive)) or 0.0)
-    assert watched == [1, 2, 3]
-    assert len(df) == 3
+    def number_alive(outputs, y):
+        return sum(reference() is not None for reference in made)
+
+    df = evaluate(stream(), model, (X, Y), number_alive)
+    assert df["value"].max() <= 2  # the one that is scored, and the one before until it is replaced
+    assert len(made) == 5
+
+
+def test_an_iterator_that_reads_the_model_finds_its_own_weights(model):
+    own = model[0].weight.clone()
+    seen = []
+
+    def stream():
+        for factor in (3.0, -1.0, 1.0):
+            seen.append(torch.equal(model[0].weight, own))
+            yield scaled(nng.from_torch(model), factor)
+
+    df = evaluate(stream(), model, (X, Y))
+    assert seen == [True] * 3
+    G = nng.from_torch(model)
+    assert df["value"].tolist() == evaluate([scaled(G, f) for f in (3.0, -1.0, 1.0)], model, (X, Y))["value"].tolist()
 
 
 def test_names_say_which_graph_a_row_is_of(model):
@@ -233,7 +257,7 @@ def test_an_evaluator_scores_many_times_and_closes_once_for_all(model):
 
 def test_a_graph_that_fails_is_a_row_and_the_others_go_on(model):
     G = nng.from_torch(model)
-    other = nng.from_matrices([np.ones((4, 6)), np.ones((3, 4))])
+    other = nng.from_torch(mlp((6, 4, 4, 3), rng=0))
     huge = scaled(scaled(G, 1e30), 1e8)  # finite weights, infinite products
     before = bits(model)
     df = evaluate({"good": G, "other": other, "huge": huge, "again": G}, model, (X, Y), ("accuracy", "auc"))
@@ -242,6 +266,14 @@ def test_a_graph_that_fails_is_a_row_and_the_others_go_on(model):
     assert "of 60 samples" in df["status"][4]
     assert df["value"][0] == df["value"][6]
     assert bits(model) == before
+
+
+def test_a_graph_without_origins_is_taken_by_position_or_fails(model):
+    G = nng.from_torch(model)
+    good = nng.from_matrices(G.to_matrices())
+    df = evaluate([good, nng.from_matrices([np.ones((4, 6)), np.ones((3, 4))]), G], model, (X, Y))
+    assert df["status"].str.startswith("failed: ").tolist() == [False, True, False]
+    assert df["value"][0] == df["value"][2]
 
 
 def test_a_metric_that_fails_leaves_the_other_metrics_standing(model):

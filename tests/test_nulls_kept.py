@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -278,6 +280,13 @@ def test_an_ensemble_is_the_same_for_any_number_of_workers_and_any_length(kind):
     assert alone[:4] == list(nng.nulls.ensemble(G, kind, n=4, rng=3))
     assert len({R.weights().tobytes() for R in alone}) == 6
     assert len({R.history[-1].seed for R in alone}) == 6
+
+
+def test_operations_and_nulls_import_nothing_heavy_before_they_are_used():
+    heavy = {"torch", "numba", "joblib", "scipy", "igraph", "pandas"}
+    code = f"import sys, nngraph.ops, nngraph.nulls; print(sorted({heavy} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
 
 
 def test_bad_arguments_are_refused_at_once():

@@ -114,7 +114,8 @@ def test_magnitudes_are_uniform_within_each_sign_given_the_signs():
 
 
 def test_trades_and_worms_together_are_uniform_where_edges_are_absent(monkeypatch):
-    monkeypatch.setattr(trades, "_COMMON_COLUMNS", 0)  # take the route of large blocks
+    monkeypatch.setattr(trades, "_FEWEST_COMMON", -1)  # take the route of large blocks
+    monkeypatch.setattr(trades, "_SMALLEST_SHARE", 0)
     for signs in [CYCLIC, *random_supports(3, 8, 10, 40)]:
         space = states(signs)
         assert p_value(sampled(signs, 60 * len(space)), space) > 1e-3
@@ -311,21 +312,25 @@ def test_the_default_length_takes_a_large_block_to_its_plateau(density):
 
     plateau = distance(80)
     assert 0.3 < plateau < 0.5
-    assert distance(None) == pytest.approx(plateau, rel=0.01)
-    assert distance(1) < 0.97 * plateau
+    assert distance(None) == pytest.approx(plateau, rel=0.006)
+    assert distance(1) < 0.994 * plateau  # so the line above can fail
 
 
-def test_signed_degrees_hold_on_tall_and_wide_blocks_of_any_density():
+@pytest.mark.parametrize("shape", [(64, 784), (784, 64)])
+@pytest.mark.parametrize("density", [0.04, 0.2, 0.8, 1.0])
+@pytest.mark.parametrize("zeros", ["drop", "keep"])
+def test_signed_degrees_hold_on_tall_and_wide_blocks_of_any_density(shape, density, zeros):
     rng = np.random.default_rng(6)
-    for shape in ((64, 784), (784, 64)):
-        for density in (0.04, 0.2, 0.8, 1.0):
-            W = rng.normal(size=shape)
-            G = nng.from_matrices([W], [rng.random(shape) < density])
-            old, new = G.block(0).dense(), nng.nulls.randomize(G, "G", rng=1).block(0).dense()
-            for axis in (0, 1):
-                np.testing.assert_array_equal((old > 0).sum(axis), (new > 0).sum(axis))
-                np.testing.assert_array_equal((old < 0).sum(axis), (new < 0).sum(axis))
-            assert not np.array_equal(np.sign(old), np.sign(new))
+    W = np.where(rng.random(shape) < density, rng.normal(size=shape), 0)
+    G = nng.from_matrices([W], zeros=zeros)
+    R = nng.nulls.randomize(G, "G", rng=1)
+    assert R.block(0).same_support(G.block(0))
+    new = R.block(0).dense()
+    np.testing.assert_array_equal(W == 0, new == 0)
+    for axis in (0, 1):
+        np.testing.assert_array_equal((W > 0).sum(axis), (new > 0).sum(axis))
+        np.testing.assert_array_equal((W < 0).sum(axis), (new < 0).sum(axis))
+    assert not np.array_equal(np.sign(W), np.sign(new))
 
 
 def test_present_edges_of_weight_zero_stay_and_the_rest_is_uniform():

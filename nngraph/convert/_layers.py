@@ -178,7 +178,9 @@ def check_values(held: Held) -> None:
 
 def _own(held: dict[tuple[int, str], Held], module: nn.Module) -> list[tuple[int, str]]:
     names = (own.removesuffix("_orig") for own in module._parameters)
-    keys = [(id(module), local) for pair in zip(names, module._parameters, strict=True) for local in dict.fromkeys(pair)]
+    keys = [
+        (id(module), local) for pair in zip(names, module._parameters, strict=True) for local in dict.fromkeys(pair)
+    ]
     return [key for key in keys if key in held]
 
 
@@ -220,10 +222,10 @@ def _refuse(name: str, module: nn.Module, own: dict[str, Held]) -> None:
 def _layer(name: str, module: nn.Module, held: dict[tuple[int, str], Held]) -> Layer | None:
     """Return the layer of a module of a known class; None leaves its parameters to the trace."""
 
-    def one(kind: Kind, layout: str, **more: int) -> Layer:
+    def one(kind: Kind, layout: str, groups: int = 1) -> Layer:
         weight, bias = held[id(module), "weight"], held.get((id(module), "bias"))
         check_values(weight)
-        return Layer(name, kind, module, {"weight": _weight(name, weight, bias, layout, **more)})
+        return Layer(name, kind, module, {"weight": _weight(name, weight, bias, layout, groups=groups)})
 
     if _is_plain(module, nn.Linear):
         return one("linear", "linear")

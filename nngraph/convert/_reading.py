@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -100,11 +101,14 @@ def effective(held: Held, start: int, stop: int) -> np.ndarray:
 
 def plain_block(weight: Weight, source: str, target: str, name: str, zeros: Zeros) -> Block:
     """Return the block of a matrix: linear, transposed, or a convolution's kernel entries."""
-    import dataclasses
-
     values, present, raw = values_of(weight, zeros)
     origin = weight.origin
-    more = {"bias": bias_of(weight), "dtype": dtype_name(weight.held.tensor), "origin": origin, "raw": raw}
+    more: dict[str, Any] = {
+        "bias": bias_of(weight),
+        "dtype": dtype_name(weight.held.tensor),
+        "origin": origin,
+        "raw": raw,
+    }
     if origin.layout == "transposed":
         values = np.ascontiguousarray(values.T)
         present = None if present is None else np.ascontiguousarray(present.T)
@@ -116,15 +120,11 @@ def plain_block(weight: Weight, source: str, target: str, name: str, zeros: Zero
             return _spread(values, present, origin.groups, (name, source, target), more)
     elif origin.layout != "linear":
         raise AssertionError(dataclasses.asdict(origin))
-    return Block.from_dense(name, source, target, values, present, **more)  # type: ignore[arg-type]
+    return Block.from_dense(name, source, target, values, present, **more)
 
 
-def channel_block(
-    weight: Weight, source: str, target: str, name: str, statistic: Statistic, zeros: Zeros
-) -> Block:
-    """Return the channel graph of a convolution: one edge per pair of channels, its weight a statistic of the kernel."""
-    import dataclasses
-
+def channel_block(weight: Weight, source: str, target: str, name: str, statistic: Statistic, zeros: Zeros) -> Block:
+    """Return the channel graph of a convolution: one edge per pair of channels, weighted by a statistic."""
     values, present, _ = values_of(weight, zeros)
     n_out, n_in = values.shape[:2]
     kernel = values.reshape(n_out, n_in, -1).astype(np.float64)
@@ -136,8 +136,8 @@ def channel_block(
         weights = np.abs(kernel).mean(axis=2)
     else:
         weights = np.sqrt((kernel**2).sum(axis=2))
-    pairs = None if present is None else present.reshape(kernel.shape).any(axis=2)
-    more = {
+    pairs = None if present is None else np.asarray(present.reshape(kernel.shape).any(axis=2))
+    more: dict[str, Any] = {
         "bias": bias_of(weight),
         "dtype": dtype_name(weight.held.tensor),
         "origin": dataclasses.replace(weight.origin, layout="channel"),
@@ -145,13 +145,11 @@ def channel_block(
     weights = weights.astype(values.dtype)
     if weight.origin.groups > 1:
         return _spread(weights, pairs, weight.origin.groups, (name, source, target), more)
-    return Block.from_dense(name, source, target, weights, pairs, **more)  # type: ignore[arg-type]
+    return Block.from_dense(name, source, target, weights, pairs, **more)
 
 
 def unrolled_block(weight: Weight, source: str, target: str, name: str, space: Space, zeros: Zeros) -> Block:
-    """Return the block of a convolution between pixels: one edge per kernel entry and place where it lies on a pixel."""
-    import dataclasses
-
+    """Return the block of a convolution between pixels: one edge per kernel entry and place."""
     values, present, raw = values_of(weight, zeros)
     n_out, per_group = values.shape[:2]
     groups, n_pixels, n_places = weight.origin.groups, math.prod(space.size), math.prod(space.out)
@@ -229,7 +227,7 @@ def call_space(size: Sequence[int], kernel: Sequence[int], stride: Any, padding:
 
 
 def _spread(
-    values: np.ndarray, present: np.ndarray | None, groups: int, ends: tuple[str, str, str], more: dict[str, object]
+    values: np.ndarray, present: np.ndarray | None, groups: int, ends: tuple[str, str, str], more: dict[str, Any]
 ) -> Block:
     """Return the block-diagonal block of a grouped kernel given as (n_target, columns of one group)."""
     n_target, width = values.shape
@@ -246,5 +244,5 @@ def _spread(
         indptr,
         column.astype(np.int32),
         data,
-        **more,  # type: ignore[arg-type]
+        **more,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from torch import nn
@@ -10,7 +10,9 @@ from torch import nn
 from nngraph.convert._layers import Layer
 from nngraph.convert._wiring import Wiring
 
-_KEEPING = {f"torch.nn.modules.{name}" for name in ("activation", "dropout", "batchnorm", "normalization", "instancenorm")}
+_KEEPING = {
+    f"torch.nn.modules.{name}" for name in ("activation", "dropout", "batchnorm", "normalization", "instancenorm")
+}
 _SPATIAL = {f"torch.nn.modules.{name}" for name in ("pooling", "padding", "upsampling")}
 
 
@@ -75,8 +77,9 @@ class _Walk:
             wiring.apply(layer, None)
             return None
         convolution = kind == "convolution"
-        size = layer.module.in_channels if convolution else layer.weight.n_source
-        ids = None if flow is None or kind == "embedding" else _columns(flow, size, convolution)
+        module: Any = layer.module
+        size: int = module.in_channels if convolution else layer.weight.n_source
+        ids = None if flow is None or kind == "embedding" else _columns(flow, size, convolution=convolution)
         self.linked |= ids is not None
         if ids is None and flow is None and self.first:
             ids = wiring.ids(wiring.value(size, "input", fixed=True))
@@ -85,7 +88,7 @@ class _Walk:
         return _Flow(wiring.ids(value), "channels" if convolution else "last")
 
 
-def _columns(flow: _Flow, size: int, convolution: bool) -> np.ndarray | None:
+def _columns(flow: _Flow, size: int, *, convolution: bool) -> np.ndarray | None:
     """Return the neuron of each column of a layer of ``size`` columns."""
     n = len(flow.ids)
     if convolution:

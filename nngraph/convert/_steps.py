@@ -1,35 +1,48 @@
-"""What a call of torch does to the neurons along a tensor's axes: nothing, moving them, pooling, adding, multiplying."""
+"""What a call of torch does to the neurons along the axes of a tensor: keep, move, pool, add, or multiply them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-ADDITION = frozenset("add radd iadd sub rsub isub subtract".split())
-PRODUCT = frozenset("mul rmul imul multiply div rdiv truediv rtruediv itruediv divide".split())
-MOVING = frozenset(
-    "T mT t view reshape flatten unflatten ravel permute transpose swapaxes swapdims movedim moveaxis squeeze unsqueeze "
-    "expand expand_as broadcast_to view_as reshape_as repeat repeat_interleave tile chunk split split_with_sizes "
-    "tensor_split unbind select narrow getitem index_select roll flip cat concat concatenate stack unfold diagonal "
-    "pixel_shuffle pixel_unshuffle channel_shuffle".split()
+from nngraph.convert._reading import Space, call_space
+
+POOL_WINDOW = 64
+"""Most places in a pooling window whose pixels are linked one by one."""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+ADDITION = _words("add radd iadd sub rsub isub subtract ")
+PRODUCT = _words("mul rmul imul multiply div rdiv truediv rtruediv itruediv divide ")
+MOVING = _words(
+    "T mT t view reshape flatten unflatten ravel permute transpose swapaxes swapdims movedim moveaxis "
+    "squeeze unsqueeze expand expand_as broadcast_to view_as reshape_as repeat repeat_interleave tile "
+    "chunk split split_with_sizes tensor_split unbind select narrow getitem index_select roll flip cat "
+    "concat concatenate stack unfold diagonal pixel_shuffle pixel_unshuffle channel_shuffle "
 )
-REDUCTION = frozenset("mean sum amax amin max min median logsumexp nanmean nansum std var".split())
-POOLING = frozenset(
-    "max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices "
-    "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d "
-    "adaptive_max_pool2d adaptive_max_pool3d lp_pool1d lp_pool2d interpolate upsample".split()
+REDUCTION = _words("mean sum amax amin max min median logsumexp nanmean nansum std var ")
+POOLING = _words(
+    "max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices "
+    "max_pool3d_with_indices avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
+    "adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d lp_pool1d lp_pool2d "
+    "interpolate upsample "
 )
-ELEMENTWISE = frozenset(
-    "relu relu6 elu selu celu gelu silu mish sigmoid tanh hardtanh hardswish hardsigmoid hardshrink softshrink "
-    "tanhshrink threshold leaky_relu rrelu prelu softplus softsign logsigmoid log_sigmoid softmax log_softmax softmin "
-    "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout feature_dropout native_dropout "
-    "layer_norm native_layer_norm batch_norm instance_norm group_norm rms_norm normalize local_response_norm "
-    "abs neg exp log log1p expm1 sqrt rsqrt square pow rpow erf sin cos sign clamp clip nan_to_num reciprocal positive "
-    "maximum minimum masked_fill where lerp to type type_as float double half bfloat16 contiguous clone detach cpu cuda "
-    "requires_grad alias identity data".split()
+ELEMENTWISE = _words(
+    "relu relu6 elu selu celu gelu silu mish sigmoid tanh hardtanh hardswish hardsigmoid hardshrink "
+    "softshrink tanhshrink threshold leaky_relu rrelu prelu softplus softsign logsigmoid log_sigmoid "
+    "softmax log_softmax softmin dropout dropout1d dropout2d dropout3d alpha_dropout "
+    "feature_alpha_dropout feature_dropout native_dropout layer_norm native_layer_norm batch_norm "
+    "instance_norm group_norm rms_norm normalize local_response_norm abs neg exp log log1p expm1 sqrt "
+    "rsqrt square pow rpow erf sin cos sign clamp clip nan_to_num reciprocal positive maximum minimum "
+    "masked_fill where lerp to type type_as float double half bfloat16 contiguous clone detach cpu cuda "
+    "requires_grad alias identity data "
 )
 
 
@@ -39,9 +52,14 @@ def step_name(func: Callable[..., Any]) -> str:
     if name == "__get__":
         name = getattr(getattr(func, "__self__", None), "__name__", "")
     name = name.strip("_")
-    return {"matmul": "matmul", "mm": "matmul", "bmm": "matmul", "conv1d": "conv", "conv2d": "conv", "conv3d": "conv"}.get(
-        name, name
-    )
+    return {
+        "matmul": "matmul",
+        "mm": "matmul",
+        "bmm": "matmul",
+        "conv1d": "conv",
+        "conv2d": "conv",
+        "conv3d": "conv",
+    }.get(name, name)
 
 
 def tensors(tree: Any) -> Iterator[torch.Tensor]:
@@ -63,8 +81,10 @@ def replaced(tree: Any, by: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     if isinstance(tree, Mapping):
         return {key: replaced(value, by) for key, value in tree.items()}
     if isinstance(tree, (tuple, list)):
-        return [replaced(value, by) for value in tree] if isinstance(tree, list) else tuple(
-            replaced(value, by) for value in tree
+        return (
+            [replaced(value, by) for value in tree]
+            if isinstance(tree, list)
+            else tuple(replaced(value, by) for value in tree)
         )
     return tree
 
@@ -140,6 +160,27 @@ def pooled(shadow: torch.Tensor, out: torch.Tensor, n_axes: int) -> torch.Tensor
     """Return the shadow of a map that is pooled or resized over its last axes, if these hold copies of one neuron."""
     kept = collapsed(shadow, tuple(range(shadow.dim() - n_axes, shadow.dim())))
     return None if kept is None else kept.expand(out.shape)
+
+
+def pool_space(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: torch.Tensor, n_axes: int
+) -> Space | None:
+    """Return the windows of a pooling; None where it has no fixed ones, or more than POOL_WINDOW places in each."""
+    given = dict(zip(("input", "kernel_size", "stride", "padding", "dilation"), args, strict=False)) | kwargs
+    size, to = tuple(given["input"].shape[-n_axes:]), tuple(out.shape[-n_axes:])
+    if name.startswith("adaptive"):
+        if any(n % m for n, m in zip(size, to, strict=True)):
+            return None
+        kernel = tuple(n // m for n, m in zip(size, to, strict=True))
+        space = call_space(size, kernel, kernel, 0, 1)
+    elif name.startswith(("max_pool", "avg_pool")):
+        kernel = given["kernel_size"]
+        kernel = (kernel,) * n_axes if isinstance(kernel, int) else tuple(kernel)
+        dilation = given.get("dilation", 1) if name.startswith("max") else 1
+        space = call_space(size, kernel, given.get("stride") or kernel, given.get("padding", 0), dilation)
+    else:
+        return None
+    return space if space.out == to and math.prod(space.kernel) <= POOL_WINDOW else None
 
 
 def mixed(shadow: torch.Tensor, axis: int, out: torch.Tensor) -> torch.Tensor | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from nngraph.convert._layers import GATES, Layer, Weight
+from nngraph.convert._reading import Space
 from nngraph.graph import Link, Part
 
 
@@ -26,7 +27,8 @@ class Value:
     """How often it is read, added, multiplied, or lost in a step that is not understood."""
 
 
-class Arrow(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Arrow:
     """A connection between values that is no weight; index as in Link."""
 
     source: int
@@ -42,7 +44,7 @@ class Use(NamedTuple):
     name: str
     source: int
     target: int
-    space: object = None
+    space: Space | None = None
 
 
 class Wiring:
@@ -88,7 +90,7 @@ class Wiring:
                 self.values[value].uses += 1
 
     def read(self, ids: np.ndarray | None, size: int, name: str) -> int:
-        """Return the value that a weight with ``size`` columns reads: a known one, a copy of some, or one of its own."""
+        """Return the value that a weight of ``size`` columns reads: a known one, a copy, or one of its own."""
         known = ids is not None and (ids >= 0).any()
         if not known or ids is None:
             return self.value(size, f"{name}.in", fixed=True)
@@ -111,6 +113,16 @@ class Wiring:
                 index = np.where(owners == source, ids - self.values[source].offset, -1)
                 self.arrows.append(Arrow(source, value, "replica", index))
         return self._copies[key]
+
+    def pool(self, ids: np.ndarray) -> int:
+        """Return a value whose neurons each pool some of another's, given as (places in a window, neurons) ids."""
+        value = self.value(ids.shape[1], None, fixed=True)
+        source = int(self.owner(ids.max(keepdims=True))[0, 0])
+        for row in ids:
+            index = np.where(row < 0, -1, row - self.values[source].offset)
+            self.arrows.append(Arrow(source, value, "replica", index))
+        self.values[source].uses += 1
+        return value
 
     def combine(self, a: np.ndarray, b: np.ndarray, kind: Literal["identity", "gate"]) -> np.ndarray | None:
         """Return the ids of a sum ("identity") or product ("gate"), given the ids of its two operands at each place."""
@@ -145,7 +157,7 @@ class Wiring:
         """Tell whether a layer has been applied."""
         return layer in self._calls
 
-    def apply(self, layer: Layer, *inputs: np.ndarray | None, space: object = None) -> list[int]:
+    def apply(self, layer: Layer, *inputs: np.ndarray | None, space: Space | None = None) -> list[int]:
         """Record one call of a layer on columns with the given ids; return the values that it writes.
 
         A layer that reads the same value again writes the same value: one block, at other places.
@@ -171,11 +183,11 @@ class Wiring:
             self._results[key] = getattr(self, f"_{layer.kind}")(layer, sources, suffix, space)
         return self._results[key]
 
-    def _use(self, weight: Weight, source: int, target: int, suffix: str, space: object = None) -> int:
+    def _use(self, weight: Weight, source: int, target: int, suffix: str, space: Space | None = None) -> int:
         self.uses.append(Use(weight, weight.block + suffix, source, target, space))
         return target
 
-    def _linear(self, layer: Layer, sources: list[int], suffix: str, _: object) -> list[int]:
+    def _linear(self, layer: Layer, sources: list[int], suffix: str, _: Space | None) -> list[int]:
         weight = layer.weight
         return [self._use(weight, sources[0], self.value(weight.n_target, layer.name + suffix), suffix)]
 
@@ -183,22 +195,23 @@ class Wiring:
 
     def _channels(self, ids: np.ndarray | None, layer: Layer, suffix: str) -> int:
         """Return the value a convolution reads; under conv="entry" it has one neuron per channel and kernel offset."""
-        n_channels = layer.module.in_channels
+        module: Any = layer.module
+        n_channels = module.in_channels
         name = layer.name + suffix
         if self.conv != "entry":
             return self.read(ids, n_channels, name)
         if ids is None or (ids < 0).all():
             ids = self.ids(self.value(n_channels, f"{name}.channels", fixed=True))
         self.used(ids)
-        return self.copy(np.repeat(ids, int(np.prod(layer.module.kernel_size))), name)
+        return self.copy(np.repeat(ids, int(np.prod(module.kernel_size))), name)
 
-    def _convolution(self, layer: Layer, sources: list[int], suffix: str, space: object) -> list[int]:
-        n_out = layer.module.out_channels
+    def _convolution(self, layer: Layer, sources: list[int], suffix: str, space: Space | None) -> list[int]:
+        n_out = layer.weight.n_target
         if space is not None:
-            n_out *= int(np.prod(space.out))  # type: ignore[attr-defined]
+            n_out *= int(np.prod(space.out))
         return [self._use(layer.weight, sources[0], self.value(n_out, layer.name + suffix), suffix, space)]
 
-    def _attention(self, layer: Layer, sources: list[int], suffix: str, _: object) -> list[int]:
+    def _attention(self, layer: Layer, sources: list[int], suffix: str, _: Space | None) -> list[int]:
         """Keys and queries end in their own parts; values are mixed over places, so `out` reads the part of `v`."""
         for role, source in zip("qkv", sources, strict=True):
             weight = layer.weights[role]
@@ -208,23 +221,23 @@ class Wiring:
         out = layer.weights["out"]
         return [self._use(out, target, self.value(out.n_target, out.block + suffix), suffix)]
 
-    def _recurrent(self, layer: Layer, sources: list[int], suffix: str, _: object) -> list[int]:
+    def _recurrent(self, layer: Layer, sources: list[int], suffix: str, _: Space | None) -> list[int]:
         """Return the output values, layer by layer, forward before reverse."""
-        module, source, outputs = layer.module, sources[0], []
+        module: Any = layer.module
+        source, outputs = sources[0], list[int]()
         for depth in range(module.num_layers):
-            here = []
-            for direction in ("", ".reverse")[: 1 + module.bidirectional]:
-                here.append(self._cell(layer, f"l{depth}{direction}", source, suffix))
+            directions = ("", ".reverse")[: 1 + module.bidirectional]
+            here = [self._cell(layer, f"l{depth}{end}", source, suffix) for end in directions]
             outputs += here
             source = here[0]
-            if len(here) > 1:
+            if len(here) > 1 and depth + 1 < module.num_layers:
                 ids = np.concatenate([self.ids(value) for value in here])
                 self.used(ids)
                 source = self.copy(ids, f"{layer.name}.l{depth + 1}{suffix}")
         return outputs
 
     def _cell(self, layer: Layer, place: str, source: int, suffix: str) -> int:
-        module = layer.module
+        module: Any = layer.module
         hidden, prefix = module.hidden_size, f"{layer.name}.{place}"
         out = self.value(module.proj_size or hidden, prefix + suffix)
         cell = out
@@ -264,6 +277,7 @@ class Wiring:
                 group[find(arrow.target)] = find(arrow.source)
             else:
                 arrows.append(arrow)
+        arrows = self._without_loose_ends(arrows, find)
         names: dict[int, str] = {}
         for number, value in enumerate(self.values):
             root = find(number)
@@ -281,6 +295,16 @@ class Wiring:
         renamed = [dataclasses.replace(k, source=unique[int(k.source)], target=unique[int(k.target)]) for k in links]
         ends = [(use, unique[find(use.source)], unique[find(use.target)]) for use in self.uses]
         return parts, renamed, ends
+
+    def _without_loose_ends(self, arrows: list[Arrow], find: Callable[[int], int]) -> list[Arrow]:
+        """Drop arrows to sums and products that nothing reads (rotated queries, say): they are parts of no block."""
+        named = {find(number) for number, value in enumerate(self.values) if value.name is not None}
+        while True:
+            read = named | {find(arrow.source) for arrow in arrows}
+            kept = [arrow for arrow in arrows if find(arrow.target) in read]
+            if len(kept) == len(arrows):
+                return kept
+            arrows = kept
 
     def _before(self, root: int, arrows: list[Arrow], find: Callable[[int], int], seen: set[int]) -> list[int]:
         """Return the parts that lead to a part by links, so that they are listed before it."""

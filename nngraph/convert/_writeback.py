@@ -11,6 +11,7 @@ from torch.nn.utils import prune
 
 from nngraph.blocks import Block, Origin
 from nngraph.convert._layers import Held, find_layers, hold, unwrap
+from nngraph.convert._layouts import agree, block_shape, check_shape, flat_entries, present_entries
 from nngraph.errors import RoundTripError, UnsupportedLayerError
 from nngraph.graph import NeuralGraph
 
@@ -68,6 +69,7 @@ class WriteBack:
             self._owners.setdefault(id(held.tensor), []).append((modules[number], local))
         self._regions: dict[tuple[int, tuple[int, int]], _Region] = {}
         self._origins: list[tuple[Origin | None, tuple[int, int]]] = []
+        self._used: list[Origin] = []
         self._matrices: list[tuple[_Region, list[int]]] = []
         self._biases: list[tuple[_Region, list[int]]] = []
         self._plan(G)
@@ -79,7 +81,9 @@ class WriteBack:
             for block, (origin, shape) in zip(G.blocks, self._origins, strict=True)
         ):
             self._plan(G)
-        changes: list[tuple[_Region, object, Change]] = []
+        changes: list[tuple[_Region, tuple[object, ...], Change]] = []
+        planned = {id(region) for region, _ in (*self._matrices, *self._biases)}
+        idle = [region for region in self._regions.values() if id(region) not in planned]
         for region, numbers in self._matrices:
             blocks = [G.blocks[i] for i in numbers]
             token: tuple[object, ...] = tuple(blocks)
@@ -88,8 +92,12 @@ class WriteBack:
         for region, numbers in self._biases:
             blocks = [G.blocks[i] for i in numbers if G.blocks[i].bias is not None]
             token = tuple(block.bias for block in blocks)
-            if blocks and not region.holds(token):
+            if not blocks:
+                idle.append(region)
+            elif not region.holds(token):
                 changes.append((region, token, region.vector(blocks, [self._used[i] for i in numbers])))
+        for region in idle:  # written by an earlier graph, but not part of this one
+            region.restore()
         for region, token, change in changes:
             region.keep()
             change()
@@ -109,16 +117,16 @@ class WriteBack:
             used = list(self._by_position(G))
         matrices: dict[int, tuple[_Region, list[int]]] = {}
         biases: dict[int, tuple[_Region, list[int]]] = {}
-        self._used: list[Origin] = []
+        origins: list[Origin] = []
         for number, (block, origin) in enumerate(zip(G.blocks, used, strict=True)):
             if origin is None:
                 raise RoundTripError(
                     f"block '{block.name}': got no origin, while other blocks have one; expected the parameter that it "
                     "was read from. Convert the whole graph with from_torch."
                 )
-            self._used.append(origin)
+            origins.append(origin)
             region = self._region(block, origin.parameter, origin.shape, origin.rows)
-            _check_shape(block, origin)
+            check_shape(block, origin)
             matrices.setdefault(id(region), (region, []))[1].append(number)
             if origin.bias is None and block.bias is not None:
                 raise RoundTripError(
@@ -130,11 +138,12 @@ class WriteBack:
         for region in self._regions.values():
             region.forget()
         self._origins = [(block.origin, block.shape) for block in G.blocks]
+        self._used = origins
         self._matrices, self._biases = list(matrices.values()), list(biases.values())
 
     def _by_position(self, G: NeuralGraph) -> Iterable[Origin]:
         weights = [weight for layer in find_layers(self._model, None)[0] for weight in layer.weights.values()]
-        expected = [_shape(weight.origin) for weight in weights]
+        expected = [block_shape(weight.origin) for weight in weights]
         got = [block.shape for block in G.blocks]
         if got != expected:
             raise RoundTripError(
@@ -143,9 +152,7 @@ class WriteBack:
             )
         return [weight.origin for weight in weights]
 
-    def _region(
-        self, block: Block, name: str, shape: tuple[int, ...] | None, rows: tuple[int, int] | None
-    ) -> _Region:
+    def _region(self, block: Block, name: str, shape: tuple[int, ...] | None, rows: tuple[int, int] | None) -> _Region:
         held = self._held.get(name)
         if held is None:
             known = _few([repr(key) for key in self._held])
@@ -181,6 +188,7 @@ class _Region:
         self._token: tuple[object, ...] | None = None
         self._version = -1
         self._kept: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._effective: list[tuple[dict[str, object], str, object]] = []
         self._dirty = False
 
     # -------------------------------------------------------------------- state
@@ -195,9 +203,9 @@ class _Region:
             and self._version == _version(self.held.tensor)
         )
 
-    def wrote(self, token: object) -> None:
+    def wrote(self, token: tuple[object, ...]) -> None:
         """Note what the parameter holds now."""
-        self._token = token if isinstance(token, tuple) else None
+        self._token = token
         self._version = _version(self.held.tensor)
 
     def forget(self) -> None:
@@ -208,9 +216,11 @@ class _Region:
         """Keep the model's own bits before the first write."""
         if not self._dirty:
             if not self._kept:
-                self._kept = [(t, torch.empty_like(t)) for t in self._touched()]
+                masks = [module._buffers[f"{local}_mask"] for module, local in self._pruned]
+                self._kept = [(t, torch.empty_like(t)) for t in (self.tensor, *masks) if t is not None]
             for tensor, copy in self._kept:
                 copy.copy_(tensor)
+            self._effective = [(vars(module), local, vars(module).get(local)) for module, local in self._pruned]
             self._dirty = True
 
     def restore(self) -> None:
@@ -218,15 +228,9 @@ class _Region:
         if self._dirty:
             for tensor, copy in self._kept:
                 tensor.copy_(copy)
+            for attributes, local, value in self._effective:
+                attributes[local] = value
             self._dirty, self._token = False, None
-
-    def _touched(self) -> list[torch.Tensor]:
-        if self.held.mask is None:
-            return [self.tensor]
-        effective = [vars(module).get(local) for module, local in self._pruned]
-        masks = [module._buffers[f"{local}_mask"] for module, local in self._pruned]
-        tensors = [*masks, *effective]
-        return [self.tensor, *(t.detach()[self.rows[0] : self.rows[1]] for t in tensors if t is not None)]
 
     # ------------------------------------------------------------------ writing
 
@@ -234,17 +238,17 @@ class _Region:
         """Return the change that writes the one matrix that all of these blocks show."""
         block, origin = min(zip(blocks, origins, strict=True), key=lambda pair: pair[0].raw is not None)
         for other, its in zip(blocks, origins, strict=True):
-            if other is not block and not _agree(block, origin, other, its):
+            if other is not block and not agree(block, origin, other, its):
                 raise RoundTripError(
-                    f"blocks '{block.name}' and '{other.name}': both are the parameter '{self.held.name}' (tied weights), "
-                    "but their edges differ. Change them together, as the operations of nngraph do."
+                    f"blocks '{block.name}' and '{other.name}': both are the parameter '{self.held.name}' (tied "
+                    "weights), but their edges differ. Change them together, as the operations of nngraph do."
                 )
         if origin.layout == "channel":
             raise RoundTripError(
-                f"block '{block.name}': a channel graph holds one number per kernel of '{self.held.name}' and cannot be "
-                "written back. Convert the model with conv='entry'."
+                f"block '{block.name}': a channel graph holds one number per kernel of '{self.held.name}' and cannot "
+                "be written back. Convert the model with conv='entry'."
             )
-        flat = _flat(block, origin)
+        flat = flat_entries(block, origin)
 
         def change() -> None:
             array = self._array.reshape(len(self._array), -1)
@@ -257,21 +261,21 @@ class _Region:
                 array.reshape(-1)[flat[0]] = flat[1]
             self._finish()
             if self.held.mask is not None:
-                self._mask(_present(block, origin, flat, array.shape))
+                self._mask(present_entries(block, origin, flat, array.shape))
 
         return change
 
     def vector(self, blocks: list[Block], origins: list[Origin]) -> Change:
         """Return the change that writes the one bias that all of these blocks show."""
-        biases = []
+        biases: list[np.ndarray] = []
         for block, origin in zip(blocks, origins, strict=False):
             bias = np.asarray(block.bias)
             if origin.layout == "unrolled":
                 copies = bias.reshape(len(self._array), -1)
                 if not (copies == copies[:, :1]).all():
                     raise RoundTripError(
-                        f"block '{block.name}': its bias differs between the places of one channel of '{self.held.name}', "
-                        "which holds one number for all of them. Use bias='keep' or bias='zero'."
+                        f"block '{block.name}': its bias differs between the places of one channel of "
+                        f"'{self.held.name}', which holds one number for all of them. Use bias='keep' or bias='zero'."
                     )
                 bias = np.ascontiguousarray(copies[:, 0])
             if bias.shape != self._array.shape:
@@ -292,7 +296,9 @@ class _Region:
                 self._finish()
                 return
             mask = self.held.mask[self.rows[0] : self.rows[1]]
-            now = (self.tensor * mask).float().cpu().numpy() if self._stage is not None else (self.tensor * mask).numpy()
+            now = (
+                (self.tensor * mask).float().cpu().numpy() if self._stage is not None else (self.tensor * mask).numpy()
+            )
             if now.tobytes() != biases[0].astype(now.dtype).tobytes():
                 np.copyto(self._array, biases[0], casting="same_kind")
                 self._finish()
@@ -308,18 +314,15 @@ class _Region:
 
     @torch.no_grad()
     def _mask(self, present: np.ndarray) -> None:
-        """Make the pruning masks say what is present, and refresh the effective weights that torch derives from them."""
-        start, stop = self.rows
-        wanted = torch.from_numpy(present.reshape(self._array.shape))
+        """Make the pruning masks say what is present, and refresh the effective weights."""
+        wanted = torch.from_numpy(np.array(present.reshape(self._array.shape)))
         for module, local in self._pruned:
             mask = module._buffers[f"{local}_mask"]
             assert mask is not None
-            mask = mask[start:stop]
-            if not torch.equal((mask != 0).cpu(), wanted):
-                mask.copy_(wanted)
-            effective = vars(module).get(local)
-            if isinstance(effective, torch.Tensor):
-                effective.detach()[start:stop].copy_(self.tensor * mask)
+            rows = mask[self.rows[0] : self.rows[1]]
+            if not torch.equal((rows != 0).cpu(), wanted):
+                rows.copy_(wanted)
+            vars(module)[local] = self.held.tensor.detach() * mask
 
 
 def install_masks(model: nn.Module, G: NeuralGraph) -> None:
@@ -337,114 +340,17 @@ def install_masks(model: nn.Module, G: NeuralGraph) -> None:
         mask = masks.setdefault(origin.parameter, np.ones(shape, dtype=bool))
         start, stop = origin.rows or (0, shape[0])
         rows = mask[start:stop].reshape(stop - start, -1)
-        rows[...] = _present(block, origin, _flat(block, origin), rows.shape)
+        rows[...] = present_entries(block, origin, flat_entries(block, origin), rows.shape)
     for (number, local), each in held.items():
         mask = masks.get(each.name, np.ones(0, dtype=bool))
         if each.mask is None and not mask.all():
             if number in inside:
                 raise UnsupportedLayerError(
-                    f"parameter '{each.name}': torch does not apply pruning masks to the output projection of attention. "
-                    "Use masks=False, or keep that block whole with blocks=[...]."
+                    f"parameter '{each.name}': torch does not apply pruning masks to the output projection of "
+                    "attention. Use masks=False, or keep that block whole with blocks=[...]."
                 )
             tensor = torch.from_numpy(mask).to(each.tensor.device)
-            prune.custom_from_mask(modules[number], local, tensor)
-
-
-# --------------------------------------------------------------------- layouts
-
-
-def _flat(block: Block, origin: Origin) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return flat places in the parameter's rows and their weights; None for a dense block in the plain layouts."""
-    if origin.layout == "unrolled":
-        return _folded(block, origin)
-    if origin.layout == "convolution" and origin.groups > 1:
-        source, target, weight = block.edges()
-        width = block.n_source // origin.groups
-        column = source - (target.astype(np.int64) * origin.groups // block.n_target) * width
-        if ((column < 0) | (column >= width)).any():
-            raise RoundTripError(
-                f"block '{block.name}': got edges between the {origin.groups} groups of '{origin.parameter}', which has "
-                "no place for them. Use a null model that keeps the support."
-            )
-        return target.astype(np.int64) * width + column, weight
-    if not block.is_sparse:
-        return None
-    source, target, weight = block.edges()
-    if origin.layout == "transposed":
-        return source.astype(np.int64) * block.n_target + target, weight
-    return target.astype(np.int64) * block.n_source + source, weight
-
-
-def _folded(block: Block, origin: Origin) -> tuple[np.ndarray, np.ndarray]:
-    """Return the kernel entries of an unrolled convolution, all of whose copies must agree."""
-    if origin.entries is None:
-        raise RoundTripError(f"block '{block.name}': its origin lost the map to '{origin.parameter}'.")
-    cells, entry = origin.entries
-    source, target, weight = block.edges()
-    at = target.astype(np.int64) * block.n_source + source
-    place = np.searchsorted(cells, at)
-    if (place == len(cells)).any() or not np.array_equal(cells[place], at):
-        raise RoundTripError(
-            f"block '{block.name}': got edges between pixels that the kernel '{origin.parameter}' does not join. Use a "
-            "null model that keeps the support."
-        )
-    values = np.zeros(len(cells), dtype=weight.dtype)
-    values[place] = weight
-    present = np.zeros(len(cells), dtype=bool)
-    present[place] = True
-    kernel = np.zeros(int(np.prod(origin.shape)), dtype=weight.dtype)
-    kernel[entry] = values
-    kept = np.zeros(len(kernel), dtype=bool)
-    kept[entry] = present
-    n_bad = int(np.count_nonzero(kernel[entry] != values))
-    if n_bad:
-        raise RoundTripError(
-            f"block '{block.name}': {n_bad:,} of {len(cells):,} edges differ from other copies of their entry of "
-            f"'{origin.parameter}'. Only changes that treat all copies alike can be written back; conv='entry' has one "
-            "edge per entry."
-        )
-    where = np.flatnonzero(kept)
-    return where, kernel[where]
-
-
-def _present(
-    block: Block, origin: Origin, flat: tuple[np.ndarray, np.ndarray] | None, shape: tuple[int, ...]
-) -> np.ndarray:
-    """Return which entries of the parameter's rows are edges."""
-    if flat is not None:
-        present = np.zeros(int(np.prod(shape)), dtype=bool)
-        present[flat[0]] = True
-        return present.reshape(shape)
-    mask = block.mask
-    if mask is None:
-        return np.ones(shape, dtype=bool)
-    return np.ascontiguousarray(mask.T if origin.layout == "transposed" else mask).reshape(shape)
-
-
-def _agree(a: Block, its: Origin, b: Block, others: Origin) -> bool:
-    if (its.layout == "transposed") != (others.layout == "transposed"):
-        b = b.transposed()
-    if "unrolled" in (its.layout, others.layout):
-        folded = _folded(a, its), _folded(b, others)
-        return all(np.array_equal(x, y) for x, y in zip(*folded, strict=True))
-    if a.shape != b.shape:
-        return False
-    return a.same_support(b) and (a.values is b.values or np.array_equal(a.values, b.values))
-
-
-def _shape(origin: Origin) -> tuple[int, int]:
-    """Return (n_target, n_source) of a block of this origin."""
-    n_rows = origin.shape[0] if origin.rows is None else origin.rows[1] - origin.rows[0]
-    n_columns = int(np.prod(origin.shape[1:])) * origin.groups
-    return (n_columns, n_rows) if origin.layout == "transposed" else (n_rows, n_columns)
-
-
-def _check_shape(block: Block, origin: Origin) -> None:
-    if origin.layout not in ("unrolled", "channel") and block.shape != _shape(origin):
-        raise RoundTripError(
-            f"block '{block.name}', parameter '{origin.parameter}': got a block of shape {block.shape}; expected "
-            f"{_shape(origin)}."
-        )
+            prune.custom_from_mask(modules[number], local, tensor)  # type: ignore[no-untyped-call]
 
 
 def _version(tensor: torch.Tensor) -> int:

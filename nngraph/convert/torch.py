@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -12,7 +13,7 @@ from torch import nn
 
 from nngraph.blocks import Block
 from nngraph.convert._layers import Layer, find_layers, hold, unwrap
-from nngraph.convert._reading import Space, Statistic, Zeros, channel_block, plain_block, unrolled_block
+from nngraph.convert._reading import Space, Statistic, Zeros, bias_of, channel_block, plain_block, unrolled_block
 from nngraph.convert._sequential import sequential
 from nngraph.convert._trace import ExampleInput, trace
 from nngraph.convert._wiring import Use, Wiring
@@ -112,8 +113,8 @@ def from_torch(
 
     References
     ----------
-    .. [1] R. Cox et al., im2col view of convolutions: Chellapilla, Puri and Simard, "High performance convolutional
-       neural networks for document processing", IWFHR 2006.
+    .. [1] K. Chellapilla, S. Puri and P. Simard, "High performance convolutional neural networks for document
+       processing", IWFHR 2006: the matrix that ``conv="entry"`` takes from a kernel.
 
     Examples
     --------
@@ -268,9 +269,9 @@ def _check_options(zeros: object, conv: object, statistic: object) -> None:
 
 def _add_uncalled(wiring: Wiring, found: list[Layer], conv: str | None) -> None:
     """Give layers that the trace did not see parts of their own, unless their matrix is in the graph already."""
-    used = {use.weight.held.tensor for use in wiring.uses}
+    used = {id(use.weight.held.tensor) for use in wiring.uses}
     for layer in found:
-        if wiring.was_called(layer) or any(weight.held.tensor in used for weight in layer.weights.values()):
+        if wiring.was_called(layer) or any(id(weight.held.tensor) in used for weight in layer.weights.values()):
             continue
         if layer.kind == "convolution" and conv == "unrolled":
             raise UnsupportedLayerError(
@@ -287,9 +288,14 @@ def _blocks(ends: list[tuple[Use, str, str]], conv: str | None, statistic: Stati
     for use, source, target in ends:
         names[use.name] = names.get(use.name, 0) + 1
         name = use.name if names[use.name] == 1 else f"{use.name}@{names[use.name]}"
-        key = (id(use.weight), use.space)
+        origin = use.weight.origin
+        key = (id(use.weight.held.tensor), origin.rows, origin.layout, use.space)
         if key in made:
             block = made[key].replace(name=name, source=source, target=target)
+            if use.space is None:
+                block = block.replace(
+                    bias=bias_of(use.weight), origin=dataclasses.replace(origin, layout=_layout(block))
+                )
         elif isinstance(use.space, Space):
             block = unrolled_block(use.weight, source, target, name, use.space, zeros)
         elif use.weight.origin.layout == "convolution" and conv == "channel":
@@ -299,6 +305,11 @@ def _blocks(ends: list[tuple[Use, str, str]], conv: str | None, statistic: Stati
         made.setdefault(key, block)
         blocks.append(block)
     return blocks
+
+
+def _layout(block: Block) -> str:
+    assert block.origin is not None
+    return block.origin.layout
 
 
 def _unused(model: nn.Module, loose: set[int], *, traced: bool) -> list[Skipped]:

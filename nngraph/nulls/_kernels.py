@@ -11,9 +11,12 @@ an empty ``indices`` beside edges means that every row holds every column.
 # mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numba
@@ -26,17 +29,18 @@ _LOW = np.uint64(0xFFFFFFFF)
 
 def _jit(function: Callable[..., Any]) -> Any:
     """Compile with a cache on disk: beside this file, else in the user's cache folder, else in a temporary folder."""
-    options = {"cache": True, "nogil": True, "error_model": "numpy"}
+    compile_ = partial(numba.njit, nogil=True, error_model="numpy")
     try:
-        return numba.njit(**options)(function)
+        return compile_(cache=True)(function)
     except RuntimeError:  # numba finds neither of its two folders writable
-        folder = os.path.join(tempfile.gettempdir(), f"nngraph-kernels-{os.getuid() if hasattr(os, 'getuid') else ''}")
+        user = os.getuid() if hasattr(os, "getuid") else 0
+        folder = os.path.join(tempfile.gettempdir(), f"nngraph-kernels-{user}")
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        if hasattr(os, "getuid") and os.stat(folder).st_uid != os.getuid():  # another user's: never load code from it
-            return numba.njit(**{**options, "cache": False})(function)
+        if os.stat(folder).st_uid != user:  # another user's: never load code from it
+            return compile_()(function)
         before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, folder
         try:
-            return numba.njit(**options)(function)
+            return compile_(cache=True)(function)
         finally:
             numba.config.CACHE_DIR = before
 
@@ -152,9 +156,6 @@ def from_columns(values, indptr, indices, starts):
             result[e] = values[place[c]]
             place[c] += 1
     return result
-
-
-# --------------------------------------------------------------------------- trades
 
 
 @_jit
@@ -291,9 +292,6 @@ def trade(positive, signed, n_sweeps, state, step):
                 positive[j, w] = (positive[j, w] & ~differ[w]) | (differ[w] & ~chosen[w])
 
 
-# --------------------------------------------------------------------------- worms
-
-
 @_jit
 def orient(signs, indptr, indices, n_columns):
     """Return the block as a directed graph: positive edges run from row to column, negative from column to row.
@@ -385,8 +383,6 @@ def read_signs(starts, n_out, other, signs, indptr, indices, n_columns):
 
 def main() -> None:
     """Compile every kernel (or load it from the cache) and report the seconds."""
-    import time
-
     from nngraph.convert.matrices import from_matrices
     from nngraph.nulls import randomize
 
@@ -394,11 +390,9 @@ def main() -> None:
     W = np.random.default_rng(0).normal(size=(24, 40))
     holes = np.where(np.arange(W.size).reshape(W.shape) % 5, W, 0)
     few = np.where(np.arange(W.size).reshape(W.shape) % 7, 0, W)
-    for dtype in (np.float32, np.float64):
-        for matrix in (W, holes, few):
-            for view in (matrix, matrix.T):
-                for kind in "ABCDEFG":
-                    randomize(from_matrices([view.astype(dtype)]), kind, rng=0)
+    for dtype, matrix, kind in itertools.product((np.float32, np.float64), (W, holes, few), "ABCDEFG"):
+        for view in (matrix, matrix.T):
+            randomize(from_matrices([view.astype(dtype)]), kind, rng=0)
     print(f"nngraph: kernels ready after {time.perf_counter() - began:.1f} s")
 
 

@@ -136,8 +136,8 @@ def randomize(
         Keep biases, randomize each bias vector as the edges of a source node of its own, or set biases to zero.
     sweeps : int, optional
         Length of the chain of G, 20 by default. On a complete block, the number of sweeps of trades (one sweep pairs
-        all rows and trades once in each pair; each halves the agreement with the start). On a block of lower density
-        the numbers of trades and worms grow so that as many sweeps mix as well.
+        all rows and trades once in each pair; each halves the agreement with the start). Where edges are absent the
+        number of trades, or of worms, is scaled up so that as many sweeps mix about as well.
 
     Returns
     -------
@@ -154,7 +154,10 @@ def randomize(
     A to F are independent, exactly uniform permutations, linear in the number of edges. G is a Markov chain from the
     signs of the graph itself. On a complete block it runs trades between pairs of rows (or of columns, where those are
     fewer), which connect all states [2]_. Where edges are absent trades alone do not, so worms follow, which reverse
-    directed alternating cycles of any length; where two rows have at most 10 columns in common on average, worms alone.
+    directed alternating cycles of any length; where rows share few columns (below about 5 % density of a large block)
+    worms run alone. The default length leaves an agreement with the start within about 1e-3 of its limit (measured on
+    random and heavy-tailed supports from 64x784 to 768x3072; trades on a complete block: 1e-6). That is a necessary
+    sign of mixing, not a proof. The signed degrees are exact at any length.
 
     An edge of weight 0 moves as a weight under A, C and D, and stays where it is under B, E, F and G. Tied blocks are
     one matrix, randomized once.

@@ -16,8 +16,8 @@ __all__ = ["DEFAULT_SWEEPS", "rewire_signs"]
 DEFAULT_SWEEPS = 20
 """A sweep of trades halves the agreement with the start: 20 leave one part in a million of it."""
 
-_COMMON_COLUMNS = 10
-"""Below this many common columns per pair of rows, on average, trades have too little to deal with."""
+_FEWEST_COMMON, _SMALLEST_SHARE = 5, 0.03
+"""Up to so many common columns, or so small a share of rows that a column joins, worms mix faster than trades."""
 
 
 def rewire_signs(block: Block, seed: np.random.SeedSequence, *, sweeps: int = DEFAULT_SWEEPS) -> Block:
@@ -62,9 +62,10 @@ def _moved_signs(edges: KernelEdges, signs: np.ndarray, sweeps: int, seed: np.ra
     if n_signed == n_target * n_source:
         return _traded(edges, signs, sweeps, stream)
     indices = read_only(np.tile(np.arange(n_source, dtype=np.int32), n_target)) if edges.complete else edges.indices
-    steps: float | None = 3 * n_signed * sweeps / DEFAULT_SWEEPS
-    if _common_columns(edges.indptr, indices, signs, n_source) > _COMMON_COLUMNS:
-        signs = _traded(edges, signs, math.ceil(sweeps * max(1.0, n_target * n_source / (2 * n_signed))), stream)
+    steps: float | None = 7 * n_signed * sweeps / DEFAULT_SWEEPS
+    common, share = _overlap(edges, signs)
+    if common > _FEWEST_COMMON and share > _SMALLEST_SHARE:
+        signs = _traded(edges, signs, math.ceil(sweeps * max(1.0, 0.75 / share)), stream)
         steps = None  # trades have mixed the bulk; a few worms reach what they cannot
     return run_worms(signs, edges.indptr, indices, n_source, steps, child(seed, "worms"))
 
@@ -89,13 +90,22 @@ def _traded(edges: KernelEdges, signs: np.ndarray, n_sweeps: int, stream: tuple[
     return signs if by_column is None else by_column.scatter(signs)
 
 
-def _common_columns(indptr: np.ndarray, indices: np.ndarray, signs: np.ndarray, n_columns: int) -> float:
-    """Return the mean number of nodes of the longer side at which two nodes of the shorter both have a signed edge."""
-    n_rows = len(indptr) - 1
-    if n_rows <= n_columns:
-        counts = np.bincount(indices[signs != 0], minlength=n_columns)
-        short = n_rows
-    else:
-        counts = np.bincount(np.repeat(np.arange(n_rows), np.diff(indptr))[signs != 0], minlength=n_rows)
-        short = n_columns
-    return float((counts * (counts - 1.0)).sum() / (short * (short - 1))) if short > 1 else 0.0
+def _overlap(edges: KernelEdges, signs: np.ndarray) -> tuple[float, float]:
+    """Return what trades have to deal with: how many columns two rows have in common, and how many rows a column joins.
+
+    Rows are the nodes of the smaller side, and only edges with a sign count. The first number is that of the row at
+    the tenth percentile, on average over the other rows; the second, as a share of the rows, that of the column of the
+    edge at the tenth percentile: the slow tenth of the edges decides, however dense the rest is.
+    """
+    n_target, n_source = edges.shape
+    targets = np.repeat(np.arange(n_target), np.diff(edges.indptr))[signs != 0]
+    sources = (edges.indices if len(edges.indices) else np.tile(np.arange(n_source), n_target))[signs != 0]
+    rows, columns, n_rows = (targets, sources, n_target) if n_target <= n_source else (sources, targets, n_source)
+    if len(rows) == 0 or n_rows < 2:
+        return 0.0, 0.0
+    degree = np.bincount(columns)
+    share = (degree - 1.0) / (n_rows - 1)
+    common = np.bincount(rows, weights=share[columns], minlength=n_rows)
+    by_degree = np.sort(degree)
+    slow = by_degree[np.searchsorted(np.cumsum(by_degree), 0.1 * len(columns))]
+    return float(np.quantile(common, 0.1)), float((slow - 1) / (n_rows - 1))

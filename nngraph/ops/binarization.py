@@ -73,12 +73,16 @@ def binarize(
 
     def change(block: Block, _: np.random.SeedSequence | None) -> Block:
         values = block.values
-        signs = np.sign(values)
-        if scale == "mean_abs":
-            magnitudes = np.abs(values)
-            n = np.count_nonzero(magnitudes > 0)
-            signs *= signs.dtype.type(magnitudes.sum(dtype=np.float64) / n if n else 1)
-        return block.with_values(signs)
+        if scale is None:
+            return block.with_values(np.sign(values))
+        magnitudes = np.abs(values)
+        zero = magnitudes == 0
+        n = len(values) - np.count_nonzero(zero)
+        mean = magnitudes.sum(dtype=np.float64) / n if n else 0.0
+        scaled = np.copysign(values.dtype.type(mean), values)
+        if n < len(values):
+            scaled[zero] = 0
+        return block.with_values(scaled)
 
     parameters = {"scale": scale, "blocks": blocks, "bias": bias}
     return change_blocks(G, change, Step("binarize", parameters), blocks=blocks, bias=bias)
