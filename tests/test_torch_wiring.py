@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import prune
 
@@ -192,6 +194,7 @@ ENDING = {
     "product of activations": lambda h: (h @ h.T)[:, :1].expand(3, 4),
     "places as features": lambda h: torch.cat([h, h[:1]]).T,
     "written into a buffer": lambda h: torch.zeros(3, 4).index_copy_(0, torch.arange(3), h),
+    "im2col": lambda h: F.unfold(h.view(3, 1, 2, 2), 2, padding=0).view(3, 4),
     "overwritten": lambda h: h.view(3, 4).index_fill_(1, torch.tensor([0]), 1.0),
 }
 
@@ -459,3 +462,139 @@ def test_wrapped_models_are_converted_as_what_they_wrap():
     model = nn.Sequential(linear(), linear())
     for wrapped in (nn.DataParallel(model), torch.compile(model, backend="eager")):
         assert nng.from_torch(wrapped) == nng.from_torch(model)
+
+
+# ---------------------------------------------------------------- the law of links
+
+
+class Program(nn.Module):
+    """A random linear program: each step makes a new tensor of those before it."""
+
+    def __init__(self, steps, n_in, n_out):
+        super().__init__()
+        self.steps = steps
+        self.first = nn.Linear(n_in, 3, bias=False)
+        sizes = [n_in, 3]
+        for i, (kind, a, b, k) in enumerate(steps):
+            n = sizes[a]
+            if kind == "linear":
+                setattr(self, f"w{i}", nn.Linear(n, k, bias=False))
+            sizes.append({"linear": k, "cat": n + sizes[b], "slice": max(n // 2, 1)}.get(kind, n))
+        self.out = nn.Linear(sizes[-1], n_out, bias=False)
+
+    def forward(self, x):
+        values = [x, self.first(x)]
+        for i, (kind, a, b, _) in enumerate(self.steps):
+            u, v = values[a], values[b]
+            if kind == "linear":
+                new = getattr(self, f"w{i}")(u)
+            elif kind == "add":
+                # Twice the same neurons is a scaling, which is no link.
+                new = u + v if u.shape == v.shape and not torch.equal(u, v) else u
+            elif kind == "add in place":
+                new = u.clone()
+                if u.shape == v.shape and not torch.equal(u, v):
+                    new += v
+            elif kind == "cat":
+                new = torch.cat([u, v], -1)
+            elif kind == "slice":
+                new = u[:, : max(u.shape[1] // 2, 1)]
+            elif kind == "flip":
+                new = u.flip(-1)
+            else:
+                new = u.view(len(u), -1, 1).transpose(1, 2).reshape(u.shape)
+            values.append(new)
+        return self.out(values[-1])
+
+
+@st.composite
+def programs(draw):
+    n_steps = draw(st.integers(1, 8))
+    kinds = st.sampled_from(["linear", "linear", "add", "add", "add in place", "cat", "slice", "flip", "views"])
+    steps = [
+        (draw(kinds), draw(st.integers(max(0, i - 2), i + 1)), draw(st.integers(0, i + 1)), draw(st.integers(3, 4)))
+        for i in range(n_steps)
+    ]
+    return steps, draw(st.integers(0, 99))
+
+
+def run_graph(G, x):
+    """Feed rows to the input part and follow blocks and links; return the value of every part."""
+    value = {"input": x}
+
+    def of(part):
+        if part not in value:
+            total = sum(of(block.source) @ block.dense().T for block in G.blocks if block.target == part)
+            for link in (link for link in G.links if link.target == part):
+                source = of(link.source)
+                if link.index is not None:
+                    source = np.where(link.index < 0, 0, source[:, link.index])
+                total = total + source
+            value[part] = total
+        return value[part]
+
+    for part in G.parts:
+        of(part.name)
+    return value
+
+
+@settings(max_examples=150)
+@given(programs())
+def test_a_linear_program_is_its_graph(program):
+    steps, seed = program
+    torch.manual_seed(seed)
+    model = Program(steps, 4, 2).double()
+    x = torch.randn(5, 4, dtype=torch.float64)
+    G = nng.from_torch(model, example_input=x)
+    got = run_graph(G, x.numpy())[G.block("out").target]
+    np.testing.assert_allclose(got, model(x).detach(), rtol=1e-9, atol=1e-9)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 99), st.sampled_from([1, 2]), st.integers(1, 2), st.booleans())
+def test_a_linear_network_of_pixels_is_its_graph(seed, groups, stride, residual):
+    torch.manual_seed(seed)
+
+    def forward(m, x):
+        h = m.a(x)
+        h = h + m.b(h) if residual else m.b(h)
+        return m.out(m.c(h).permute(0, 2, 3, 1).flatten(1))
+
+    model = Net(
+        forward,
+        a=nn.Conv2d(2, 4, 3, padding=1, bias=False),
+        b=nn.Conv2d(4, 4, 3, padding=1, groups=groups, bias=False),
+        c=nn.Conv2d(4, 2, 2, stride=stride, bias=False),
+        out=nn.Linear({1: 18, 2: 8}[stride], 3, bias=False),
+    ).double()
+    x = torch.randn(3, 2, 4, 4, dtype=torch.float64)
+    G = nng.from_torch(model, conv="unrolled", example_input=x)
+    got = run_graph(G, x.flatten(1).numpy())[G.block("out").target]
+    np.testing.assert_allclose(got, model(x).detach(), rtol=1e-9, atol=1e-9)
+
+
+def test_a_sequential_with_a_forward_of_its_own_states_no_order():
+    class Skipping(nn.Sequential):
+        def forward(self, x):
+            return self[1](x) + self[0](x)
+
+    G = nng.from_torch(Skipping(linear(), linear()))
+    assert wires(G) == {"0": ("0.in", "0"), "1": ("1.in", "1")}
+
+
+def test_a_module_listed_twice_in_a_sequential_is_two_blocks():
+    layer = linear()
+    G = nng.from_torch(nn.Sequential(layer, nn.ReLU(), layer))
+    assert wires(G) == {"0": ("input", "0"), "0@2": ("0", "0@2")}
+
+
+def test_a_compiled_module_inside_a_model_is_traced_as_what_it_wraps():
+    inner = torch.compile(nn.Sequential(linear(), nn.ReLU()), backend="eager")
+    G = nng.from_torch(Net(lambda m, x: m.b(m.a(x)), a=inner, b=linear()), example_input=X)
+    assert wires(G) == {"a._orig_mod.0": ("input", "a._orig_mod.0"), "b": ("a._orig_mod.0", "b")}
+
+
+def test_inputs_made_in_inference_mode_can_be_traced():
+    with torch.inference_mode():
+        x = torch.ones(2, 4)
+    assert wires(nng.from_torch(Net(lambda m, x: m.a(x), a=linear()), example_input=x)) == {"a": ("input", "a")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nngraph.convert._steps import constant
 from nngraph.convert._wiring import Wiring
 
 
@@ -23,6 +24,11 @@ class Input:
     def read(self, rows: np.ndarray, wiring: Wiring) -> np.ndarray | None:
         """Return the neuron of each column of (places, columns) ids; None if an axis runs along both."""
         known = rows >= 0
+        if self.axes is not None:
+            # The neurons that an earlier weight chose, if each column reads one of them.
+            ids = constant(np.where(known, self._neurons(rows, self.axes, wiring), -1))
+            if ids is not None:
+                return ids
         axes = []
         places = np.unravel_index(np.where(known, rows - self.offset, 0), self.shape) if self.shape else ()
         for axis, place in enumerate(places):

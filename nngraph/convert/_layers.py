@@ -99,7 +99,9 @@ def hold(model: nn.Module) -> dict[tuple[int, str], Held]:
     return held
 
 
-def find_layers(model: nn.Module, chosen: Sequence[str] | str | None) -> tuple[list[Layer], list[Skipped], set[int]]:
+def find_layers(
+    model: nn.Module, chosen: Sequence[str] | str | None = None, *, traced: bool = True
+) -> tuple[list[Layer], list[Skipped], set[int]]:
     """Return the layers that are converted, what is left out and why, and the ids of parameters in neither."""
     names = [name for name, _ in model.named_modules()]
     wanted = None if chosen is None else _select(names, chosen)
@@ -117,6 +119,11 @@ def find_layers(model: nn.Module, chosen: Sequence[str] | str | None) -> tuple[l
             skipped.append(Skipped(name, kind, "not among layers="))
             continue
         _refuse(name, module, own)
+        if not traced and not _is_plain(module):
+            raise UnsupportedLayerError(
+                f"module '{name}' ({kind}): it has a forward of its own. Pass example_input=... to see how it uses its "
+                f"weights, {_SELECT}."
+            )
         found = _layer(name or kind.lower(), module, held)
         if found is not None:
             layers.append(found)
@@ -227,10 +234,10 @@ def _layer(name: str, module: nn.Module, held: dict[tuple[int, str], Held]) -> L
         check_values(weight)
         return Layer(name, kind, module, {"weight": _weight(name, weight, bias, layout, groups=groups)})
 
-    if _is_plain(module, nn.Linear):
-        return one("linear", "linear")
-    if _is_plain(module, nn.Embedding):
-        return one("embedding", "transposed")
+    if isinstance(module, nn.Linear):
+        return one("linear", "linear") if _is_plain(module) else None
+    if isinstance(module, nn.Embedding):
+        return one("embedding", "transposed") if _is_plain(module) else None
     if _is_conv1d_of_transformers(module):
         return one("linear", "transposed")
     if isinstance(module, nn.modules.conv._ConvNd):
@@ -242,8 +249,13 @@ def _layer(name: str, module: nn.Module, held: dict[tuple[int, str], Held]) -> L
     return None
 
 
-def _is_plain(module: nn.Module, base: type[nn.Module]) -> bool:
-    return isinstance(module, base) and type(module).forward is base.forward
+def _is_plain(module: nn.Module) -> bool:
+    """Tell whether a module runs the forward of the torch class that it is or inherits from."""
+    known = (nn.Linear, nn.Embedding, nn.modules.conv._ConvNd, nn.MultiheadAttention, nn.RNNBase)
+    if not isinstance(module, known):
+        return True
+    base = next(kind for kind in type(module).__mro__ if kind.__module__.startswith("torch.nn.modules."))
+    return type(module).forward is base.forward  # type: ignore[attr-defined,no-any-return]
 
 
 def _is_conv1d_of_transformers(module: nn.Module) -> bool:

@@ -26,9 +26,9 @@ class _Flow(NamedTuple):
 def sequential(model: nn.Module, layers: list[Layer], conv: str | None) -> tuple[Wiring, bool]:
     """Return the wiring that nn.Sequential containers state, and whether any of them states one."""
     walk = _Walk(layers, Wiring(conv))
-    root_is_chain = isinstance(model, nn.Sequential)
+    root_is_chain = _is_chain(model)
     for module in model.modules():
-        if isinstance(module, nn.Sequential) and id(module) not in walk.seen:
+        if _is_chain(module) and id(module) not in walk.seen:
             walk.first = root_is_chain
             walk.follow(module, None)
         elif id(module) in walk.layers and id(module) not in walk.seen:
@@ -49,8 +49,8 @@ class _Walk:
         self.seen.add(id(module))
         if id(module) in self.layers:
             return self.apply(self.layers[id(module)], flow)
-        if isinstance(module, nn.Sequential):
-            for child in module:
+        if _is_chain(module):
+            for child in filter(None, module._modules.values()):
                 flow = self.follow(child, flow)
                 self.first = self.first and flow is None and _passes_input(child)
             return flow
@@ -86,6 +86,10 @@ class _Walk:
         self.first = False
         value = wiring.apply(layer, ids)[0]
         return _Flow(wiring.ids(value), "channels" if convolution else "last")
+
+
+def _is_chain(module: nn.Module) -> bool:
+    return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
 
 
 def _columns(flow: _Flow, size: int, *, convolution: bool) -> np.ndarray | None:

@@ -21,7 +21,7 @@ from nngraph.convert import _steps
 from nngraph.convert._inputs import Input
 from nngraph.convert._layers import Held, Layer, hold
 from nngraph.convert._reading import Space
-from nngraph.convert._steps import constant, distinct, spread, step_name, tensors
+from nngraph.convert._steps import constant, distinct, spread, step_name, tensors, written
 from nngraph.convert._wiring import Wiring
 
 MaybeShadows = list[torch.Tensor | None] | None
@@ -71,7 +71,7 @@ class Shadows(TorchFunctionMode):
         kwargs = kwargs or {}
         if self.silent:
             return func(*args, **kwargs)
-        version = {id(t): t._version for t in tensors((args, kwargs)) if id(t) in self.shadow}
+        version = {id(t): written(t) for t in tensors((args, kwargs)) if id(t) in self.shadow}
         out = func(*args, **kwargs)
         self.see(func, args, kwargs, out)
         self._forget_overwritten(args, kwargs, out, version)
@@ -143,9 +143,9 @@ class Shadows(TorchFunctionMode):
 
     def _forget_overwritten(self, args: Any, kwargs: Any, out: Any, version: dict[int, int]) -> None:
         """Drop the shadows of tensors that share memory with one that was written in place."""
-        written = [t for t in tensors((args, kwargs)) if version.get(id(t), t._version) != t._version]
+        changed = [t for t in tensors((args, kwargs)) if version.get(id(t), written(t)) != written(t)]
         results = {id(t) for t in tensors(out)}
-        for tensor in written:
+        for tensor in changed:
             memory = tensor.untyped_storage().data_ptr()
             for other in (t for t in self.alive if isinstance(t, torch.Tensor)):
                 stale = id(other) in self.shadow and id(other) not in results
@@ -190,7 +190,9 @@ class Shadows(TorchFunctionMode):
         shadow = self.shadow.get(id(tensor))
         if shadow is not None and size:
             rest = [a for a in range(tensor.dim()) if a not in axes]
-            rows = shadow.permute(*rest, *axes).reshape(-1, size).numpy()
+            same = [a for a in rest if shadow.stride(a) == 0]
+            once = tuple(slice(0, 1) if a in same else slice(None) for a in range(tensor.dim()))
+            rows = shadow[once].permute(*rest, *axes).reshape(-1, size).numpy()
             owner = int(self.wiring.owner(rows[:1, :1])[0, 0])
             if owner in self.inputs and (self.wiring.owner(distinct(shadow)) == owner).all():
                 ids = self.inputs[owner].read(rows, self.wiring)
@@ -271,8 +273,10 @@ class Shadows(TorchFunctionMode):
         known = [s for s in (self._neurons(a), self._neurons(b)) if s is not None and bool((s >= 0).any())]
         if len(known) < 2:
             return [known[0]] if known else None
-        ids = self.wiring.combine(known[0].numpy(), known[1].numpy(), kind)
-        return None if ids is None else [torch.from_numpy(ids)]
+        flat = [i for i in range(out.dim()) if all(s.stride(i) == 0 for s in known)]  # the same all along
+        once = tuple(slice(0, 1) if i in flat else slice(None) for i in range(out.dim()))
+        ids = self.wiring.combine(known[0][once].numpy(), known[1][once].numpy(), kind)
+        return None if ids is None else [torch.from_numpy(ids).expand(out.shape)]
 
 
 def _fits(shadow: torch.Tensor, out: torch.Tensor) -> bool:

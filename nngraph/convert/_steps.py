@@ -74,6 +74,11 @@ def tensors(tree: Any) -> Iterator[torch.Tensor]:
             yield from tensors(value)
 
 
+def written(tensor: torch.Tensor) -> int:
+    """Return how often a tensor was written in place; tensors of inference mode do not count it."""
+    return -2 if tensor.is_inference() else tensor._version
+
+
 def replaced(tree: Any, by: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     """Return nested tuples, lists and mappings with every tensor replaced."""
     if isinstance(tree, torch.Tensor):
@@ -131,7 +136,10 @@ def moved(
             return torch.full(tensor.shape, -1, dtype=torch.int64)
         return tensor.cpu()
 
-    return list(tensors(func(*replaced(args, swap), **replaced(kwargs, swap))))
+    try:
+        return list(tensors(func(*replaced(args, swap), **replaced(kwargs, swap))))
+    except RuntimeError:
+        return []  # a step that torch has for real numbers only (im2col pads with zeros, say)
 
 
 def padded(args: tuple[Any, ...], kwargs: dict[str, Any], shadow: torch.Tensor) -> torch.Tensor:

@@ -65,7 +65,9 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
     ]
     devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
     fast = torch.backends.mha.get_fastpath_enabled()
-    with torch.random.fork_rng(devices):
+    compiled = any("_orig_mod" in module._modules for module in model.modules())
+    eager = torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext()
+    with torch.random.fork_rng(devices), eager:
         try:
             torch.backends.mha.set_fastpath_enabled(False)
             for module, _ in modes:

@@ -139,17 +139,39 @@ class Wiring:
             if (index == -2).any() or not np.array_equal(index[node], other):
                 continue
             result = self.value(held.size, None)
-            sources = [base, *(int(v) for v in np.unique(self.owner(index)) if v >= 0)]
-            for number, source in enumerate(sources):
-                found = np.arange(held.size)
-                if number:
-                    found = np.where(self.owner(index) == source, index - self.values[source].offset, -1)
-                same = np.array_equal(found, np.arange(self.values[source].size))
-                link = kind if same or kind == "gate" else "replica"
-                self.arrows.append(Arrow(source, result, link, None if same else found))
-                self.values[source].uses += 1
+            self._flow(self.ids(base), result, kind)
+            self._flow(index, result, kind)
             return np.where(at, first - held.offset + self.values[result].offset, -1)
-        return None
+        return self._pairs(a, b, kind)
+
+    def _pairs(self, a: np.ndarray, b: np.ndarray, kind: Literal["identity", "gate"]) -> np.ndarray | None:
+        """Return the ids of a sum or product of pieces: one new neuron for each pair, in the order of their places."""
+        known = (a >= 0) | (b >= 0)
+        pairs = np.stack([a[known], b[known]])
+        _, first, inverse = np.unique(pairs, axis=1, return_index=True, return_inverse=True)
+        owners = np.unique(self.owner(np.unique(pairs)))
+        if len(first) > sum(self.values[int(v)].size for v in owners if v >= 0):
+            return None
+        order = np.argsort(first)
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        result = self.value(len(first), None)
+        for row in pairs[:, np.sort(first)]:
+            self._flow(row, result, kind)
+        ids = np.full(a.shape, -1)
+        ids[known] = self.values[result].offset + rank[inverse.ravel()]
+        return ids
+
+    def _flow(self, index: np.ndarray, result: int, kind: str) -> None:
+        """Record that each neuron of a sum or product has as one operand the neuron whose id is given."""
+        owners = self.owner(index)
+        for source in (int(v) for v in np.unique(owners) if v >= 0):
+            held = self.values[source]
+            found = np.where(owners == source, index - held.offset, -1)
+            same = np.array_equal(found, np.arange(held.size))
+            link = kind if same or kind == "gate" else "replica"
+            self.arrows.append(Arrow(source, result, link, None if same else found))
+            held.uses += 1
 
     # ------------------------------------------------------------------ weights
 

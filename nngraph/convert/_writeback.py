@@ -12,6 +12,7 @@ from torch.nn.utils import prune
 from nngraph.blocks import Block, Origin
 from nngraph.convert._layers import Held, find_layers, hold, unwrap
 from nngraph.convert._layouts import agree, block_shape, check_shape, flat_entries, present_entries
+from nngraph.convert._steps import written
 from nngraph.errors import RoundTripError, UnsupportedLayerError
 from nngraph.graph import NeuralGraph
 
@@ -137,12 +138,13 @@ class WriteBack:
                 biases.setdefault(id(region), (region, []))[1].append(number)
         for region in self._regions.values():
             region.forget()
+        self._used = origins
         self._origins = [(block.origin, block.shape) for block in G.blocks]
         self._used = origins
         self._matrices, self._biases = list(matrices.values()), list(biases.values())
 
     def _by_position(self, G: NeuralGraph) -> Iterable[Origin]:
-        weights = [weight for layer in find_layers(self._model, None)[0] for weight in layer.weights.values()]
+        weights = [weight for layer in find_layers(self._model)[0] for weight in layer.weights.values()]
         expected = [block_shape(weight.origin) for weight in weights]
         got = [block.shape for block in G.blocks]
         if got != expected:
@@ -200,13 +202,13 @@ class _Region:
             held is not None
             and len(held) == len(token)
             and all(a is b for a, b in zip(held, token, strict=True))
-            and self._version == _version(self.held.tensor)
+            and self._version == written(self.held.tensor)
         )
 
     def wrote(self, token: tuple[object, ...]) -> None:
         """Note what the parameter holds now."""
         self._token = token
-        self._version = _version(self.held.tensor)
+        self._version = written(self.held.tensor)
 
     def forget(self) -> None:
         """Write again whatever comes next."""
@@ -310,7 +312,7 @@ class _Region:
         if self._stage is not None:
             self.tensor.copy_(self._stage)
         elif not self.held.tensor.is_inference():
-            torch.autograd.graph.increment_version(self.held.tensor)
+            torch.autograd.graph.incrementwritten(self.held.tensor)
 
     @torch.no_grad()
     def _mask(self, present: np.ndarray) -> None:
@@ -351,10 +353,6 @@ def install_masks(model: nn.Module, G: NeuralGraph) -> None:
                 )
             tensor = torch.from_numpy(mask).to(each.tensor.device)
             prune.custom_from_mask(modules[number], local, tensor)  # type: ignore[no-untyped-call]
-
-
-def _version(tensor: torch.Tensor) -> int:
-    return -2 if tensor.is_inference() else tensor._version
 
 
 def _few(items: list[object] | list[str] | list[tuple[int, int]]) -> str:

@@ -105,7 +105,11 @@ def from_torch(
     product of two different parts is a part of its own with a "gate" link from each. Attention mixes places, not
     neurons: queries and keys end, and the values' part is read by the output projection. Columns that are copies or
     slices of other neurons are a part of their own, joined by "replica" links whose index is -1 where a column is no
-    copy. After any other step the next block has a source part of its own.
+    copy; with ``conv="unrolled"`` a pooled map is such a part, with one link for each place in the window. After any
+    other step the next block has a source part of its own.
+
+    Without ``example_input`` an ``nn.Sequential`` is taken at its word, also where a model runs its children in another
+    way; pass an example for such a model.
 
     Cost: one copy of the weights, a few passes over them, and, with ``example_input``, one run of the model with an
     integer array beside each activation. A function that the trace does not see (a custom C++ operator, a library
@@ -128,7 +132,7 @@ def from_torch(
     """
     _check_options(zeros, conv, conv_statistic)
     model = unwrap(model)
-    found, skipped, loose = find_layers(model, layers)
+    found, skipped, loose = find_layers(model, layers, traced=example_input is not None)
     convolutions = [layer.name for layer in found if layer.kind == "convolution"]
     if convolutions and conv is None:
         options = "; ".join(f"conv={name!r}: {what}" for name, what in _POLICIES.items())
@@ -151,7 +155,8 @@ def from_torch(
     blocks = _blocks(ends, conv, conv_statistic, zeros)
     used = {id(use.weight.held.tensor) for use in wiring.uses}
     skipped += _unused(model, loose - used, traced=example_input is not None)
-    step = Step("from_torch", {"parts": how, "layers": layers, "conv": conv, "zeros": zeros})
+    chosen = layers if layers is None or isinstance(layers, str) else tuple(layers)
+    step = Step("from_torch", {"parts": how, "layers": chosen, "conv": conv, "zeros": zeros})
     return NeuralGraph(blocks, parts, links=links, skipped=skipped, history=[step])
 
 
