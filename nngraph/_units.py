@@ -106,7 +106,7 @@ class Plan:
     ops: Mapping[str, tuple[Operation, tuple[float, ...]]]
     nulls: Mapping[str, Randomization]
     draws: int
-    metrics: tuple[Metric, ...]
+    metrics: tuple[Metric, ...] | None
     bias: BiasPolicy
     as_published: bool
     network: Training | torch.nn.Module
@@ -162,7 +162,10 @@ def _measured(unit: Unit, plan: Plan, task: Task, model: torch.nn.Module, G: Neu
     ):
         yield _row(("none", 0.0), "full", ("", 0), metric, value)
     signs = [np.sign(block.dense()) for block in G.blocks]
-    with Evaluator(model, (task.x_test, task.y_test), plan.metrics) as evaluator:
+    metrics = plan.metrics
+    if metrics is None:
+        metrics = ("accuracy", "auc", *(("recalibrated",) if task.n_classes == 2 else ()), "cross_entropy")
+    with Evaluator(model, (task.x_test, task.y_test), metrics) as evaluator:
         score = functools.partial(_scored, evaluator, plan.bias, signs)
         yield from score(("none", 0.0), ("", 0), ("full", "signed"), lambda: G)
         for name, (apply, grid) in plan.ops.items():

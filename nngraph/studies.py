@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nngraph.datasets import Task
     from nngraph.evaluation import Metric
 
-__all__ = ["FLIPPED", "METRICS", "NOISE", "PRUNED", "Study", "Training"]
+__all__ = ["FLIPPED", "NOISE", "PRUNED", "Study", "Training"]
 
 PRUNED = (*(round(0.05 * i, 2) for i in range(20)), 0.97, 0.99)
 """Fractions p of the edges of each block removed: 0, 0.05, ..., 0.95, 0.97, 0.99."""
@@ -32,8 +32,6 @@ NOISE = tuple(float(a) for a in np.logspace(-10, 0, 30, base=2))
 """Amplitudes a of the uniform noise: 30 points from 2**-10 to 1, evenly spaced on a log scale."""
 FLIPPED = tuple(float(q) for q in np.linspace(0, 1, 30))
 """Fractions q of the edges of each block whose sign is flipped: 30 points from 0 to 1."""
-METRICS = ("accuracy", "auc", "recalibrated", "cross_entropy")
-"""What is measured at every point; see :func:`nngraph.evaluate`."""
 
 
 class Study:
@@ -62,8 +60,9 @@ class Study:
         Number of draws of each null model for each network.
     network : Training or torch.nn.Module
         How networks are trained; or a trained model, which is used as it is: seeds then vary the random draws only.
-    metrics : sequence of str or callable
-        As in :func:`nngraph.evaluate`; the first is the one that figures show.
+    metrics : sequence of str or callable, optional
+        As in :func:`nngraph.evaluate`. By default accuracy, area under the ROC curve, cross-entropy and, for two
+        classes, the accuracy with the threshold moved ("recalibrated").
     bias : "probe", "keep" or "zero"
         What operations and the sign do to biases. "probe", the published way, treats them as the weights of one more
         input that is always 1. Null models leave biases as they are.
@@ -108,7 +107,7 @@ class Study:
         rng: RNG = 0,
         draws: int = 3,
         network: Training | torch.nn.Module | None = None,
-        metrics: Sequence[Metric] = METRICS,
+        metrics: Sequence[Metric] | None = None,
         bias: BiasPolicy = "probe",
         as_published: bool = False,
     ) -> None:
@@ -126,7 +125,7 @@ class Study:
             ops=named_ops,
             nulls=named_nulls,
             draws=int(draws),
-            metrics=tuple(metrics),
+            metrics=None if metrics is None else tuple(metrics),
             bias=bias,
             as_published=bool(as_published),
             network=Training() if network is None else network,
@@ -159,7 +158,7 @@ class Study:
             "seeds": self.seeds,
             "rng": seed_record(self.seed),
             "draws": plan.draws,
-            "metrics": [metric if isinstance(metric, str) else _described(metric) for metric in plan.metrics],
+            "metrics": "default" if plan.metrics is None else [_described(metric) for metric in plan.metrics],
             "bias": plan.bias,
             "as_published": plan.as_published,
             "network": dataclasses.asdict(network) if isinstance(network, Training) else _model_hash(network),
@@ -288,7 +287,9 @@ def _named_nulls(nulls: Sequence[str] | Mapping[str, Any]) -> tuple[dict[str, An
 
 
 def _described(function: Any) -> str:
-    """Name a function of the user: by name only, as code cannot be compared."""
+    """Name a function of the user, or a metric: by name only, as code cannot be compared."""
+    if isinstance(function, str):
+        return function
     return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"
 
 

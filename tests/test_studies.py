@@ -10,9 +10,10 @@ import nngraph as nng
 from nngraph.datasets import Task
 from nngraph.errors import ArgumentError, StudyError
 from nngraph.store import COLUMNS, Store
-from nngraph.studies import METRICS, NOISE, PRUNED, Study, Training
+from nngraph.studies import NOISE, PRUNED, Study, Training
 
 FORK = multiprocessing.get_context("fork")  # a process with everything imported already
+METRICS = ("accuracy", "auc", "recalibrated", "cross_entropy")
 TINY = Training(hidden=(5,), epochs=2)
 GRIDS = {"prune": [0.0, 0.5], "noise": [0.05], "flip": [0.0, 0.5, 1.0]}
 
@@ -354,6 +355,15 @@ def test_as_published_selects_on_the_test_set_and_keeps_values_as_measured(tmp_p
     assert value(published, **keys) == pytest.approx(run.accuracy.max())
     assert published.loc[published["metric"] == "accuracy", "value"].min() < 0.5
     assert "folded" in (tmp_path / "summary.md").read_text()
+
+
+def test_a_task_of_three_classes_is_measured_without_the_metric_that_needs_two(tmp_path):
+    task = blobs(n=90)
+    three = Task("three", task.x_train, np.arange(45) % 3, task.x_test, np.arange(45) % 3)
+    table = small(tasks=[three]).run(tmp_path)
+    assert set(table["status"]) == {"ok"}
+    assert set(METRICS) - set(table["metric"]) == {"recalibrated"}
+    assert set(value(table, metric="n_classes")) == {3.0}
 
 
 def test_other_metrics_than_accuracy_make_a_table_and_a_page(tmp_path):
