@@ -159,6 +159,8 @@ USES = {
     "sliced": (lambda W, x: F.linear(x, W[:2]), "'W'.*'getitem'"),
     "product of parameters": (lambda W, x: x @ (W @ W), "'W'.*'matmul'"),
     "einsum": (lambda W, x: torch.einsum("bi,oi->bo", x, W), "'W'.*einsum"),
+    "tensordot": (lambda W, x: torch.tensordot(x, W, 1), "'W'.*tensordot"),
+    "bilinear": (lambda W, x: F.bilinear(x, x, W[None]), "'W'.*product"),
     "functional convolution": (lambda W, x: F.conv1d(x[:, :, None], W[:, :, None]), "'W'.*'getitem'"),
 }
 

@@ -232,6 +232,9 @@ class Shadows(TorchFunctionMode):
         if shadow is None:
             return None
         kept = None
+        if name in _steps.REDUCTION or name in _steps.POOLING:
+            shadow = self._neurons(shadow)
+            assert shadow is not None
         if name in _steps.REDUCTION:
             kept = _steps.reduced(args, kwargs, shadow, out[0])
         elif name in _steps.POOLING:

@@ -168,16 +168,22 @@ class _Trace(Shadows):
         return None if kept is None else [kept]
 
     def _see_einsum(self, args: tuple[Any, ...], kwargs: dict[str, Any], out: list[torch.Tensor]) -> MaybeShadows:
+        """Refuse a product with a parameter whose axes are not read here; one of activations ends their parts."""
         for tensor in tensors((args, kwargs)):
             if self._is_weight(tensor):
                 raise UnsupportedLayerError(
-                    f"parameter '{self._root(tensor).name}': used in einsum, whose axes are not read here. Write it as "
-                    f"F.linear or x @ W, {_LEAVE}."
+                    f"parameter '{self._root(tensor).name}': used in a product whose axes are not read here (einsum, "
+                    f"tensordot, ...). Write it as F.linear or x @ W, {_LEAVE}."
                 )
         return None
 
+    _see_tensordot = _see_inner = _see_baddbmm = _see_addbmm = _see_mv = _see_addmv = _see_bilinear = _see_einsum
+    _see_embedding_bag = _see_conv_transpose1d = _see_conv_transpose2d = _see_conv_transpose3d = _see_einsum
+
     def _see_embedding(self, args: tuple[Any, ...], kwargs: dict[str, Any], out: list[torch.Tensor]) -> MaybeShadows:
         x, weight = _bind(("input", "weight"), args, kwargs)
+        if self._is_weight(x):
+            x, weight = weight, x  # torch.embedding has them the other way round
         layer = self._layer("embedding", weight, None, "transposed")
         if layer is None:
             return None

@@ -312,7 +312,7 @@ class _Region:
         if self._stage is not None:
             self.tensor.copy_(self._stage)
         elif not self.held.tensor.is_inference():
-            torch.autograd.graph.incrementwritten(self.held.tensor)
+            torch.autograd.graph.increment_version(self.held.tensor)
 
     @torch.no_grad()
     def _mask(self, present: np.ndarray) -> None:
