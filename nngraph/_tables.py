@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+def many(n: int, noun: str) -> str:
+    """Return "1 task", "2 tasks"."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
 def folded(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with the accuracy a of two-class tasks replaced by max(a, 1 - a)."""
     binary = [task for task in table["task"].unique() if described(table, task, "n_classes") == 2]

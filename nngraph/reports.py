@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nngraph._tables import curve, described, folded, rows_of, tasks_of
+from nngraph._tables import curve, described, folded, many, rows_of, tasks_of
 from nngraph.claims import claims, peak, transitions
 from nngraph.io._atomic import replacing
 
@@ -86,7 +86,8 @@ def _overview(table: pd.DataFrame, *, fold: bool) -> list[str]:
     n_tasks, n_seeds = table["task"].nunique(), table["seed"].nunique()
     failed = table[table["status"] != "ok"]
     lines = [
-        f"{n_tasks * n_seeds} networks ({n_tasks} tasks, {n_seeds} seeds), {len(table):,} numbers.",
+        f"{many(n_tasks * n_seeds, 'network')} ({many(n_tasks, 'task')}, {many(n_seeds, 'seed')}), "
+        f"{many(len(table), 'number')}.",
         "On the test set, in percent: median over seeds (and draws, for null models), quartiles in brackets.",
     ]
     if fold:
@@ -95,7 +96,7 @@ def _overview(table: pd.DataFrame, *, fold: bool) -> list[str]:
         n_failed = len(failed[["task", "seed"]].drop_duplicates())
         lines += [
             "",
-            f"**{n_failed} networks have failed rows** (a rerun tries them again).",
+            f"**Rows of {many(n_failed, 'network')} failed** (a rerun does these again).",
             f"First: {_cell(failed['status'].iloc[0])}",
         ]
     return lines

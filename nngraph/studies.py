@@ -12,6 +12,7 @@ import numpy as np
 
 from nngraph._progress import progress
 from nngraph._rng import RNG, child, seed_record, seed_sequence
+from nngraph._tables import many
 from nngraph._units import MakeTask, Plan, Training, Unit, run_unit
 from nngraph.errors import ArgumentError, NNGraphError, StudyError
 from nngraph.store import Store
@@ -142,9 +143,6 @@ class Study:
         return self.n_units * self._plan.n_graphs
 
     def __repr__(self) -> str:
-        def many(n: int, noun: str) -> str:
-            return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
-
         return (
             f"Study: {many(len(self.tasks), 'task')} x {many(self.seeds, 'seed')} = {many(self.n_units, 'network')}, "
             f"{many(self._plan.n_graphs, 'graph')} each, {many(self.n_evaluations, 'evaluation')}"

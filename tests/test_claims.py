@@ -151,7 +151,7 @@ def test_the_summary_says_when_it_folds_and_then_has_no_two_class_accuracy_below
 def test_the_summary_names_failures():
     table = made_up_table()
     table.loc[5, "status"] = "failed: a | b"
-    assert "1 networks have failed rows" in summary(table)
+    assert "Rows of 1 network failed" in summary(table)
     assert "a \\| b" in summary(table)
 
 
