@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = ("datasets", "io", "nulls", "ops", "plot")
+_SUBPACKAGES = ("datasets", "io", "nulls", "ops", "plot", "studies")
 _NAMES = {
     "Block": "graph",
     "Link": "graph",
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nngraph import nulls as nulls
     from nngraph import ops as ops
     from nngraph import plot as plot
+    from nngraph import studies as studies
     from nngraph.convert.files import load_state, load_weights
     from nngraph.convert.igraph import from_igraph
     from nngraph.convert.matrices import from_matrices

@@ -12,14 +12,15 @@ import nngraph
 ROOT = Path(nngraph.__file__).parent
 HEAVY = {"igraph", "matplotlib", "networkx", "numba", "ot", "pandas", "powerlaw", "scipy", "sklearn", "transformers"}
 LAYERS = [
-    {"errors", "_rng", "_progress"},
+    {"errors", "_rng", "_progress", "_tables"},
     {"blocks"},
     {"graph"},
     {"_blockwise"},
     {"convert", "ops", "nulls", "stats", "io", "datasets"},
     {"similarity", "dynamics", "sparse"},
-    {"evaluation", "metrics", "training", "studies", "complexity", "robustness", "store", "reports", "plot", "_units"},
-    {"reproduce", "claims"},
+    {"evaluation", "metrics", "training", "complexity", "robustness", "store", "plot", "claims"},
+    {"studies", "reports", "_units"},
+    {"reproduce"},
     {"cli", "__main__"},
 ]
 WITHOUT_TORCH = ("graph", "ops", "nulls", "stats", "io")

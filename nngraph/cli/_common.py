@@ -1,0 +1,45 @@
+"""What the verbs share: errors as one sentence, and functions of the user's own."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from nngraph.errors import ArgumentError, NNGraphError, StudyError
+
+
+@contextlib.contextmanager
+def one_sentence() -> Iterator[None]:
+    """Turn errors into a sentence on stderr and an exit code: 2 for wrong usage, 1 for what failed."""
+    try:
+        yield
+    except (NNGraphError, OSError) as error:
+        typer.echo(f"nngraph: {error}", err=True)
+        raise typer.Exit(2 if isinstance(error, ArgumentError) else 1) from None
+    except KeyboardInterrupt:
+        typer.echo("nngraph: stopped. The same command goes on from the last finished network.", err=True)
+        raise typer.Exit(1) from None
+
+
+def call(name: str) -> Any:
+    """Call ``pkg.module:function`` and return what it returns; the current folder is on the path."""
+    module, _, function = name.partition(":")
+    if not module or not function:
+        raise ArgumentError(f"got {name!r}; expected pkg.module:function.")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ArgumentError(f"{name}: cannot be imported ({error}).") from error
+    try:
+        return found()
+    except NNGraphError:
+        raise
+    except Exception as error:
+        raise StudyError(f"{name}: failed with {type(error).__name__}: {error}") from error

@@ -1,0 +1,22 @@
+"""Figures of studies and graphs. Functions take an Axes and return it, or make one; nothing is shown or saved."""
+
+from nngraph.plot.curves import perturbation, perturbations
+from nngraph.plot.drawing import network
+from nngraph.plot.pages import study_figures
+from nngraph.plot.randomizations import (
+    pruned_randomization,
+    pruned_randomizations,
+    randomization,
+    randomizations,
+)
+
+__all__ = [
+    "network",
+    "perturbation",
+    "perturbations",
+    "pruned_randomization",
+    "pruned_randomizations",
+    "randomization",
+    "randomizations",
+    "study_figures",
+]

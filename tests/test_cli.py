@@ -1,0 +1,234 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import nngraph as nng
+from nngraph.cli import app
+
+TINY = ["--seeds", "1", "--draws", "1", "--hidden", "3", "--epochs", "1", "--jobs", "1"]
+MINE = """
+import numpy as np
+from nngraph.datasets import Task
+from nngraph.training import mlp
+
+def net():
+    return mlp((6, 4, 2), rng=0)
+
+def other():
+    return "no model"
+
+def data():
+    x = np.random.default_rng(0).normal(size=(20, 6)).astype("float32")
+    return x, (x.sum(axis=1) > 0).astype("int64")
+
+def tasks():
+    x, y = data()
+    return {"easy": Task("easy", x, y, x, y), "hard": Task("hard", x, 1 - y, x, 1 - y)}
+
+def broken():
+    raise KeyError("oops")
+"""
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def one_sentence(result, code):
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    return result.stderr
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    name = f"mine_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(MINE)
+    return name
+
+
+def test_help_takes_less_than_half_a_second_and_loads_nothing_heavy():
+    code = (
+        "import sys, time, typer\n"
+        "from nngraph.cli import app\n"
+        "try:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'numpy', 'pandas', 'igraph', 'matplotlib', 'joblib', 'numba'} & set(sys.modules)\n"
+        "print(sorted(heavy), time.process_time(), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy, seconds = done.stderr.rsplit(maxsplit=1)
+    assert heavy == "[]"
+    assert float(seconds) < 0.5
+    for verb in ("study", "info"):
+        assert verb in done.stdout
+
+
+def test_a_study_prints_its_page_on_stdout_and_leaves_tables_and_figures(tmp_path):
+    result = run("study", *TINY, "--out", tmp_path / "r")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == (tmp_path / "r" / "summary.md").read_text()
+    assert "## easy {0,7}" in result.stdout
+    assert "## hard {1,8}" in result.stdout
+    assert str(tmp_path / "r") in result.stderr
+    made = {path.name for path in (tmp_path / "r").rglob("*.*")}
+    assert {
+        "results.parquet",
+        "results.csv",
+        "timings.csv",
+        "study.json",
+        "perturbations.png",
+        "randomizations.pdf",
+    } <= made
+
+
+def test_the_default_folder_is_named_after_the_data(mine, tmp_path):
+    assert run("study", "--data", f"{mine}:tasks", *TINY).exit_code == 0
+    assert (tmp_path / "results" / f"{mine}-tasks" / "results.csv").exists()
+
+
+def test_a_dry_run_says_how_much_there_is_to_do_and_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run("study", "--dry-run")
+    assert result.exit_code == 0
+    assert result.stdout == "Study: 2 tasks x 12 seeds = 24 networks, 649 graphs each, 15,576 evaluations\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_reach_the_study(tmp_path):
+    import json
+
+    options = [
+        "--activation",
+        "tanh",
+        "--no-bias",
+        "--scaling",
+        "[0,1]",
+        "--as-published",
+        "--seed",
+        "5",
+        "--pairs",
+        "3,4",
+    ]
+    assert run("study", *TINY, *options, "--hidden", "3,2", "--out", tmp_path / "r").exit_code == 0
+    settings = json.loads((tmp_path / "r" / "study.json").read_text())["settings"]
+    assert (
+        settings["network"] | {"hidden": [3, 2], "activation": "tanh", "bias": False, "epochs": 1}
+        == settings["network"]
+    )
+    assert settings["as_published"] is True
+    assert settings["rng"] == "5"
+    assert list(settings["tasks"]) == ["{3,4}"]
+    assert settings["tasks"]["{3,4}"]["scaling"] == "[0,1]"
+
+
+def test_a_model_of_the_users_own_with_weights_and_data(mine, tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    from nngraph.training import mlp
+
+    save_file(dict(mlp((6, 4, 2), rng=1).state_dict()), tmp_path / "net.safetensors")
+    arguments = ["--model", f"{mine}:net", "--weights", "net.safetensors", "--data", f"{mine}:data", "--out", "r"]
+    result = run("study", "--seeds", 2, "--draws", 1, "--jobs", 1, *arguments)
+    assert result.exit_code == 0, result.output
+    G = nng.load(tmp_path / "r" / "networks" / "model.nngraph")
+    assert torch.equal(torch.tensor(np.array(G.block(0).dense())), mlp((6, 4, 2), rng=1)[0].weight.detach())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data", "nonsense"], "digits"),
+        (["--data", "{}:missing"], "cannot be imported"),
+        (["--data", "no_such_package:data"], "cannot be imported"),
+        (["--data", "{}:"], "pkg.module:function"),
+        (["--data", "{}:data"], "expected a Dataset"),
+        (["--data", "{}:tasks", "--pairs", "0,1"], "--pairs"),
+        (["--model", "{}:other", "--data", "{}:data"], "torch.nn.Module"),
+        (["--weights", "w.safetensors"], "--model"),
+        (["--pairs", "0,7,8"], "--pairs"),
+        (["--pairs", "0,77"], "77"),
+        (["--pairs", "0,7 0,7 0,7"], "twice"),
+        (["--hidden", "wide"], "--hidden"),
+        (["--hidden", "0"], "hidden"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_exit_code_2(mine, tmp_path, arguments, words):
+    before = sorted(tmp_path.iterdir())
+    assert words in one_sentence(run("study", *(argument.format(mine) for argument in arguments)), 2)
+    assert [path for path in sorted(tmp_path.iterdir()) if path.name != "__pycache__"] == before
+
+
+@pytest.mark.parametrize("arguments", [["--seeds", "0"], ["--activation", "step"], ["--jobs", "x"], ["--nothing"]])
+def test_an_option_that_does_not_exist_or_fit_is_exit_code_2(arguments):
+    result = run("study", *arguments)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.stderr
+
+
+def test_what_fails_is_one_sentence_and_exit_code_1(mine, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    assert "got a file" in one_sentence(run("study", *TINY, "--out", "file"), 1)
+    assert "KeyError" in one_sentence(run("study", "--data", f"{mine}:broken"), 1)
+    lost = run("study", "--model", f"{mine}:net", "--weights", "lost.safetensors", "--data", f"{mine}:data")
+    assert "lost.safetensors" in one_sentence(lost, 1)
+
+
+def test_other_settings_in_the_same_folder_are_one_sentence_and_exit_code_1(mine):
+    assert run("study", "--data", f"{mine}:tasks", *TINY, "--out", "r").exit_code == 0
+    assert "seeds = 1; this one has 2" in one_sentence(
+        run("study", "--data", f"{mine}:tasks", *TINY, "--seeds", 2, "--out", "r"), 1
+    )
+
+
+def test_failed_rows_give_exit_code_1_and_the_page_all_the_same(mine, tmp_path):
+    (tmp_path / f"{mine}.py").write_text(MINE.replace("mlp((6, 4, 2)", "mlp((7, 4, 2)"))
+    result = run("study", "--model", f"{mine}:net", "--data", f"{mine}:data", *TINY, "--out", "r")
+    assert result.exit_code == 1
+    assert "failed" in result.stdout
+    assert "rows failed" in result.stderr
+
+
+def test_nothing_is_printed_on_stderr_by_a_progress_bar_that_no_one_sees(tmp_path):
+    code = "from nngraph.cli import app; app()"
+    arguments = [sys.executable, "-c", code, "study", *TINY, "--out", str(tmp_path / "r")]
+    done = subprocess.run(
+        arguments, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONWARNINGS": "error"}
+    )
+    assert done.stderr == f"nngraph: tables, summary.md and figures are in {tmp_path / 'r'}\n"
+
+
+def test_info_prints_the_graph_of_a_native_file(tmp_path):
+    G = nng.from_matrices([np.array([[1.0, -2.0], [0.0, 0.5]])])
+    nng.save(G, tmp_path / "net.nngraph")
+    assert run("info", tmp_path / "net.nngraph").stdout == f"{G!r}\n"
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "pt"])
+def test_info_prints_the_matrices_of_a_file_of_weights(tmp_path, kind):
+    import torch
+    from safetensors.torch import save_file
+
+    state = {"fc.weight": torch.tensor([[1.0, -2.0, 0.0]], dtype=torch.bfloat16), "fc.bias": torch.zeros(1)}
+    path = tmp_path / f"net.{kind}"
+    save_file(state, path) if kind == "safetensors" else torch.save(state, path)
+    result = run("info", path)
+    assert result.exit_code == 0
+    words = result.stdout.split()
+    assert {"fc.weight", "1x3", "2", "66.7", "50.0", "bfloat16"} <= set(words)
+    assert "fc.bias 1" in result.stdout
+
+
+def test_info_on_what_is_no_such_file_is_one_sentence_and_exit_code_1(tmp_path):
+    (tmp_path / "text.nngraph").write_text("hello")
+    (tmp_path / "text.safetensors").write_text("hello")
+    for name in ("text.nngraph", "text.safetensors", "lost.nngraph", "lost.safetensors"):
+        assert name in one_sentence(run("info", tmp_path / name), 1)
