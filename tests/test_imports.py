@@ -13,7 +13,10 @@ ROOT = Path(nngraph.__file__).parent
 HEAVY = {"igraph", "matplotlib", "networkx", "numba", "ot", "pandas", "powerlaw", "scipy", "sklearn", "transformers"}
 LAYERS = [
     {"errors", "_rng", "_progress", "_tables"},
+    {"origins"},
     {"blocks"},
+    {"parts"},
+    {"_description"},
     {"graph"},
     {"_blockwise"},
     {"convert", "ops", "nulls", "stats", "io", "datasets"},
