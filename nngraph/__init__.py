@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = ("datasets", "io", "nulls", "ops", "plot", "studies")
+_SUBPACKAGES = ("datasets", "errors", "io", "nulls", "ops", "plot", "studies")
 _NAMES = {
     "Block": "graph",
     "Link": "graph",
@@ -26,6 +26,7 @@ _NAMES = {
     "load": "io.native",
     "load_state": "convert.files",
     "load_weights": "convert.files",
+    "mlp": "training",
     "save": "io.native",
     "to_torch": "convert.torch",
     "train": "training",
@@ -35,6 +36,7 @@ __all__ = ["__version__", *sorted([*_NAMES, *_SUBPACKAGES])]
 
 if TYPE_CHECKING:
     from nngraph import datasets as datasets
+    from nngraph import errors as errors
     from nngraph import io as io
     from nngraph import nulls as nulls
     from nngraph import ops as ops
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from nngraph.graph import Block, Link, NeuralGraph, Part
     from nngraph.io.native import load, save
     from nngraph.studies import Study
-    from nngraph.training import train
+    from nngraph.training import mlp, train
 
 
 def __getattr__(name: str) -> object:

@@ -18,7 +18,6 @@ from nngraph.store import Store
 if TYPE_CHECKING:
     import torch
 
-    from nngraph._blockwise import BiasPolicy
     from nngraph.datasets import Task
     from nngraph.evaluation import Evaluator, Metric
     from nngraph.graph import NeuralGraph
@@ -107,7 +106,6 @@ class Plan:
     nulls: Mapping[str, Randomization]
     draws: int
     metrics: tuple[Metric, ...] | None
-    bias: BiasPolicy
     as_published: bool
     network: Training | torch.nn.Module
 
@@ -166,7 +164,7 @@ def _measured(unit: Unit, plan: Plan, task: Task, model: torch.nn.Module, G: Neu
     if metrics is None:
         metrics = ("accuracy", "auc", *(("recalibrated",) if task.n_classes == 2 else ()), "cross_entropy")
     with Evaluator(model, (task.x_test, task.y_test), metrics) as evaluator:
-        score = functools.partial(_scored, evaluator, plan.bias, signs)
+        score = functools.partial(_scored, evaluator, signs)
         yield from score(("none", 0.0), ("", 0), ("full", "signed"), lambda: G)
         for name, (apply, grid) in plan.ops.items():
             for value in grid:
@@ -195,7 +193,6 @@ def _pruned_then(
 
 def _scored(
     evaluator: Evaluator,
-    bias: BiasPolicy,
     signs: Sequence[np.ndarray],
     point: tuple[str, float],
     null: tuple[str, int],
@@ -208,7 +205,9 @@ def _scored(
     try:
         graph = make()
         for form in forms:
-            for metric, value, status in evaluator.attempt(graph if form == "full" else ops.binarize(graph, bias=bias)):
+            for metric, value, status in evaluator.attempt(
+                graph if form == "full" else ops.binarize(graph, bias="probe")
+            ):
                 yield _row(point, form, null, metric, value, status)
             if form == "full":
                 yield _row(point, form, null, "flipped", _flipped(graph, signs))

@@ -64,13 +64,14 @@ class Study:
     metrics : sequence of str or callable, optional
         As in :func:`nngraph.evaluate`. By default accuracy, area under the ROC curve, cross-entropy and, for two
         classes, the accuracy with the threshold moved ("recalibrated").
-    bias : "probe", "keep" or "zero"
-        What operations and the sign do to biases. "probe", the published way, treats them as the weights of one more
-        input that is always 1. Null models leave biases as they are.
+    bias : "keep", "probe" or "zero", optional
+        What operations do to biases: "keep" by default; "probe", the default with ``as_published``, changes them as the
+        weights of one more input that is always 1, so that pruning removes biases too. The signed network takes the
+        sign of its biases in any case, as the paper defines it; null models leave biases as they are.
     as_published : bool
-        Select the best training step on the test set, and fold accuracies below chance of two-class tasks,
-        :math:`\max(a, 1-a)`, in figures and summary. Rows always hold the value as measured. By default the step is
-        selected on a validation split, and nothing is folded.
+        Select the best training step on the test set, let operations change biases as well, and fold accuracies
+        below chance of two-class tasks, :math:`\max(a, 1-a)`, in figures and summary. Rows always hold the value as
+        measured. By default the step is selected on a validation split, and nothing is folded.
 
     Notes
     -----
@@ -109,17 +110,20 @@ class Study:
         draws: int = 3,
         network: Training | torch.nn.Module | None = None,
         metrics: Sequence[Metric] | None = None,
-        bias: BiasPolicy = "probe",
+        bias: BiasPolicy | None = None,
         as_published: bool = False,
     ) -> None:
         for name, number in (("seeds", seeds), ("draws", draws)):
             if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
                 raise ArgumentError(f"{name}: got {number!r}; expected an integer of at least 1.")
+        if bias is None:
+            bias = "probe" if as_published else "keep"
         if bias not in ("probe", "keep", "zero"):
             raise ArgumentError(f"bias: got {bias!r}; expected 'probe', 'keep' or 'zero'.")
         self.tasks = _named_tasks(tasks)
         self.seeds = int(seeds)
         self.seed = seed_sequence(rng)
+        self.bias = bias
         named_ops, self._ops = _named_ops(ops, bias)
         named_nulls, self._nulls = _named_nulls(nulls)
         self._plan = Plan(
@@ -127,7 +131,6 @@ class Study:
             nulls=named_nulls,
             draws=int(draws),
             metrics=None if metrics is None else tuple(metrics),
-            bias=bias,
             as_published=bool(as_published),
             network=Training() if network is None else network,
         )
@@ -157,7 +160,7 @@ class Study:
             "rng": seed_record(self.seed),
             "draws": plan.draws,
             "metrics": "default" if plan.metrics is None else [_described(metric) for metric in plan.metrics],
-            "bias": plan.bias,
+            "bias": self.bias,
             "as_published": plan.as_published,
             "network": dataclasses.asdict(network) if isinstance(network, Training) else _model_hash(network),
             "ops": self._ops,
