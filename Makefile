@@ -11,7 +11,7 @@ demo: .venv/.base
 
 test: .venv/.test
 	$(BIN)/python -m nngraph.nulls._kernels
-	$(BIN)/python -m pytest -n $(JOBS) -q -m "not slow"
+	$(BIN)/python -m pytest -n $(JOBS) -q -m "not integration"
 	$(MAKE) lint
 
 lint: .venv/.test
@@ -20,13 +20,15 @@ lint: .venv/.test
 	$(BIN)/mypy
 
 integration: .venv/.test
-	@echo "integration: notebooks, docs, browser and cluster checks come into being here"
+	$(BIN)/python -m pytest -q -m integration
 
-slow: .venv/.test
-	$(BIN)/python -m pytest -q -m slow
+slow: .venv/.base
+	$(BIN)/nngraph study --as-published --out results/digits-as-published
+	$(BIN)/nngraph study --data fashion-mnist --out results/fashion-mnist
+	$(BIN)/nngraph study --data fashion-mnist --as-published --out results/fashion-mnist-as-published
 
 bench: .venv/.test
-	$(BIN)/python -m benchmarks
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
 
 .venv/.base: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
