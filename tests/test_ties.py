@@ -97,3 +97,26 @@ def test_one_kernel_with_two_dilations_keeps_both_supports():
     H = nng.ops.binarize(G)
     assert all(new.same_support(old) for new, old in zip(H.blocks, G.blocks, strict=True))
     assert np.array_equal(nng.to_torch(H, model).b.weight.detach().numpy(), np.sign(model.a.weight.detach().numpy()))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("masks", [False, True])
+def test_kernel_entries_that_meet_only_padding_keep_their_bits(dtype, masks):
+    model = nn.Conv2d(1, 2, 3, padding=1).to(dtype)
+    G = nng.from_torch(model, example_input=torch.randn(1, 1, 1, 1, dtype=dtype), conv="unrolled")
+    assert G.n_edges == 2
+    assert torch.equal(nng.to_torch(G, model, masks=masks).weight, model.weight)
+    new = nng.to_torch(nng.ops.binarize(G), model, masks=masks).weight.detach()
+    wanted = model.weight.detach().clone()
+    wanted[:, :, 1, 1] = wanted[:, :, 1, 1].sign()
+    assert torch.equal(new, wanted)
+
+
+def test_sizes_that_see_different_entries_of_one_kernel_agree():
+    model = Pyramid()
+    G = nng.from_torch(model, example_input=torch.randn(1, 2, 2, 2), conv="unrolled")  # then 1x1: the centre alone
+    assert bits(nng.to_torch(G, model)) == bits(model)
+    pruned = nng.to_torch(G.with_support(np.abs(G.weights()) > 0.1), model, masks=True)
+    assert torch.equal(pruned.conv.weight, model.conv.weight * (model.conv.weight.abs() > 0.1))
+    again = nng.from_torch(pruned, example_input=torch.randn(1, 2, 2, 2), conv="unrolled")
+    assert bits(nng.to_torch(again, pruned)) == bits(pruned)
