@@ -120,3 +120,29 @@ def test_sizes_that_see_different_entries_of_one_kernel_agree():
     assert torch.equal(pruned.conv.weight, model.conv.weight * (model.conv.weight.abs() > 0.1))
     again = nng.from_torch(pruned, example_input=torch.randn(1, 2, 2, 2), conv="unrolled")
     assert bits(nng.to_torch(again, pruned)) == bits(pruned)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_parameters_that_share_memory_are_refused(transposed):
+    a, b = nn.Linear(4, 4), nn.Linear(4, 4)
+    b.weight.data = a.weight.data.T if transposed else a.weight.data
+    with pytest.raises(UnsupportedLayerError, match=r"'0.weight' and '1.weight': they share memory"):
+        nng.from_torch(nn.Sequential(a, b))
+    assert nng.from_torch(nn.Sequential(a, b), layers="0").n_edges == 16
+
+
+def test_a_part_of_another_parameter_is_refused():
+    packed = nn.Linear(4, 8)
+    part = nn.Linear(4, 4)
+    part.weight = nn.Parameter(packed.weight.detach()[4:])
+    with pytest.raises(UnsupportedLayerError, match="share memory"):
+        nng.from_torch(nn.ModuleList([packed, part]))
+    part.weight = nn.Parameter(packed.weight.detach()[4:].clone())
+    assert nng.from_torch(nn.ModuleList([packed, part])).n_edges == 48
+
+
+def test_convolutions_of_other_groups_that_share_a_kernel_are_refused():
+    a, b = nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(2, 4, 3)
+    b.weight = a.weight
+    with pytest.raises(UnsupportedLayerError, match="groups"):
+        nng.from_torch(nn.ModuleList([a, b]), conv="entry")

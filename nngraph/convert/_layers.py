@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
@@ -127,18 +128,46 @@ def find_layers(
         else:
             loose.update(id(h.tensor) for h in own.values())
     _check_ties(layers)
+    _check_memory(layers, [h for h in held.values() if id(h.tensor) in loose])
     return layers, skipped, loose
 
 
 def _check_ties(layers: list[Layer]) -> None:
     masks: dict[int, torch.Tensor | None] = {}
+    groups: dict[int, int] = {}
     for weight in (weight for layer in layers for weight in layer.weights.values()):
+        if groups.setdefault(id(weight.held.tensor), weight.origin.groups) != weight.origin.groups:
+            raise UnsupportedLayerError(
+                f"parameter '{weight.held.name}': convolutions with different numbers of groups share it, so that its "
+                f"entries are edges between different channels. Give one of them a copy, {_SELECT}."
+            )
         mask = weight.held.mask
         first = masks.setdefault(id(weight.held.tensor), mask)
         if first is not mask and (first is None or mask is None or not torch.equal(first, mask)):
             raise UnsupportedLayerError(
                 f"parameter '{weight.held.name}': its modules share it under different pruning masks, so that it is "
                 "two matrices. Give every module the same mask, or call torch.nn.utils.prune.remove."
+            )
+
+
+def _check_memory(layers: list[Layer], loose: list[Held]) -> None:
+    """Refuse different parameters that lie in the same memory: each would be edited, and only one edit survive."""
+    weights = [weight for layer in layers for weight in layer.weights.values()]
+    found = [held for weight in weights for held in (weight.held, weight.bias) if held is not None] + loose
+    unique = {id(held.tensor): held for held in found if held.tensor.numel() and not held.tensor.is_meta}
+    spans = []
+    for held in unique.values():
+        tensor = held.tensor
+        last = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
+        start = tensor.data_ptr()
+        spans.append((str(tensor.device), start, start + (last + 1) * tensor.element_size(), held.name))
+    spans.sort()
+    for (device, _, end, name), (its_device, start, _, other) in itertools.pairwise(spans):
+        if device == its_device and start < end:
+            raise UnsupportedLayerError(
+                f"parameters '{name}' and '{other}': they share memory but are two parameters, so that a change of one "
+                "changes the other. Tie them by assignment (b.weight = a.weight; F.linear(x, a.weight.T) for a "
+                f"transposed one), or give one of them a copy, {_SELECT}."
             )
 
 

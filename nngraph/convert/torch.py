@@ -294,7 +294,7 @@ def _blocks(ends: list[tuple[Use, str, str]], conv: str | None, statistic: Stati
         names[use.name] = names.get(use.name, 0) + 1
         name = use.name if names[use.name] == 1 else f"{use.name}@{names[use.name]}"
         origin = use.weight.origin
-        key = (id(use.weight.held.tensor), origin.rows, origin.layout, use.space)
+        key = (id(use.weight.held.tensor), origin.rows, origin.layout, origin.groups, use.space)
         if key in made:
             block = made[key].replace(name=name, source=source, target=target)
             if use.space is None:
