@@ -361,3 +361,28 @@ def test_cuda_models_are_converted_written_and_restored(dtype):
     with nng.applied(G.with_weights(2 * G.weights()), model):
         assert torch.equal(model[0].weight, 2 * before["0.weight"])
     assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
+
+
+def test_a_model_on_the_meta_device_takes_no_weights():
+    G = nng.from_torch(nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2)))
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2, device="meta"))
+    before = model[0].weight.clone()
+    with pytest.raises(RoundTripError, match=r"'1.weight': .*meta device"), nng.applied(G, model):
+        pass
+    with pytest.raises(RoundTripError, match="meta device"):
+        nng.to_torch(G, model)
+    assert torch.equal(model[0].weight, before)
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [(torch.float16, 1e6), (torch.bfloat16, 3.399e38), (torch.float32, 1e60)])
+def test_weights_beyond_the_range_of_the_model_are_refused(dtype, scale):
+    G = nng.from_matrices([np.array([[1.0, -1.0]])], biases=[np.array([0.5])])
+    model = nn.Linear(2, 1).to(dtype)
+    before = state(model)
+    with pytest.raises(RoundTripError, match=r"'weight': got the magnitude .*; the model's b?float"):
+        nng.to_torch(G.with_weights(scale * G.weights()), model)
+    bad = G.block(0).replace(bias=np.array([scale]))
+    with pytest.raises(RoundTripError, match=r"'bias': got the magnitude"), nng.applied(G.replace_blocks([bad]), model):
+        pass
+    assert state(model) == before
+    assert nng.to_torch(G, model).weight.tolist() == [[1.0, -1.0]]

@@ -21,8 +21,9 @@ from nngraph.convert._layouts import (
     present_entries,
     unfolded,
 )
+from nngraph.convert._reading import dtype_name
 from nngraph.convert._steps import written
-from nngraph.errors import RoundTripError, UnsupportedLayerError
+from nngraph.errors import ArgumentError, RoundTripError, UnsupportedLayerError
 from nngraph.graph import NeuralGraph
 
 Change = Callable[[], None]
@@ -68,6 +69,8 @@ class WriteBack:
     """
 
     def __init__(self, model: nn.Module, G: NeuralGraph) -> None:
+        if not isinstance(G, NeuralGraph):
+            raise ArgumentError(f"G: got {type(G).__name__}; expected a NeuralGraph.")
         self._model = unwrap(model)
         self._held: dict[str, Held] = {}
         self._owners: dict[int, list[tuple[nn.Module, str]]] = {}
@@ -170,6 +173,11 @@ class WriteBack:
                 f"block '{block.name}': its parameter '{name}' is not in the model, which has {known}. Pass the model "
                 "that the graph was made from, or one built alike."
             )
+        if held.tensor.is_meta:
+            raise RoundTripError(
+                f"block '{block.name}', parameter '{name}': the model's is on the meta device, where nothing can be "
+                "written. Load the weights first."
+            )
         actual = tuple(held.tensor.shape)
         if (shape is not None and actual != tuple(shape)) or (rows is not None and rows[1] > actual[0]):
             raise RoundTripError(
@@ -252,6 +260,7 @@ class _Region:
                 f"block '{block.name}': a channel graph holds one number per kernel of '{self.held.name}' and cannot "
                 "be written back. Convert the model with conv='entry'."
             )
+        self._check_range(block, block.values)
         if origin.layout == "unrolled":
             flat: Entries | None = unfolded(blocks, origins)
         else:
@@ -283,6 +292,7 @@ class _Region:
         biases: list[np.ndarray] = []
         for block, origin in zip(blocks, origins, strict=False):
             bias = np.asarray(block.bias)
+            self._check_range(block, bias)
             if origin.layout == "unrolled":
                 copies = bias.reshape(len(self._array), -1)
                 if not (copies == copies[:, :1]).all():
@@ -318,6 +328,18 @@ class _Region:
                 self._mask((biases[0] != 0) | (mask.cpu().numpy() != 0))
 
         return change
+
+    def _check_range(self, block: Block, values: np.ndarray) -> None:
+        """Raise where a graph of a wider type holds numbers that would be infinite in the model."""
+        limit = torch.finfo(self.tensor.dtype).max
+        if block.dtype == dtype_name(self.tensor) or float(np.finfo(values.dtype).max) <= limit or not values.size:
+            return
+        worst = max(float(values.max()), -float(values.min()))
+        if worst > limit:
+            raise RoundTripError(
+                f"block '{block.name}', parameter '{self.held.name}': got the magnitude {worst:g}; the model's "
+                f"{dtype_name(self.tensor)} ends at {limit:g}. Use a model of a wider type, or smaller weights."
+            )
 
     def _finish(self) -> None:
         if self._stage is not None:

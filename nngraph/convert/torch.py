@@ -168,7 +168,8 @@ def to_torch(G: NeuralGraph, model: nn.Module, *, masks: bool = False) -> nn.Mod
     G : NeuralGraph
         A graph made from this model, or from one with the same parameters, by :func:`from_torch`; or a graph without
         origins that has the same blocks in the same order. An absent edge is written as 0; a block that was not edited
-        is written bit for bit. A block without a bias leaves the model's bias as it is.
+        is written bit for bit. A block without a bias leaves the model's bias as it is. Weights of a wider type than
+        the model's are rounded to it.
     model : torch.nn.Module
         Not changed.
     masks : bool
@@ -183,7 +184,8 @@ def to_torch(G: NeuralGraph, model: nn.Module, *, masks: bool = False) -> nn.Mod
     ------
     RoundTripError
         If the graph does not fit the model: other names or shapes, tied blocks or copies of a kernel entry that
-        disagree, a channel graph of a convolution. Nothing has been written then.
+        disagree, a channel graph of a convolution, weights beyond the range of the model's type, a model on the meta
+        device. Nothing has been written then.
 
     Notes
     -----
@@ -200,6 +202,7 @@ def to_torch(G: NeuralGraph, model: nn.Module, *, masks: bool = False) -> nn.Mod
     >>> bool((nng.to_torch(H, model).weight == -model.weight).all())
     True
     """
+    unwrap(model)  # refuses what is no module
     # Pruned modules hold their effective weight as a plain tensor, which may be part of an autograd graph.
     memo: dict[int, object] = {
         id(value): value.detach().clone()
