@@ -6,7 +6,7 @@ import dataclasses
 import fnmatch
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, TypeAlias
 
 import torch
@@ -71,10 +71,13 @@ def unwrap(model: nn.Module) -> nn.Module:
     """Return the model inside of data-parallel and compiled wrappers."""
     wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
     while True:
+        if not isinstance(model, nn.Module):
+            kind = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+            raise ArgumentError(f"model: got {kind}; expected a torch.nn.Module with its weights.")
         if isinstance(model, wrappers):
             model = model.module
-        elif isinstance(model.__dict__.get("_modules", {}).get("_orig_mod"), nn.Module):
-            model = model._modules["_orig_mod"]  # type: ignore[assignment]
+        elif isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
+            model = inner
         else:
             return model
 
@@ -208,10 +211,8 @@ def check_values(held: Held) -> None:
 
 
 def _own(held: dict[tuple[int, str], Held], module: nn.Module) -> list[tuple[int, str]]:
-    names = (own.removesuffix("_orig") for own in module._parameters)
-    keys = [
-        (id(module), local) for pair in zip(names, module._parameters, strict=True) for local in dict.fromkeys(pair)
-    ]
+    names = [name for name, _ in module._parameters.items()]
+    keys = [(id(module), local) for name in names for local in dict.fromkeys((name.removesuffix("_orig"), name))]
     return [key for key in keys if key in held]
 
 
@@ -225,6 +226,11 @@ def _refuse(name: str, module: nn.Module, own: dict[str, Held]) -> None:
     for refused, reason in _REFUSED.items():
         if isinstance(module, refused):
             raise UnsupportedLayerError(f"{where}: {reason}, {_SELECT}.")
+    if isinstance(module, torch.jit.ScriptModule):
+        raise UnsupportedLayerError(
+            f"{where}: torch.jit has compiled it, so that its class and forward are not known. Pass the model that it "
+            f"was made from, {_SELECT}."
+        )
     if "quantized" in type(module).__module__:
         raise UnsupportedLayerError(f"{where}: quantised weights have no exact way back; convert the float model.")
     if parametrize.is_parametrized(module):
@@ -299,7 +305,7 @@ def _attention(
         check_values(weight)
         yield role, _weight(f"{name}.{role}", weight, bias, rows=None if packed is None else rows, bias_rows=rows)
     out = module.out_proj
-    _refuse(f"{name}.out_proj", out, {})
+    _refuse(f"{name}.out_proj", out, {local: h for (number, local), h in held.items() if number == id(out)})
     weight, bias = held[id(out), "weight"], held.get((id(out), "bias"))
     check_values(weight)
     yield "out", _weight(f"{name}.out", weight, bias)
@@ -359,8 +365,10 @@ def _weight(
 
 
 def _select(names: list[str], chosen: Sequence[str] | str) -> list[str]:
-    patterns = [chosen] if isinstance(chosen, str) else list(chosen)
+    patterns = [chosen] if isinstance(chosen, str) else list(chosen) if isinstance(chosen, Iterable) else [chosen]
     for pattern in patterns:
+        if not isinstance(pattern, str):
+            raise ArgumentError(f"layers: got {pattern!r} of type {type(pattern).__name__}; expected names of modules.")
         if not fnmatch.filter(names, pattern):
             known = ", ".join(repr(name) for name in names if name)
             raise ArgumentError(f"layers: got {pattern!r}, which names no module; this model has {known}.")

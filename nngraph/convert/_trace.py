@@ -27,6 +27,14 @@ _ANY = object()
 
 def trace(model: nn.Module, layers: list[Layer], loose: set[int], example: ExampleInput, conv: str | None) -> Wiring:
     """Run the model once in evaluation mode, without gradients, and return how its weights are wired."""
+    if not isinstance(example, (torch.Tensor, tuple, list, Mapping)):
+        raise ArgumentError(
+            f"example_input: got {type(example).__name__}; expected a tensor, a tuple of arguments, or a mapping of "
+            "keyword arguments."
+        )
+    empty = next((t for t in tensors(example) if t.dim() and not len(t)), None)
+    if empty is not None:
+        raise ArgumentError(f"example_input: got an empty tensor of shape {tuple(empty.shape)}; pass one sample.")
     kwargs = dict(example) if isinstance(example, Mapping) else {}
     args: tuple[Any, ...] = () if kwargs else (example,) if isinstance(example, torch.Tensor) else tuple(example)
     tracer = _Trace(model, layers, loose, conv)
