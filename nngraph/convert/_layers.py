@@ -27,6 +27,7 @@ _REFUSED = {
     nn.modules.lazy.LazyModuleMixin: "a lazy module has no weights yet; run the model on one batch first",
 }
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+LEFT_OUT = "not among layers="
 _SELECT = "or leave it out with layers=[...]"
 
 
@@ -115,7 +116,7 @@ def find_layers(
             continue
         kind = type(module).__name__
         if wanted is not None and not _is_wanted(name, wanted):
-            skipped.append(Skipped(name, kind, "not among layers="))
+            skipped.append(Skipped(name, kind, LEFT_OUT))
             continue
         _refuse(name, module, own)
         if not traced and not _is_plain(module):
@@ -174,8 +175,8 @@ def _check_memory(layers: list[Layer], loose: list[Held]) -> None:
             )
 
 
-def loose_parameter(held: Held, layout: str) -> Layer:
-    """Return the layer of a parameter that the trace saw used as the matrix of a linear map."""
+def loose_parameter(held: Held, bias: Held | None, layout: str) -> Layer:
+    """Return the layer of a parameter, and perhaps its bias, that the trace saw used in a linear map."""
     check_values(held)
     if held.tensor.dim() != 2:
         raise UnsupportedLayerError(
@@ -183,7 +184,7 @@ def loose_parameter(held: Held, layout: str) -> Layer:
             f"expected a matrix. Use nn.Linear, {_SELECT}."
         )
     name = held.name.removesuffix(".weight")
-    return Layer(name, "linear", nn.Module(), {"weight": _weight(name, held, None, layout)})
+    return Layer(name, "linear", nn.Module(), {"weight": _weight(name, held, bias, layout)})
 
 
 def check_values(held: Held) -> None:

@@ -34,7 +34,7 @@ class Shadows(TorchFunctionMode):
         super().__init__()
         self.wiring = Wiring(conv)
         self.layers = layers
-        self.loose_layers: dict[tuple[int, str], Layer] = {}
+        self.loose_layers: dict[tuple[int, int | None, str], Layer] = {}
         self.held: dict[int, Held] = {}
         self.alive: list[torch.Tensor] = []  # ids stay unique while their tensors live
         self.shadow: dict[int, torch.Tensor] = {}

@@ -124,7 +124,11 @@ class _Trace(Shadows):
                 f"parameter '{held.name}': used in a functional convolution. Use nn.Conv1d, nn.Conv2d or nn.Conv3d, "
                 f"{_LEAVE}."
             )
-        return self.loose_layers.setdefault((id(held.tensor), layout), loose_parameter(held, layout))
+        own = self.held.get(id(bias))
+        if own is not None and own.tensor.shape != held.tensor.shape[1 if layout == "transposed" else 0 :][:1]:
+            own = None  # broadcast: no entry for each target node
+        key = (id(held.tensor), None if own is None else id(own.tensor), layout)
+        return self.loose_layers.setdefault(key, loose_parameter(held, own, layout))
 
     def _same_bias(self, held: Held | None, bias: object) -> bool:
         given = self.held.get(id(bias)) if isinstance(bias, torch.Tensor) else None
@@ -146,6 +150,7 @@ class _Trace(Shadows):
 
     def _see_addmm(self, args: tuple[Any, ...], kwargs: dict[str, Any], out: list[torch.Tensor]) -> MaybeShadows:
         bias, x, weight = _bind(("input", "mat1", "mat2"), args, kwargs)
+        bias = bias if kwargs.get("beta", 1) == 1 else _ANY
         return self._product(x, weight, out[0], bias)
 
     def _see_matmul(self, args: tuple[Any, ...], kwargs: dict[str, Any], out: list[torch.Tensor]) -> MaybeShadows:

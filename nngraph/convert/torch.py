@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from nngraph.blocks import Block
-from nngraph.convert._layers import Layer, find_layers, hold, unwrap
+from nngraph.convert._layers import LEFT_OUT, Layer, find_layers, hold, unwrap
 from nngraph.convert._reading import Space, Statistic, Zeros, bias_of, channel_block, plain_block, unrolled_block
 from nngraph.convert._sequential import sequential
 from nngraph.convert._trace import ExampleInput, trace
@@ -153,7 +153,9 @@ def from_torch(
         )
     parts, links, ends = wiring.resolve()
     blocks = _blocks(ends, conv, conv_statistic, zeros)
-    used = {id(use.weight.held.tensor) for use in wiring.uses}
+    used = {id(h.tensor) for use in wiring.uses for h in (use.weight.held, use.weight.bias) if h is not None}
+    modules = dict(model.named_modules())
+    skipped = [s for s in skipped if s.reason == LEFT_OUT or not _is_used(modules[s.module], used)]
     skipped += _unused(model, loose - used, traced=example_input is not None)
     chosen = layers if layers is None or isinstance(layers, str) else tuple(layers)
     step = Step("from_torch", {"parts": how, "layers": chosen, "conv": conv, "zeros": zeros})
@@ -318,6 +320,12 @@ def _blocks(ends: list[tuple[Use, str, str]], conv: str | None, statistic: Stati
 def _layout(block: Block) -> str:
     assert block.origin is not None
     return block.origin.layout
+
+
+def _is_used(module: nn.Module, used: set[int]) -> bool:
+    """Tell whether all of a module's own parameters are in the graph, as the biases of blocks."""
+    own = [id(parameter) for parameter in module.parameters(recurse=False)]
+    return bool(own) and used.issuperset(own)
 
 
 def _unused(model: nn.Module, loose: set[int], *, traced: bool) -> list[Skipped]:
