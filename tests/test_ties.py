@@ -146,3 +146,24 @@ def test_convolutions_of_other_groups_that_share_a_kernel_are_refused():
     b.weight = a.weight
     with pytest.raises(UnsupportedLayerError, match="groups"):
         nng.from_torch(nn.ModuleList([a, b]), conv="entry")
+
+
+def test_tied_modules_keep_their_names_whichever_runs_first():
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.shared, self.source, self.target = (nn.Embedding(7, 3) for _ in range(3))
+            self.source.weight = self.target.weight = self.shared.weight
+            self.head = nn.Linear(3, 7, bias=False)
+            self.head.weight = self.shared.weight
+
+        def forward(self, ids):
+            return self.head(self.target(ids) + self.source(ids + 1))
+
+    model = Pair()
+    G = nng.from_torch(model, example_input=torch.tensor([[1, 2]]))
+    assert [block.name for block in G.blocks] == ["target", "source", "head"]
+    assert {block.origin.parameter for block in G.blocks} == {"shared.weight"}
+    assert bits(nng.to_torch(G, model)) == bits(model)
+    assert not model.target._forward_hooks
+    assert not model.target._forward_pre_hooks

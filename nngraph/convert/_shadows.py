@@ -44,6 +44,7 @@ class Shadows(TorchFunctionMode):
         self.inputs: dict[int, Input] = {}
         self.vocabularies: dict[tuple[int, bool], int] = {}
         self.relevant = loose | {id(w.held.tensor) for layer in layers for w in layer.weights.values()}
+        self.running: list[nn.Module] = []  # of the modules that share a weight, those that are being called
         self.silent = 0
         for held in hold(model).values():
             self.held.setdefault(id(held.tensor), held)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -117,6 +118,7 @@ class _Trace(Shadows):
             and layer.weights[role].origin.layout == layout
             and (bias is _ANY or self._same_bias(layer.weights[role].bias, bias))
         ]
+        found = [layer for layer in found if layer.module in self.running] or found
         if found:
             return next((layer for layer in found if not self.wiring.was_called(layer)), found[0])
         if kind == "convolution":
@@ -250,9 +252,13 @@ class _Trace(Shadows):
 
     @contextlib.contextmanager
     def hooked(self) -> Iterator[None]:
-        """Watch recurrent modules from outside: torch runs them in one call."""
+        """Watch recurrent modules from outside, as torch runs them in one call; of tied modules, see which one runs."""
         handles = []
+        times = Counter(id(weight.held.tensor) for layer in self.layers for weight in layer.weights.values())
         for layer in self.layers:
+            if layer.kind != "attention" and any(times[id(w.held.tensor)] > 1 for w in layer.weights.values()):
+                handles.append(layer.module.register_forward_pre_hook(self._starts))
+                handles.append(layer.module.register_forward_hook(self._ends, always_call=True))
             if layer.kind == "recurrent":
                 before = functools.partial(self._enter, layer)
                 handles.append(layer.module.register_forward_pre_hook(before, with_kwargs=True))
@@ -264,6 +270,12 @@ class _Trace(Shadows):
         finally:
             for handle in handles:
                 handle.remove()
+
+    def _starts(self, module: nn.Module, args: Any) -> None:
+        self.running.append(module)
+
+    def _ends(self, module: nn.Module, args: Any, out: Any) -> None:
+        self.running.pop()
 
     def _enter(self, layer: Layer, module: nn.Module, args: Any, kwargs: Any) -> None:
         self.silent += 1
