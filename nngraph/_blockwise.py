@@ -28,8 +28,9 @@ def change_blocks(
 ) -> NeuralGraph:
     """Return the graph with ``change(block, seed)`` in the place of each chosen block.
 
-    Tied blocks are one matrix: it is changed once, if any of its blocks is chosen, and all of them show it. A bias is
-    kept, set to zero, or probed: changed as the edges of one more source node that is always 1 (an entry of exactly 0
+    Tied blocks are one matrix: it is changed once, if any of its blocks is chosen, and all of them show it; so is a
+    bias that several blocks share. A kernel that is unrolled at two sizes is changed at each size. A bias is kept, set
+    to zero, or probed: changed as the edges of one more source node that is always 1 (an entry of exactly 0
     is no edge there). Each block draws from a seed of its own, keyed by its name. A block that ``change`` returns as
     it was keeps its place as an untouched block.
     """
@@ -37,25 +38,58 @@ def change_blocks(
         raise ArgumentError(f"bias: got {bias!r}; expected 'keep', 'probe' or 'zero'.")
     chosen = G.select_blocks(blocks)
     names = {block.name for block in chosen}
-    matrices = {block.origin.key for block in chosen if block.origin is not None}
-    done: dict[object, tuple[Block, Block]] = {}
+    keys = {block.origin.key for block in chosen if block.origin is not None}
+    biases = {_bias_key(block) for block in chosen}
+    views = first_views(G.blocks)
+    done: dict[int, Block] = {}
+    new_biases: dict[tuple[object, int], np.ndarray] = {}
     result = []
-    for block in G.blocks:
-        key = block.name if block.origin is None else block.origin.key
-        if block.name not in names and key not in matrices:
-            result.append(block)
-            continue
-        if key in done:
-            new = _tied(block, *done[key])
-        else:
-            new = change(block, None if seed is None else child(seed, block.name))
-            done[key] = (block, new)
-        if block.bias is not None and bias != "keep" and block.name in names:
-            new = new.replace(bias=_changed_bias(block, change, bias, seed))
+    for number, block in enumerate(G.blocks):
+        new = block
+        if block.name in names or (block.origin is not None and block.origin.key in keys):
+            first = views[number]
+            if first == number:
+                new = done[number] = change(block, None if seed is None else child(seed, block.name))
+            else:
+                new = _tied(block, G.blocks[first], done[first])
+        key = _bias_key(block)
+        if block.bias is not None and bias != "keep" and key in biases:
+            shared = (key, block.n_target)
+            if shared not in new_biases:
+                new_biases[shared] = _changed_bias(block, change, bias, seed)
+            new = new.replace(bias=new_biases[shared])
         result.append(new)
     if seed is not None:
         step = step._replace(seed=seed_record(seed))
     return G.replace_blocks(result, step)
+
+
+def first_views(blocks: Sequence[Block]) -> list[int]:
+    """Return for each block the number of the first one that shows the same matrix in the same way (often its own)."""
+    by_key: dict[object, list[int]] = {}
+    result = []
+    for number, block in enumerate(blocks):
+        known = by_key.setdefault(block.name if block.origin is None else block.origin.key, [])
+        same = (i for i in known if _same_matrix(blocks[i], block))
+        first = next(same, number)
+        if first == number:
+            known.append(number)
+        result.append(first)
+    return result
+
+
+def _same_matrix(a: Block, b: Block) -> bool:
+    if a.origin is None or b.origin is None:
+        return False
+    turned = (a.origin.layout == "transposed") != (b.origin.layout == "transposed")
+    return a.shape == (b.shape[::-1] if turned else b.shape) and a.origin.shows_same(b.origin)
+
+
+def _bias_key(block: Block) -> object:
+    """Return what two blocks share when they show one bias."""
+    if block.origin is None or block.origin.bias is None:
+        return block.name
+    return (block.origin.bias, block.origin.bias_rows)
 
 
 def bias_block(block: Block) -> Block:
@@ -65,9 +99,7 @@ def bias_block(block: Block) -> Block:
     return Block.from_dense(f"{block.name}.bias", "1", block.target, column, column != 0, dtype=block.dtype)
 
 
-def _changed_bias(
-    block: Block, change: Change, bias: BiasPolicy, seed: np.random.SeedSequence | None
-) -> np.ndarray | None:
+def _changed_bias(block: Block, change: Change, bias: BiasPolicy, seed: np.random.SeedSequence | None) -> np.ndarray:
     assert block.bias is not None
     if bias == "zero":
         return np.zeros_like(block.bias)

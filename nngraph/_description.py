@@ -47,7 +47,8 @@ def describe(G: NeuralGraph) -> str:
     if G.links:
         lines.append(f"  links: {shortened(_counted(f'{k.source} -> {k.target} ({k.kind})' for k in G.links))}")
     if G.skipped:
-        lines.append(f"  not in the graph: {shortened(f'{s.module} ({s.kind})' for s in G.skipped)}")
+        left_out = (f"{skipped.module or 'the model itself'} ({skipped.kind})" for skipped in G.skipped)
+        lines.append(f"  not in the graph: {shortened(left_out)}")
     if G.history:
         lines.append(f"  made by: {' -> '.join(step.operation for step in G.history)}")
     return "\n".join(lines)

@@ -44,3 +44,14 @@ class Origin:
     def key(self) -> tuple[str, tuple[int, int] | None]:
         """What two blocks share when they are views of one matrix (tied weights)."""
         return (self.parameter, self.rows)
+
+    def shows_same(self, other: Origin) -> bool:
+        """Tell whether two tied blocks hold each entry at the same place, up to a transposition.
+
+        One kernel unrolled at two sizes, or used with two dilations or numbers of groups, does not.
+        """
+        if self.key != other.key or self.groups != other.groups:
+            return False
+        if self.entries is None or other.entries is None:
+            return self.entries is other.entries
+        return self.entries is other.entries or np.array_equal(self.entries, other.entries)

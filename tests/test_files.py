@@ -173,3 +173,19 @@ def test_a_tied_weight_may_be_missing_once_but_not_twice(tmp_path):
     safetensors.torch.save_file({}, tmp_path / "none.safetensors")
     with pytest.raises(FormatError, match=r"missing a\.weight, b\.weight"):
         nng.load_weights(target, tmp_path / "none.safetensors")
+
+
+def test_tied_weights_that_differ_in_the_file_are_refused(tmp_path):
+    net = torch.nn.ModuleDict({"a": torch.nn.Linear(3, 3, bias=False), "b": torch.nn.Linear(3, 3, bias=False)})
+    net["b"].weight = net["a"].weight
+    before = bits(net.state_dict())
+    torch.save({"a.weight": torch.ones(3, 3), "b.weight": torch.zeros(3, 3)}, tmp_path / "two.pt")
+    with pytest.raises(FormatError, match=r"a\.weight and b\.weight are one tensor in the model, but differ"):
+        nng.load_weights(net, tmp_path / "two.pt")
+    assert bits(net.state_dict()) == before
+
+
+def test_a_model_on_the_meta_device_is_not_filled(tmp_path):
+    torch.save(torch.nn.Linear(3, 2).state_dict(), tmp_path / "model.pt")
+    with pytest.raises(FormatError, match="weight is on the meta device"):
+        nng.load_weights(torch.nn.Linear(3, 2, device="meta"), tmp_path / "model.pt")

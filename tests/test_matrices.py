@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+import scipy.sparse
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -95,3 +97,49 @@ def test_a_bias_that_does_not_fit_is_refused(bias):
 def test_an_unknown_policy_for_zeros_is_refused():
     with pytest.raises(ArgumentError, match="zeros: got 'maybe'; expected 'drop' or 'keep'"):
         nng.from_matrices([np.ones((2, 2))], zeros="maybe")
+
+
+def test_sparse_matrices_are_read_without_a_dense_copy():
+    n = 30_000
+    rows, cols = np.arange(n), (np.arange(n) * 7) % n
+    wide = scipy.sparse.coo_array((np.linspace(-1, 1, n), (rows, cols)), shape=(n, n))
+    G = nng.from_matrices([wide, wide.tocsc()], biases=[np.ones(n), None])
+    assert all(block.is_sparse for block in G.blocks)
+    assert (G.block(0).csr() != wide.tocsr()).nnz == 0
+    assert G.block(0).bias.sum() == n
+
+
+@given(chains(), st.sampled_from(["drop", "keep"]))
+def test_sparse_matrices_mean_their_stored_entries(matrices, zeros):
+    sparse = [scipy.sparse.csr_array(m) for m in matrices]
+    assert nng.from_matrices(sparse, zeros=zeros) == nng.from_matrices(matrices, zeros="drop")
+
+
+def test_a_stored_zero_is_an_edge_on_request():
+    matrix = scipy.sparse.csr_matrix((np.array([0.0, 2.0]), np.array([1, 0]), np.array([0, 1, 2])), shape=(2, 2))
+    assert nng.from_matrices([matrix]).n_edges == 1
+    assert nng.from_matrices([matrix], zeros="keep").weights().tolist() == [0, 2]
+    assert matrix.nnz == 2  # the user's own is as it was
+
+
+@pytest.mark.parametrize(
+    ("matrix", "words"),
+    [
+        ([[1.0, 2.0], [3.0]], "matrix 0: got what numpy cannot read"),
+        (scipy.sparse.csr_array(np.array([[np.nan]])), "matrix 0: got 1 NaN"),
+        (scipy.sparse.csr_array(np.array([[1j]])), "type complex128"),
+    ],
+)
+def test_matrices_that_cannot_be_read_are_refused(matrix, words):
+    with pytest.raises(ArgumentError, match=words):
+        nng.from_matrices([matrix])
+
+
+def test_a_mask_beside_a_sparse_matrix_is_refused():
+    with pytest.raises(ArgumentError, match="mask 0: a sparse matrix says itself"):
+        nng.from_matrices([scipy.sparse.eye_array(2)], [np.ones((2, 2), bool)])
+
+
+def test_a_parameter_of_torch_is_a_matrix():
+    layer = torch.nn.Linear(3, 2)
+    assert np.array_equal(nng.from_matrices([layer.weight]).to_matrices()[0], layer.weight.detach().numpy())

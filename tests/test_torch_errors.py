@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -187,3 +188,54 @@ def test_a_linear_layer_with_its_own_forward_is_read_from_the_trace():
     assert nng.from_torch(layer, example_input=x).n_edges == 6
     with pytest.raises(UnsupportedLayerError, match="example_input"):
         nng.from_torch(layer)
+
+
+@pytest.mark.parametrize("model", [3, nn.Linear, {"weight": torch.ones(2, 2)}], ids=["number", "class", "state dict"])
+def test_what_is_no_module_is_refused(model):
+    G = nng.from_torch(nn.Linear(2, 2))
+    for call in (
+        lambda: nng.from_torch(model),
+        lambda: nng.to_torch(G, model),
+        lambda: nng.applied(G, model).__enter__(),
+    ):
+        with pytest.raises(ArgumentError, match=r"model: got .*; expected a torch.nn.Module"):
+            call()
+
+
+def test_what_is_no_graph_is_refused():
+    with pytest.raises(ArgumentError, match="G: got str; expected a NeuralGraph"):
+        nng.to_torch("G", nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize("layers", [0, [0], [None]])
+def test_layers_that_are_no_names_are_refused(layers):
+    with pytest.raises(ArgumentError, match=r"layers: got .*; expected names of modules"):
+        nng.from_torch(nn.Linear(2, 2), layers=layers)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_scripted_module_is_refused_by_name():
+    model = nn.Sequential(nn.Linear(3, 3), torch.jit.script(nn.Linear(3, 2)))
+    with pytest.raises(UnsupportedLayerError, match=r"module '1' .*torch.jit has compiled it"):
+        nng.from_torch(model)
+    G = nng.from_torch(model, layers="0")
+    assert torch.equal(nng.to_torch(G, model)[0].weight, model[0].weight)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_normalised_output_projection_of_attention_is_refused():
+    model = nn.MultiheadAttention(4, 2)
+    nn.utils.weight_norm(model.out_proj)
+    with pytest.raises(UnsupportedLayerError, match=r"out_proj.*weight-normalised"):
+        nng.from_torch(model)
+
+
+@pytest.mark.parametrize("example", ["abc", 3, np.ones((2, 3), np.float32)], ids=["text", "number", "array"])
+def test_an_example_that_is_no_tensor_is_refused(example):
+    with pytest.raises(ArgumentError, match=r"example_input: got .*; expected a tensor"):
+        nng.from_torch(nn.Sequential(nn.Linear(3, 2)), example_input=example)
+
+
+def test_an_example_without_a_sample_is_refused():
+    with pytest.raises(ArgumentError, match=r"example_input: got an empty tensor of shape \(0, 3\)"):
+        nng.from_torch(nn.Sequential(nn.Linear(3, 2)), example_input=torch.ones(0, 3))

@@ -329,10 +329,12 @@ def test_bare_parameter_in_a_product_is_a_block(use, x):
     (block,) = G.blocks
     assert wires(G) == {"W": ("input", "W")}
     assert block.shape == (model(x).shape[1], x.shape[1])
+    assert [s.module for s in G.skipped] == (["b"] if block.bias is None else [])
+    bias = 0 if block.bias is None else block.bias
     with torch.no_grad():
-        model.b.zero_()
-    np.testing.assert_allclose(x.numpy() @ block.dense().T, model(x).detach(), rtol=1e-5)
-    assert [s.module for s in G.skipped] == ["b"]
+        if block.bias is None:
+            model.b.zero_()
+    np.testing.assert_allclose(x.numpy() @ block.dense().T + bias, model(x).detach(), rtol=1e-5)
 
 
 def test_parameters_that_are_no_weights_are_listed():

@@ -14,7 +14,7 @@ from torch.nn.utils import prune
 
 import nngraph as nng
 from nngraph.convert.torch import WriteBack
-from nngraph.errors import RoundTripError
+from nngraph.errors import ArgumentError, RoundTripError
 
 
 @pytest.fixture(autouse=True)
@@ -361,3 +361,71 @@ def test_cuda_models_are_converted_written_and_restored(dtype):
     with nng.applied(G.with_weights(2 * G.weights()), model):
         assert torch.equal(model[0].weight, 2 * before["0.weight"])
     assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
+
+
+def test_a_model_on_the_meta_device_takes_no_weights():
+    G = nng.from_torch(nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2)))
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2, device="meta"))
+    before = model[0].weight.clone()
+    with pytest.raises(RoundTripError, match=r"'1.weight': .*meta device"), nng.applied(G, model):
+        pass
+    with pytest.raises(RoundTripError, match="meta device"):
+        nng.to_torch(G, model)
+    assert torch.equal(model[0].weight, before)
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [(torch.float16, 1e6), (torch.bfloat16, 3.399e38), (torch.float32, 1e60)])
+def test_weights_beyond_the_range_of_the_model_are_refused(dtype, scale):
+    G = nng.from_matrices([np.array([[1.0, -1.0]])], biases=[np.array([0.5])])
+    model = nn.Linear(2, 1).to(dtype)
+    before = state(model)
+    with pytest.raises(RoundTripError, match=r"'weight': got the magnitude .*; the model's b?float"):
+        nng.to_torch(G.with_weights(scale * G.weights()), model)
+    bad = G.block(0).replace(bias=np.array([scale]))
+    with pytest.raises(RoundTripError, match=r"'bias': got the magnitude"), nng.applied(G.replace_blocks([bad]), model):
+        pass
+    assert state(model) == before
+    assert nng.to_torch(G, model).weight.tolist() == [[1.0, -1.0]]
+
+
+OPERATIONS = {
+    "noise": lambda G: nng.ops.add_noise(G, 0.1, bias="probe", rng=1),
+    "binarize": lambda G: nng.ops.binarize(G, scale="mean_abs", bias="probe"),
+    "prune": lambda G: nng.ops.prune(G, 0.5, bias="probe"),
+    "sparse": lambda G: nng.ops.add_noise(nng.ops.prune(G, 0.97), 0.1, rng=1),
+    "weights": lambda G: G.with_weights(np.linspace(-1, 1, G.n_edges)),
+    "null": lambda G: nng.nulls.randomize(G, "C", bias="probe", rng=1),
+}
+
+
+def through_igraph(G):
+    g = G.to_igraph()
+    g.es["weight"] = np.linspace(-1, 1, G.n_edges).tolist()
+    return nng.from_igraph(g)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("change", [*OPERATIONS.values(), through_igraph], ids=[*OPERATIONS, "igraph"])
+def test_the_model_holds_exactly_what_the_edited_graph_says(dtype, change):
+    model = nn.Sequential(nn.Linear(9, 8), nn.ReLU(), nn.Linear(8, 3)).to(dtype)
+    H = change(nng.from_torch(model))
+    again = nng.from_torch(nng.to_torch(H, model, masks=True), zeros="keep")
+    assert again == H
+
+
+def test_bfloat16_is_rounded_as_torch_rounds_it():
+    values = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
+    values[:4] = [np.float32(1 + 2**-8), np.float32(1 + 3 * 2**-8), 1e-40, -1e-45]
+    model = nn.Linear(1000, 1, bias=False).bfloat16()
+    H = nng.from_torch(model, zeros="keep").with_weights(values)
+    assert np.array_equal(H.weights(), torch.from_numpy(values).bfloat16().float().numpy())
+    with pytest.raises(ArgumentError, match="beyond"):
+        H.with_weights(np.full(1000, 3.4e38))
+
+
+def test_a_channel_graph_holds_sums_beyond_the_range_of_half_precision():
+    model = nn.Conv2d(1, 1, 3).half()
+    model.weight.data.fill_(3e4)
+    block = nng.from_torch(model, conv="channel").block(0)
+    assert block.dtype == "float32"
+    assert block.values == pytest.approx(27e4, rel=1e-3)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, TypeAlias
 
 import torch
@@ -26,6 +27,7 @@ _REFUSED = {
     nn.modules.lazy.LazyModuleMixin: "a lazy module has no weights yet; run the model on one batch first",
 }
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+LEFT_OUT = "not among layers="
 _SELECT = "or leave it out with layers=[...]"
 
 
@@ -70,10 +72,13 @@ def unwrap(model: nn.Module) -> nn.Module:
     """Return the model inside of data-parallel and compiled wrappers."""
     wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
     while True:
+        if not isinstance(model, nn.Module):
+            kind = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+            raise ArgumentError(f"model: got {kind}; expected a torch.nn.Module with its weights.")
         if isinstance(model, wrappers):
             model = model.module
-        elif isinstance(model.__dict__.get("_modules", {}).get("_orig_mod"), nn.Module):
-            model = model._modules["_orig_mod"]  # type: ignore[assignment]
+        elif isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
+            model = inner
         else:
             return model
 
@@ -111,7 +116,7 @@ def find_layers(
             continue
         kind = type(module).__name__
         if wanted is not None and not _is_wanted(name, wanted):
-            skipped.append(Skipped(name, kind, "not among layers="))
+            skipped.append(Skipped(name, kind, LEFT_OUT))
             continue
         _refuse(name, module, own)
         if not traced and not _is_plain(module):
@@ -127,12 +132,19 @@ def find_layers(
         else:
             loose.update(id(h.tensor) for h in own.values())
     _check_ties(layers)
+    _check_memory(layers, [h for h in held.values() if id(h.tensor) in loose])
     return layers, skipped, loose
 
 
 def _check_ties(layers: list[Layer]) -> None:
     masks: dict[int, torch.Tensor | None] = {}
+    groups: dict[int, int] = {}
     for weight in (weight for layer in layers for weight in layer.weights.values()):
+        if groups.setdefault(id(weight.held.tensor), weight.origin.groups) != weight.origin.groups:
+            raise UnsupportedLayerError(
+                f"parameter '{weight.held.name}': convolutions with different numbers of groups share it, so that its "
+                f"entries are edges between different channels. Give one of them a copy, {_SELECT}."
+            )
         mask = weight.held.mask
         first = masks.setdefault(id(weight.held.tensor), mask)
         if first is not mask and (first is None or mask is None or not torch.equal(first, mask)):
@@ -142,8 +154,29 @@ def _check_ties(layers: list[Layer]) -> None:
             )
 
 
-def loose_parameter(held: Held, layout: str) -> Layer:
-    """Return the layer of a parameter that the trace saw used as the matrix of a linear map."""
+def _check_memory(layers: list[Layer], loose: list[Held]) -> None:
+    """Refuse different parameters that lie in the same memory: each would be edited, and only one edit survive."""
+    weights = [weight for layer in layers for weight in layer.weights.values()]
+    found = [held for weight in weights for held in (weight.held, weight.bias) if held is not None] + loose
+    unique = {id(held.tensor): held for held in found if held.tensor.numel() and not held.tensor.is_meta}
+    spans = []
+    for held in unique.values():
+        tensor = held.tensor
+        last = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
+        start = tensor.data_ptr()
+        spans.append((str(tensor.device), start, start + (last + 1) * tensor.element_size(), held.name))
+    spans.sort()
+    for (device, _, end, name), (its_device, start, _, other) in itertools.pairwise(spans):
+        if device == its_device and start < end:
+            raise UnsupportedLayerError(
+                f"parameters '{name}' and '{other}': they share memory but are two parameters, so that a change of one "
+                "changes the other. Tie them by assignment (b.weight = a.weight; F.linear(x, a.weight.T) for a "
+                f"transposed one), or give one of them a copy, {_SELECT}."
+            )
+
+
+def loose_parameter(held: Held, bias: Held | None, layout: str) -> Layer:
+    """Return the layer of a parameter, and perhaps its bias, that the trace saw used in a linear map."""
     check_values(held)
     if held.tensor.dim() != 2:
         raise UnsupportedLayerError(
@@ -151,7 +184,7 @@ def loose_parameter(held: Held, layout: str) -> Layer:
             f"expected a matrix. Use nn.Linear, {_SELECT}."
         )
     name = held.name.removesuffix(".weight")
-    return Layer(name, "linear", nn.Module(), {"weight": _weight(name, held, None, layout)})
+    return Layer(name, "linear", nn.Module(), {"weight": _weight(name, held, bias, layout)})
 
 
 def check_values(held: Held) -> None:
@@ -179,10 +212,8 @@ def check_values(held: Held) -> None:
 
 
 def _own(held: dict[tuple[int, str], Held], module: nn.Module) -> list[tuple[int, str]]:
-    names = (own.removesuffix("_orig") for own in module._parameters)
-    keys = [
-        (id(module), local) for pair in zip(names, module._parameters, strict=True) for local in dict.fromkeys(pair)
-    ]
+    names = [name for name, _ in module._parameters.items()]
+    keys = [(id(module), local) for name in names for local in dict.fromkeys((name.removesuffix("_orig"), name))]
     return [key for key in keys if key in held]
 
 
@@ -196,6 +227,11 @@ def _refuse(name: str, module: nn.Module, own: dict[str, Held]) -> None:
     for refused, reason in _REFUSED.items():
         if isinstance(module, refused):
             raise UnsupportedLayerError(f"{where}: {reason}, {_SELECT}.")
+    if isinstance(module, torch.jit.ScriptModule):
+        raise UnsupportedLayerError(
+            f"{where}: torch.jit has compiled it, so that its class and forward are not known. Pass the model that it "
+            f"was made from, {_SELECT}."
+        )
     if "quantized" in type(module).__module__:
         raise UnsupportedLayerError(f"{where}: quantised weights have no exact way back; convert the float model.")
     if parametrize.is_parametrized(module):
@@ -270,7 +306,7 @@ def _attention(
         check_values(weight)
         yield role, _weight(f"{name}.{role}", weight, bias, rows=None if packed is None else rows, bias_rows=rows)
     out = module.out_proj
-    _refuse(f"{name}.out_proj", out, {})
+    _refuse(f"{name}.out_proj", out, {local: h for (number, local), h in held.items() if number == id(out)})
     weight, bias = held[id(out), "weight"], held.get((id(out), "bias"))
     check_values(weight)
     yield "out", _weight(f"{name}.out", weight, bias)
@@ -330,8 +366,10 @@ def _weight(
 
 
 def _select(names: list[str], chosen: Sequence[str] | str) -> list[str]:
-    patterns = [chosen] if isinstance(chosen, str) else list(chosen)
+    patterns = [chosen] if isinstance(chosen, str) else list(chosen) if isinstance(chosen, Iterable) else [chosen]
     for pattern in patterns:
+        if not isinstance(pattern, str):
+            raise ArgumentError(f"layers: got {pattern!r} of type {type(pattern).__name__}; expected names of modules.")
         if not fnmatch.filter(names, pattern):
             known = ", ".join(repr(name) for name in names if name)
             raise ArgumentError(f"layers: got {pattern!r}, which names no module; this model has {known}.")

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from nngraph.blocks import Block, Origin
 from nngraph.errors import RoundTripError
 
 
-def flat_entries(block: Block, origin: Origin) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return flat places in the parameter's rows and their weights; None for a dense block in the plain layouts."""
+class Entries(NamedTuple):
+    """Entries of a parameter's rows, flat."""
+
+    at: np.ndarray
+    """(n,) places of the edges."""
+    weights: np.ndarray
+    """(n,) weights there."""
+    unseen: np.ndarray | None = None
+    """For an unrolled convolution, True at the kernel entries that lie in the padding at every place; None: none do."""
+
+
+def flat_entries(block: Block, origin: Origin) -> Entries | None:
+    """Return where the parameter's rows hold the edges; None for a dense block in the plain layouts."""
     if origin.layout == "unrolled":
-        return folded(block, origin)
+        return unfolded([block], [origin])
     if origin.layout == "convolution" and origin.groups > 1:
         source, target, weight = block.edges()
         width = block.n_source // origin.groups
@@ -21,17 +35,30 @@ def flat_entries(block: Block, origin: Origin) -> tuple[np.ndarray, np.ndarray] 
                 f"block '{block.name}': got edges between the {origin.groups} groups of '{origin.parameter}', which "
                 "has no place for them. Use a null model that keeps the support."
             )
-        return target.astype(np.int64) * width + column, weight
+        return Entries(target.astype(np.int64) * width + column, weight)
     if not block.is_sparse:
         return None
     source, target, weight = block.edges()
     if origin.layout == "transposed":
-        return source.astype(np.int64) * block.n_target + target, weight
-    return target.astype(np.int64) * block.n_source + source, weight
+        return Entries(source.astype(np.int64) * block.n_target + target, weight)
+    return Entries(target.astype(np.int64) * block.n_source + source, weight)
 
 
-def folded(block: Block, origin: Origin) -> tuple[np.ndarray, np.ndarray]:
-    """Return the kernel entries of an unrolled convolution, all of whose copies must agree."""
+def unfolded(blocks: Sequence[Block], origins: Sequence[Origin]) -> Entries:
+    """Return the kernel of a convolution that is unrolled, perhaps at several sizes; all copies must agree."""
+    first, *others = (folded(block, origin) for block, origin in zip(blocks, origins, strict=True))
+    seen, kept, kernel = first
+    for block, (more, its_kept, its_kernel) in zip(blocks[1:], others, strict=True):
+        both = seen & more
+        if not (np.array_equal(kept[both], its_kept[both]) and np.array_equal(kernel[both], its_kernel[both])):
+            raise disagreement(blocks[0], block, origins[0].parameter)
+        kept, kernel, seen = np.where(more, its_kept, kept), np.where(more, its_kernel, kernel), seen | more
+    at = np.flatnonzero(kept)
+    return Entries(at, kernel[at], None if seen.all() else ~seen)
+
+
+def folded(block: Block, origin: Origin) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return which kernel entries of an unrolled convolution meet a pixel, which of them are edges, and the kernel."""
     if origin.entries is None:
         raise RoundTripError(f"block '{block.name}': its origin lost the map to '{origin.parameter}'.")
     cells, entry = origin.entries
@@ -47,28 +74,27 @@ def folded(block: Block, origin: Origin) -> tuple[np.ndarray, np.ndarray]:
     values[place] = weight
     present = np.zeros(len(cells), dtype=bool)
     present[place] = True
-    kernel = np.zeros(int(np.prod(origin.shape)), dtype=weight.dtype)
-    kernel[entry] = values
-    kept = np.zeros(len(kernel), dtype=bool)
-    kept[entry] = present
-    n_bad = int(np.count_nonzero(kernel[entry] != values))
+    n_entries = int(np.prod(origin.shape))
+    seen, kept = np.zeros((2, n_entries), dtype=bool)
+    kernel = np.zeros(n_entries, dtype=weight.dtype)
+    seen[entry], kept[entry], kernel[entry] = True, present, values
+    n_bad = int(np.count_nonzero((kernel[entry] != values) | (kept[entry] != present)))
     if n_bad:
         raise RoundTripError(
             f"block '{block.name}': {n_bad:,} of {len(cells):,} edges differ from other copies of their entry of "
             f"'{origin.parameter}'. Only changes that treat all copies alike can be written back; conv='entry' has one "
             "edge per entry."
         )
-    where = np.flatnonzero(kept)
-    return where, kernel[where]
+    return seen, kept, kernel
 
 
-def present_entries(
-    block: Block, origin: Origin, flat: tuple[np.ndarray, np.ndarray] | None, shape: tuple[int, ...]
-) -> np.ndarray:
-    """Return which entries of the parameter's rows are edges."""
+def present_entries(block: Block, origin: Origin, flat: Entries | None, shape: tuple[int, ...]) -> np.ndarray:
+    """Return which entries of the parameter's rows are edges, or are seen by no block."""
     if flat is not None:
         present = np.zeros(int(np.prod(shape)), dtype=bool)
-        present[flat[0]] = True
+        if flat.unseen is not None:
+            present |= flat.unseen
+        present[flat.at] = True
         return present.reshape(shape)
     mask = block.mask
     if mask is None:
@@ -77,14 +103,20 @@ def present_entries(
 
 
 def agree(a: Block, its: Origin, b: Block, others: Origin) -> bool:
+    """Tell whether two blocks of the plain layouts show one matrix."""
     if (its.layout == "transposed") != (others.layout == "transposed"):
         b = b.transposed()
-    if "unrolled" in (its.layout, others.layout):
-        pair = folded(a, its), folded(b, others)
-        return all(np.array_equal(x, y) for x, y in zip(*pair, strict=True))
     if a.shape != b.shape:
         return False
     return a.same_support(b) and (a.values is b.values or np.array_equal(a.values, b.values))
+
+
+def disagreement(block: Block, other: Block, parameter: str) -> RoundTripError:
+    """Return the error for two blocks that show one parameter differently."""
+    return RoundTripError(
+        f"blocks '{block.name}' and '{other.name}': both are the parameter '{parameter}' (tied weights), but their "
+        "edges differ. Change them together, as the operations of nngraph do."
+    )
 
 
 def block_shape(origin: Origin) -> tuple[int, int]:

@@ -135,12 +135,12 @@ def channel_block(weight: Weight, source: str, target: str, name: str, statistic
     else:
         weights = np.sqrt((kernel**2).sum(axis=2))
     pairs = None if present is None else np.asarray(present.reshape(kernel.shape).any(axis=2))
+    weights = weights.astype(np.promote_types(values.dtype, np.float32))  # a sum may be beyond the range of float16
     more: dict[str, Any] = {
         "bias": bias_of(weight),
-        "dtype": dtype_name(weight.held.tensor),
+        "dtype": str(weights.dtype),
         "origin": dataclasses.replace(weight.origin, layout="channel"),
     }
-    weights = weights.astype(values.dtype)
     if weight.origin.groups > 1:
         return _spread(weights, pairs, weight.origin.groups, (name, source, target), more)
     return Block.from_dense(name, source, target, weights, pairs, **more)

@@ -34,7 +34,7 @@ class Shadows(TorchFunctionMode):
         super().__init__()
         self.wiring = Wiring(conv)
         self.layers = layers
-        self.loose_layers: dict[tuple[int, str], Layer] = {}
+        self.loose_layers: dict[tuple[int, int | None, str], Layer] = {}
         self.held: dict[int, Held] = {}
         self.alive: list[torch.Tensor] = []  # ids stay unique while their tensors live
         self.shadow: dict[int, torch.Tensor] = {}
@@ -44,6 +44,7 @@ class Shadows(TorchFunctionMode):
         self.inputs: dict[int, Input] = {}
         self.vocabularies: dict[tuple[int, bool], int] = {}
         self.relevant = loose | {id(w.held.tensor) for layer in layers for w in layer.weights.values()}
+        self.running: list[nn.Module] = []  # of the modules that share a weight, those that are being called
         self.silent = 0
         for held in hold(model).values():
             self.held.setdefault(id(held.tensor), held)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,6 +28,14 @@ _ANY = object()
 
 def trace(model: nn.Module, layers: list[Layer], loose: set[int], example: ExampleInput, conv: str | None) -> Wiring:
     """Run the model once in evaluation mode, without gradients, and return how its weights are wired."""
+    if not isinstance(example, (torch.Tensor, tuple, list, Mapping)):
+        raise ArgumentError(
+            f"example_input: got {type(example).__name__}; expected a tensor, a tuple of arguments, or a mapping of "
+            "keyword arguments."
+        )
+    empty = next((t for t in tensors(example) if t.dim() and not len(t)), None)
+    if empty is not None:
+        raise ArgumentError(f"example_input: got an empty tensor of shape {tuple(empty.shape)}; pass one sample.")
     kwargs = dict(example) if isinstance(example, Mapping) else {}
     args: tuple[Any, ...] = () if kwargs else (example,) if isinstance(example, torch.Tensor) else tuple(example)
     tracer = _Trace(model, layers, loose, conv)
@@ -109,6 +118,7 @@ class _Trace(Shadows):
             and layer.weights[role].origin.layout == layout
             and (bias is _ANY or self._same_bias(layer.weights[role].bias, bias))
         ]
+        found = [layer for layer in found if layer.module in self.running] or found
         if found:
             return next((layer for layer in found if not self.wiring.was_called(layer)), found[0])
         if kind == "convolution":
@@ -116,7 +126,11 @@ class _Trace(Shadows):
                 f"parameter '{held.name}': used in a functional convolution. Use nn.Conv1d, nn.Conv2d or nn.Conv3d, "
                 f"{_LEAVE}."
             )
-        return self.loose_layers.setdefault((id(held.tensor), layout), loose_parameter(held, layout))
+        own = self.held.get(id(bias))
+        if own is not None and own.tensor.shape != held.tensor.shape[1 if layout == "transposed" else 0 :][:1]:
+            own = None  # broadcast: no entry for each target node
+        key = (id(held.tensor), None if own is None else id(own.tensor), layout)
+        return self.loose_layers.setdefault(key, loose_parameter(held, own, layout))
 
     def _same_bias(self, held: Held | None, bias: object) -> bool:
         given = self.held.get(id(bias)) if isinstance(bias, torch.Tensor) else None
@@ -138,6 +152,7 @@ class _Trace(Shadows):
 
     def _see_addmm(self, args: tuple[Any, ...], kwargs: dict[str, Any], out: list[torch.Tensor]) -> MaybeShadows:
         bias, x, weight = _bind(("input", "mat1", "mat2"), args, kwargs)
+        bias = bias if kwargs.get("beta", 1) == 1 else _ANY
         return self._product(x, weight, out[0], bias)
 
     def _see_matmul(self, args: tuple[Any, ...], kwargs: dict[str, Any], out: list[torch.Tensor]) -> MaybeShadows:
@@ -237,9 +252,13 @@ class _Trace(Shadows):
 
     @contextlib.contextmanager
     def hooked(self) -> Iterator[None]:
-        """Watch recurrent modules from outside: torch runs them in one call."""
+        """Watch recurrent modules from outside, as torch runs them in one call; of tied modules, see which one runs."""
         handles = []
+        times = Counter(id(weight.held.tensor) for layer in self.layers for weight in layer.weights.values())
         for layer in self.layers:
+            if layer.kind != "attention" and any(times[id(w.held.tensor)] > 1 for w in layer.weights.values()):
+                handles.append(layer.module.register_forward_pre_hook(self._starts))
+                handles.append(layer.module.register_forward_hook(self._ends, always_call=True))
             if layer.kind == "recurrent":
                 before = functools.partial(self._enter, layer)
                 handles.append(layer.module.register_forward_pre_hook(before, with_kwargs=True))
@@ -251,6 +270,12 @@ class _Trace(Shadows):
         finally:
             for handle in handles:
                 handle.remove()
+
+    def _starts(self, module: nn.Module, args: Any) -> None:
+        self.running.append(module)
+
+    def _ends(self, module: nn.Module, args: Any, out: Any) -> None:
+        self.running.pop()
 
     def _enter(self, layer: Layer, module: nn.Module, args: Any, kwargs: Any) -> None:
         self.silent += 1

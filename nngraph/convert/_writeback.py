@@ -11,9 +11,19 @@ from torch.nn.utils import prune
 
 from nngraph.blocks import Block, Origin
 from nngraph.convert._layers import Held, find_layers, hold, unwrap
-from nngraph.convert._layouts import agree, block_shape, check_shape, flat_entries, present_entries
+from nngraph.convert._layouts import (
+    Entries,
+    agree,
+    block_shape,
+    check_shape,
+    disagreement,
+    flat_entries,
+    present_entries,
+    unfolded,
+)
+from nngraph.convert._reading import dtype_name
 from nngraph.convert._steps import written
-from nngraph.errors import RoundTripError, UnsupportedLayerError
+from nngraph.errors import ArgumentError, RoundTripError, UnsupportedLayerError
 from nngraph.graph import NeuralGraph
 
 Change = Callable[[], None]
@@ -59,6 +69,8 @@ class WriteBack:
     """
 
     def __init__(self, model: nn.Module, G: NeuralGraph) -> None:
+        if not isinstance(G, NeuralGraph):
+            raise ArgumentError(f"G: got {type(G).__name__}; expected a NeuralGraph.")
         self._model = unwrap(model)
         self._held: dict[str, Held] = {}
         self._owners: dict[int, list[tuple[nn.Module, str]]] = {}
@@ -140,7 +152,6 @@ class WriteBack:
             region.forget()
         self._used = origins
         self._origins = [(block.origin, block.shape) for block in G.blocks]
-        self._used = origins
         self._matrices, self._biases = list(matrices.values()), list(biases.values())
 
     def _by_position(self, G: NeuralGraph) -> Iterable[Origin]:
@@ -161,6 +172,11 @@ class WriteBack:
             raise RoundTripError(
                 f"block '{block.name}': its parameter '{name}' is not in the model, which has {known}. Pass the model "
                 "that the graph was made from, or one built alike."
+            )
+        if held.tensor.is_meta:
+            raise RoundTripError(
+                f"block '{block.name}', parameter '{name}': the model's is on the meta device, where nothing can be "
+                "written. Load the weights first."
             )
         actual = tuple(held.tensor.shape)
         if (shape is not None and actual != tuple(shape)) or (rows is not None and rows[1] > actual[0]):
@@ -239,31 +255,35 @@ class _Region:
     def matrix(self, blocks: list[Block], origins: list[Origin]) -> Change:
         """Return the change that writes the one matrix that all of these blocks show."""
         block, origin = min(zip(blocks, origins, strict=True), key=lambda pair: pair[0].raw is not None)
-        for other, its in zip(blocks, origins, strict=True):
-            if other is not block and not agree(block, origin, other, its):
-                raise RoundTripError(
-                    f"blocks '{block.name}' and '{other.name}': both are the parameter '{self.held.name}' (tied "
-                    "weights), but their edges differ. Change them together, as the operations of nngraph do."
-                )
         if origin.layout == "channel":
             raise RoundTripError(
                 f"block '{block.name}': a channel graph holds one number per kernel of '{self.held.name}' and cannot "
                 "be written back. Convert the model with conv='entry'."
             )
-        flat = flat_entries(block, origin)
+        self._check_range(block, block.values)
+        if origin.layout == "unrolled":
+            flat: Entries | None = unfolded(blocks, origins)
+        else:
+            for other, its in zip(blocks, origins, strict=True):
+                if other is not block and not agree(block, origin, other, its):
+                    raise disagreement(block, other, self.held.name)
+            flat = flat_entries(block, origin)
 
         def change() -> None:
             array = self._array.reshape(len(self._array), -1)
+            unseen = None if flat is None else flat.unseen
             if block.raw is not None:
                 np.copyto(array, block.raw.reshape(array.shape))
             elif flat is None:
                 np.copyto(array.T if origin.layout == "transposed" else array, block.dense(), casting="same_kind")
             else:
-                array[...] = 0
-                array.reshape(-1)[flat[0]] = flat[1]
+                if unseen is not None and self._stage is not None:
+                    self._stage.copy_(self.tensor)
+                array.reshape(-1)[slice(None) if unseen is None else ~unseen] = 0
+                array.reshape(-1)[flat.at] = flat.weights
             self._finish()
             if self.held.mask is not None:
-                self._mask(present_entries(block, origin, flat, array.shape))
+                self._mask(present_entries(block, origin, flat, array.shape), unseen)
 
         return change
 
@@ -272,6 +292,7 @@ class _Region:
         biases: list[np.ndarray] = []
         for block, origin in zip(blocks, origins, strict=False):
             bias = np.asarray(block.bias)
+            self._check_range(block, bias)
             if origin.layout == "unrolled":
                 copies = bias.reshape(len(self._array), -1)
                 if not (copies == copies[:, :1]).all():
@@ -308,6 +329,18 @@ class _Region:
 
         return change
 
+    def _check_range(self, block: Block, values: np.ndarray) -> None:
+        """Raise where a graph of a wider type holds numbers that would be infinite in the model."""
+        limit = torch.finfo(self.tensor.dtype).max
+        if block.dtype == dtype_name(self.tensor) or float(np.finfo(values.dtype).max) <= limit or not values.size:
+            return
+        worst = max(float(values.max()), -float(values.min()))
+        if worst > limit:
+            raise RoundTripError(
+                f"block '{block.name}', parameter '{self.held.name}': got the magnitude {worst:g}; the model's "
+                f"{dtype_name(self.tensor)} ends at {limit:g}. Use a model of a wider type, or smaller weights."
+            )
+
     def _finish(self) -> None:
         if self._stage is not None:
             self.tensor.copy_(self._stage)
@@ -315,15 +348,18 @@ class _Region:
             torch.autograd.graph.increment_version(self.held.tensor)
 
     @torch.no_grad()
-    def _mask(self, present: np.ndarray) -> None:
+    def _mask(self, present: np.ndarray, unseen: np.ndarray | None = None) -> None:
         """Make the pruning masks say what is present, and refresh the effective weights."""
         wanted = torch.from_numpy(np.array(present.reshape(self._array.shape)))
+        as_it_is = None if unseen is None else torch.from_numpy(unseen.reshape(self._array.shape))
         for module, local in self._pruned:
             mask = module._buffers[f"{local}_mask"]
             assert mask is not None
             rows = mask[self.rows[0] : self.rows[1]]
-            if not torch.equal((rows != 0).cpu(), wanted):
-                rows.copy_(wanted)
+            now = (rows != 0).cpu()
+            new = wanted if as_it_is is None else torch.where(as_it_is, now, wanted)
+            if not torch.equal(now, new):
+                rows.copy_(new)
             vars(module)[local] = self.held.tensor.detach() * mask
 
 
@@ -342,7 +378,7 @@ def install_masks(model: nn.Module, G: NeuralGraph) -> None:
         mask = masks.setdefault(origin.parameter, np.ones(shape, dtype=bool))
         start, stop = origin.rows or (0, shape[0])
         rows = mask[start:stop].reshape(stop - start, -1)
-        rows[...] = present_entries(block, origin, flat_entries(block, origin), rows.shape)
+        rows &= present_entries(block, origin, flat_entries(block, origin), rows.shape)
     for (number, local), each in held.items():
         mask = masks.get(each.name, np.ones(0, dtype=bool))
         if each.mask is None and not mask.all():

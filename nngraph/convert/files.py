@@ -130,8 +130,9 @@ def load_weights(model: torch.nn.Module, path: str | os.PathLike[str]) -> torch.
     Raises
     ------
     FormatError
-        If the file cannot be read, or does not fit: missing and unexpected names, other shapes, and types that the
-        model's own type cannot hold exactly are named in one message. The model is then as it was.
+        If the file cannot be read, or does not fit: missing and unexpected names, other shapes, types that the model's
+        own type cannot hold exactly, different values for a tied tensor, and a model on the meta device are named in
+        one message. The model is then as it was.
 
     Notes
     -----
@@ -152,9 +153,23 @@ def load_weights(model: torch.nn.Module, path: str | os.PathLike[str]) -> torch.
         new, old = state[name], own[name]
         if not isinstance(old, torch.Tensor) or new.shape != old.shape:
             wrong.append(f"{name} has shape {tuple(new.shape)}, the model's {tuple(getattr(old, 'shape', ()))}")
+        elif old.is_meta:
+            wrong.append(f"{name} is on the meta device in the model; make the model with real tensors first")
         elif torch.promote_types(new.dtype, old.dtype) != old.dtype:
             wrong.append(f"{name} is {new.dtype}, the model's {old.dtype} would round it".replace("torch.", ""))
+    wrong += _disagreeing(state, own)
     if wrong:
         raise FormatError(f"{path}: does not fit this {type(model).__name__}: {'; '.join(wrong)}. Nothing was changed.")
     model.load_state_dict(state, strict=False)
     return model
+
+
+def _disagreeing(state: dict[str, torch.Tensor], own: dict[str, torch.Tensor]) -> list[str]:
+    """Name the tensors of a file that the model ties to one another, but that differ."""
+    first: dict[int, str] = {}
+    wrong = []
+    for name in (name for name in state if name in own):
+        other = first.setdefault(id(own[name]), name)
+        if other != name and not state[name].equal(state[other]):
+            wrong.append(f"{other} and {name} are one tensor in the model, but differ")
+    return wrong

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from nngraph.blocks import Block
-from nngraph.convert._layers import Layer, find_layers, hold, unwrap
+from nngraph.convert._layers import LEFT_OUT, Layer, find_layers, hold, unwrap
 from nngraph.convert._reading import Space, Statistic, Zeros, bias_of, channel_block, plain_block, unrolled_block
 from nngraph.convert._sequential import sequential
 from nngraph.convert._trace import ExampleInput, trace
@@ -153,7 +153,9 @@ def from_torch(
         )
     parts, links, ends = wiring.resolve()
     blocks = _blocks(ends, conv, conv_statistic, zeros)
-    used = {id(use.weight.held.tensor) for use in wiring.uses}
+    used = {id(h.tensor) for use in wiring.uses for h in (use.weight.held, use.weight.bias) if h is not None}
+    modules = dict(model.named_modules())
+    skipped = [s for s in skipped if s.reason == LEFT_OUT or not _is_used(modules[s.module], used)]
     skipped += _unused(model, loose - used, traced=example_input is not None)
     chosen = layers if layers is None or isinstance(layers, str) else tuple(layers)
     step = Step("from_torch", {"parts": how, "layers": chosen, "conv": conv, "zeros": zeros})
@@ -168,7 +170,8 @@ def to_torch(G: NeuralGraph, model: nn.Module, *, masks: bool = False) -> nn.Mod
     G : NeuralGraph
         A graph made from this model, or from one with the same parameters, by :func:`from_torch`; or a graph without
         origins that has the same blocks in the same order. An absent edge is written as 0; a block that was not edited
-        is written bit for bit. A block without a bias leaves the model's bias as it is.
+        is written bit for bit. A block without a bias leaves the model's bias as it is. Weights of a wider type than
+        the model's are rounded to it.
     model : torch.nn.Module
         Not changed.
     masks : bool
@@ -183,7 +186,8 @@ def to_torch(G: NeuralGraph, model: nn.Module, *, masks: bool = False) -> nn.Mod
     ------
     RoundTripError
         If the graph does not fit the model: other names or shapes, tied blocks or copies of a kernel entry that
-        disagree, a channel graph of a convolution. Nothing has been written then.
+        disagree, a channel graph of a convolution, weights beyond the range of the model's type, a model on the meta
+        device. Nothing has been written then.
 
     Notes
     -----
@@ -200,6 +204,7 @@ def to_torch(G: NeuralGraph, model: nn.Module, *, masks: bool = False) -> nn.Mod
     >>> bool((nng.to_torch(H, model).weight == -model.weight).all())
     True
     """
+    unwrap(model)  # refuses what is no module
     # Pruned modules hold their effective weight as a plain tensor, which may be part of an autograd graph.
     memo: dict[int, object] = {
         id(value): value.detach().clone()
@@ -294,7 +299,7 @@ def _blocks(ends: list[tuple[Use, str, str]], conv: str | None, statistic: Stati
         names[use.name] = names.get(use.name, 0) + 1
         name = use.name if names[use.name] == 1 else f"{use.name}@{names[use.name]}"
         origin = use.weight.origin
-        key = (id(use.weight.held.tensor), origin.rows, origin.layout, use.space)
+        key = (id(use.weight.held.tensor), origin.rows, origin.layout, origin.groups, use.space)
         if key in made:
             block = made[key].replace(name=name, source=source, target=target)
             if use.space is None:
@@ -315,6 +320,12 @@ def _blocks(ends: list[tuple[Use, str, str]], conv: str | None, statistic: Stati
 def _layout(block: Block) -> str:
     assert block.origin is not None
     return block.origin.layout
+
+
+def _is_used(module: nn.Module, used: set[int]) -> bool:
+    """Tell whether all of a module's own parameters are in the graph, as the biases of blocks."""
+    own = [id(parameter) for parameter in module.parameters(recurse=False)]
+    return bool(own) and used.issuperset(own)
 
 
 def _unused(model: nn.Module, loose: set[int], *, traced: bool) -> list[Skipped]:

@@ -57,7 +57,8 @@ def add_noise(
 
     Notes
     -----
-    Absent edges stay absent. Noise is drawn in the precision of the weights (float32 for float16). One draw per call:
+    Absent edges stay absent. Noise is drawn in the precision of the weights (float32 for 16 bits), and the sum rounded
+    to the dtype of the block. One draw per call:
     average over seeds for a curve.
 
     References

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from nngraph._blockwise import BiasPolicy, BlockNames, change_blocks
+from nngraph._blockwise import BiasPolicy, BlockNames, change_blocks, first_views
 from nngraph._rng import RNG, child, seed_sequence
 from nngraph.blocks import Block
 from nngraph.graph import NeuralGraph, Step
@@ -107,14 +107,14 @@ def _over_all_blocks(
 ) -> dict[int, np.ndarray]:
     """Rank the edges of all chosen matrices together; keyed by the block that stands for each matrix."""
     keys = {block.name if block.origin is None else block.origin.key for block in G.select_blocks(blocks)}
-    matrices: dict[object, Block] = {}
-    for block in G.blocks:
-        key = block.name if block.origin is None else block.origin.key
-        if key in keys:
-            matrices.setdefault(key, block)
+    matrices = [
+        block
+        for number, (block, first) in enumerate(zip(G.blocks, first_views(G.blocks), strict=True))
+        if number == first and (block.name if block.origin is None else block.origin.key) in keys
+    ]
     if not matrices:
         return {}
-    values = np.concatenate([block.values for block in matrices.values()])
+    values = np.concatenate([block.values for block in matrices])
     chosen = ranked(values, count_of(fraction, len(values)), order, child(seed, "global"))
-    ends = np.cumsum([block.n_edges for block in matrices.values()])[:-1]
-    return {id(block): part for block, part in zip(matrices.values(), np.split(chosen, ends), strict=True)}
+    ends = np.cumsum([block.n_edges for block in matrices])[:-1]
+    return {id(block): part for block, part in zip(matrices, np.split(chosen, ends), strict=True)}
