@@ -73,11 +73,7 @@ def auc(outputs: np.ndarray, y: np.ndarray) -> float:
     z = outputs.astype(np.float64)
     if z.shape[1] == 2:
         return _ranked_above(z[:, 1] - z[:, 0], y == 1)
-    # log of the sum of exp over the other classes, from sums over those before and those after: no cancellation
-    edge = np.full((len(z), 1), -np.inf)
-    before = np.hstack([edge, np.logaddexp.accumulate(z, axis=1)[:, :-1]])
-    after = np.hstack([np.logaddexp.accumulate(z[:, ::-1], axis=1)[:, ::-1][:, 1:], edge])
-    odds = z - np.logaddexp(before, after)
+    odds = _log_odds(z)
     return float(np.mean([_ranked_above(odds[:, label], y == label) for label in np.unique(y)]))
 
 
@@ -204,7 +200,7 @@ def check(metric: str, shape: tuple[int, ...], y: np.ndarray) -> None:
                 f"{where}: got y of shape {y.shape} and type {y.dtype} for outputs of shape (n, {_shape(shape)}); "
                 "expected finite numbers of the same shape."
             )
-        if metric == "r2" and not np.all(np.ptp(y, axis=0) > 0):
+        if metric == "r2" and not np.all(y.max(axis=0) > y.min(axis=0)):
             raise ArgumentError(f"{where}: got a constant y, of which no variance can be explained; use 'mse'.")
         return
     if len(shape) != 1 or shape[0] < 2:
@@ -230,6 +226,27 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 def _aligned(outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
     return y.reshape(outputs.shape).astype(np.float64)
+
+
+def _log_odds(z: np.ndarray) -> np.ndarray:
+    """Return the log-odds of each class under the softmax, bit for bit the same for samples that tie.
+
+    Binarized networks have integer outputs, so samples whose logits are the same up to their order, or up to a
+    constant, are many. Sums over the classes in ascending order, of logits below 0, round alike for all of them.
+    """
+    order = np.argsort(z, axis=1, kind="stable")
+    ascending = np.take_along_axis(z, order, axis=1)
+    ascending -= ascending[:, -1:]
+    # log of the sum of exp over the other classes, from sums over those below and those above: no cancellation
+    edge = np.full((len(z), 1), -np.inf)
+    below = np.hstack([edge, np.logaddexp.accumulate(ascending, axis=1)[:, :-1]])
+    above = np.hstack([np.logaddexp.accumulate(ascending[:, ::-1], axis=1)[:, ::-1][:, 1:], edge])
+    odds = ascending - np.logaddexp(below, above)
+    for k in range(1, z.shape[1]):  # classes of equal logits have the odds of the first of them
+        odds[:, k] = np.where(ascending[:, k] == ascending[:, k - 1], odds[:, k - 1], odds[:, k])
+    result = np.empty_like(odds)
+    np.put_along_axis(result, order, odds, axis=1)
+    return result
 
 
 def _ranked_above(score: np.ndarray, positive: np.ndarray) -> float:

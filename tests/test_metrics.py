@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nngraph.metrics import accuracy, auc, cross_entropy, mse, r2, recalibrated
+from nngraph.metrics import _log_odds, _ranked_above, accuracy, auc, cross_entropy, mse, r2, recalibrated
 
 # few distinct values, so that ties are common: what binarized networks give
 few = st.integers(-3, 3).map(float)
@@ -125,3 +125,17 @@ def test_the_mean_as_prediction_explains_no_variance():
     y = np.array([1.0, 2.0, 6.0])
     assert r2(np.full(3, y.mean()), y) == 0.0
     assert r2(y, y) == 1.0
+
+
+@given(classified(least=3, most=6), st.integers(-50, 50), st.randoms())
+def test_auc_of_many_classes_sees_the_ties_of_integer_outputs(case, offset, random):
+    """Samples, and copies of another class with two outputs exchanged and an offset: what they share still ties."""
+    outputs, y = case
+    label = int(y[0])
+    others = [k for k in range(outputs.shape[1]) if k != label]
+    exchanged = outputs.copy()
+    a, b = random.sample(others, 2)
+    exchanged[:, [a, b]] = outputs[:, [b, a]]
+    both, truth = np.vstack([outputs, exchanged + offset]), np.repeat([label, a], len(outputs))
+    # the first class scores the same in both halves, so its share of pairs in order is a half
+    assert _ranked_above(_log_odds(both.astype(float))[:, label], truth == label) == 0.5

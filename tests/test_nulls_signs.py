@@ -115,7 +115,7 @@ def test_magnitudes_are_uniform_within_each_sign_given_the_signs():
 
 def test_trades_and_worms_together_are_uniform_where_edges_are_absent(monkeypatch):
     monkeypatch.setattr(trades, "_FEWEST_COMMON", -1)  # take the route of large blocks
-    monkeypatch.setattr(trades, "_SMALLEST_SHARE", 0)
+    monkeypatch.setattr(trades, "_MOST_SWEEPS", 10_000)
     for signs in [CYCLIC, *random_supports(3, 8, 10, 40)]:
         space = states(signs)
         assert p_value(sampled(signs, 60 * len(space)), space) > 1e-3
@@ -362,3 +362,21 @@ def test_no_input_makes_a_kernel_compile_a_form_that_is_not_compiled_ahead():
     assert forms["shuffle"] == forms["shuffle_by_sign"] == 2
     assert forms["to_columns"] == forms["from_columns"] == 3  # signs too
     assert {forms[name] for name in ("pack", "unpack", "trade", "orient", "worms", "read_signs")} == {1}
+
+
+def test_the_few_edges_of_sparse_columns_beside_dense_ones_are_mixed_too():
+    """Inputs at the border of images: under a tenth of the edges, so no percentile of columns shows them."""
+    rng = np.random.default_rng(4)
+    mask = rng.random((384, 1536)) < 0.01
+    mask[:, :150] = True
+    few = np.broadcast_to(np.arange(1536) >= 150, mask.shape)[mask]
+    W = rng.normal(size=mask.shape) + 0.4 * rng.normal(size=(384, 1)) + 0.4 * rng.normal(size=1536)
+    G = nng.from_matrices([W], [mask])
+    before = np.sign(G.weights())
+
+    def agreement(sweeps):
+        draws = nng.nulls.ensemble(G, "G", n=8, rng=1, sweeps=sweeps)
+        return np.mean([(np.sign(R.weights()) == before)[few].mean() for R in draws])
+
+    assert 0.05 < few.mean() < 0.1
+    assert agreement(None) == pytest.approx(agreement(400), abs=0.02)

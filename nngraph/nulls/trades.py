@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 
 import numpy as np
@@ -14,10 +15,12 @@ from nngraph.nulls.cycles import run_worms
 __all__ = ["DEFAULT_SWEEPS", "rewire_signs"]
 
 DEFAULT_SWEEPS = 20
-"""A sweep of trades halves the agreement with the start: 20 leave one part in a million of it."""
+"""A sweep of trades about halves the agreement with the start that is above its limit; :func:`randomize` says more."""
 
-_FEWEST_COMMON, _SMALLEST_SHARE = 5, 0.03
-"""Up to so many common columns, or so small a share of rows that a column joins, worms mix faster than trades."""
+_LEFT = 5e-4
+"""Share of the start that may be left where edges are absent."""
+_FEWEST_COMMON, _MOST_SWEEPS = 5, 700
+"""Where rows share up to so many columns, or trades would need more sweeps than this, worms mix faster."""
 
 
 def rewire_signs(block: Block, seed: np.random.SeedSequence, *, sweeps: int = DEFAULT_SWEEPS) -> Block:
@@ -63,9 +66,9 @@ def _moved_signs(edges: KernelEdges, signs: np.ndarray, sweeps: int, seed: np.ra
         return _traded(edges, signs, sweeps, stream)
     indices = read_only(np.tile(np.arange(n_source, dtype=np.int32), n_target)) if edges.complete else edges.indices
     steps: float | None = 7 * n_signed * sweeps / DEFAULT_SWEEPS
-    common, share = _overlap(edges, signs)
-    if common > _FEWEST_COMMON and share > _SMALLEST_SHARE:
-        signs = _traded(edges, signs, math.ceil(sweeps * max(1.0, 0.75 / share)), stream)
+    needed = _sweeps_needed(edges, signs)
+    if needed is not None:
+        signs = _traded(edges, signs, math.ceil(sweeps * max(1.0, needed / DEFAULT_SWEEPS)), stream)
         steps = None  # trades have mixed the bulk; a few worms reach what they cannot
     return run_worms(signs, edges.indptr, indices, n_source, steps, child(seed, "worms"))
 
@@ -90,22 +93,34 @@ def _traded(edges: KernelEdges, signs: np.ndarray, n_sweeps: int, stream: tuple[
     return signs if by_column is None else by_column.scatter(signs)
 
 
-def _overlap(edges: KernelEdges, signs: np.ndarray) -> tuple[float, float]:
-    """Return what trades have to deal with: how many columns two rows have in common, and how many rows a column joins.
+def _sweeps_needed(edges: KernelEdges, signs: np.ndarray) -> int | None:
+    """Return how many sweeps of trades mix the signs where edges are absent, or None where worms do it faster.
 
-    Rows are the nodes of the smaller side, and only edges with a sign count. The first number is that of the row at
-    the tenth percentile, on average over the other rows; the second, as a share of the rows, that of the column of the
-    edge at the tenth percentile: the slow tenth of the edges decides, however dense the rest is.
+    Rows are the nodes of the smaller side. An edge takes part in a sweep if the other row of its pair has an edge in
+    the same column, and half of what is left of its start is then gone (a third where signed degrees are uneven, to be
+    safe): over the sweeps (1 - share / 3) ** n, with the share of the rows that its column joins. The mean over the
+    edges decides, so a tenth of them in sparse columns counts, however dense the rest is. Edges of a node whose edges
+    have one sign cannot move and do not count.
     """
     n_target, n_source = edges.shape
-    targets = np.repeat(np.arange(n_target), np.diff(edges.indptr))[signs != 0]
-    sources = (edges.indices if len(edges.indices) else np.tile(np.arange(n_source), n_target))[signs != 0]
+    targets = np.repeat(np.arange(n_target), np.diff(edges.indptr))
+    sources = edges.indices if len(edges.indices) else np.tile(np.arange(n_source), n_target)
+    movable = signs != 0
+    for ends in (targets, sources):
+        up, down = (np.bincount(ends[signs == sign], minlength=max(edges.shape)) > 0 for sign in (1, -1))
+        movable &= (up & down)[ends]
     rows, columns, n_rows = (targets, sources, n_target) if n_target <= n_source else (sources, targets, n_source)
-    if len(rows) == 0 or n_rows < 2:
-        return 0.0, 0.0
+    rows, columns = rows[movable], columns[movable]
+    if len(rows) == 0:
+        return None
     degree = np.bincount(columns)
-    share = (degree - 1.0) / (n_rows - 1)
-    common = np.bincount(rows, weights=share[columns], minlength=n_rows)
-    by_degree = np.sort(degree)
-    slow = by_degree[np.searchsorted(np.cumsum(by_degree), 0.1 * len(columns))]
-    return float(np.quantile(common, 0.1)), float((slow - 1) / (n_rows - 1))
+    share = np.maximum(degree - 1.0, 0) / (n_rows - 1)
+    common = np.bincount(rows, weights=share[columns])
+    if np.count_nonzero((common <= _FEWEST_COMMON)[rows]) > _LEFT * len(rows):
+        return None
+    weight = degree / len(rows)
+
+    def mixed(n: int) -> bool:
+        return float(weight @ (1 - share / 3) ** n) <= _LEFT
+
+    return bisect.bisect_left(range(_MOST_SWEEPS), True, key=mixed) if mixed(_MOST_SWEEPS) else None
