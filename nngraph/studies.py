@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -220,11 +223,32 @@ class Study:
         todo = [unit for unit in units if not store.is_done(unit.name)]
         work = (joblib.delayed(run_unit)(unit, self._plan, store.folder) for unit in todo)
         parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
-        for _ in progress(parallel(work), total=len(todo), label="networks"):
-            pass
+        with _worker_errors(store.folder):
+            for _ in progress(parallel(work), total=len(todo), label="networks"):
+                pass
         table = store.merge([unit.name for unit in units])
         reports.write(table, store.folder, fold=self._plan.as_published, figures=figures)
         return table
+
+
+@contextlib.contextmanager
+def _worker_errors(folder: Path) -> Iterator[None]:
+    """Put into words what goes wrong between processes; what goes wrong in a network is a row of its part."""
+    from concurrent.futures.process import BrokenProcessPool
+
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise StudyError(
+            f"{folder}: a process was killed, perhaps for want of memory; finished networks are kept. Run the study "
+            "again to go on, with fewer processes if memory is short."
+        ) from error
+    except pickle.PicklingError as error:
+        lines = [line for line in str(error.__cause__ or error).splitlines() if line.strip(' "')]
+        raise StudyError(
+            f"{folder}: the tasks, functions or network cannot be sent to another process ({lines[-1]}). Use one "
+            "process."
+        ) from error
 
 
 def _named_tasks(tasks: Mapping[str, Task | MakeTask] | Sequence[Task]) -> dict[str, Task | MakeTask]:

@@ -2,6 +2,7 @@ import multiprocessing
 import os
 import pathlib
 import signal
+import threading
 
 import numpy as np
 import pytest
@@ -281,6 +282,37 @@ def test_an_operation_that_fails_at_one_point_leaves_the_other_rows(tmp_path):
         ["shaky", 2.0, "full", "failed: too much"]
     ]
     assert (table.loc[table["parameter"] == 0.0, "status"] == "ok").all()
+
+
+class Killed:
+    """Data whose second seed ends the process that loads them, as the system does when memory runs out."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __call__(self, rng):
+        if self.path.exists() and self.path.read_text() == str(rng.spawn_key):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return blobs(rng)
+
+
+def test_a_process_that_is_killed_is_an_error_in_words_and_costs_no_finished_network(tmp_path):
+    from nngraph._rng import child
+
+    killed = Killed(tmp_path / "killed")
+    study = small(tasks={"easy": killed}, nulls="")
+    killed.path.write_text(str(child(study._units()[1].rng, "data").spawn_key))
+    with pytest.raises(StudyError, match="process was killed"):
+        study.run(tmp_path / "results", n_jobs=2, figures=False)
+    killed.path.unlink()
+    assert set(study.run(tmp_path / "results", figures=False)["status"]) == {"ok"}
+
+
+def test_what_cannot_be_sent_to_another_process_is_an_error_in_words(tmp_path):
+    model = nng.mlp((8, 3, 2), rng=0)
+    model.lock = threading.Lock()
+    with pytest.raises(StudyError, match=r"cannot be sent to another process \(TypeError.*lock"):
+        small(tasks=[blobs()], network=model, nulls="").run(tmp_path, n_jobs=2)
 
 
 # ---------------------------------------------------------------------------------------------- what users may pass in
