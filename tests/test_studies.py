@@ -9,7 +9,7 @@ import pytest
 
 import nngraph as nng
 from nngraph.datasets import Task
-from nngraph.errors import ArgumentError, StudyError
+from nngraph.errors import ArgumentError, NNGraphError, StudyError
 from nngraph.store import COLUMNS, Store
 from nngraph.studies import NOISE, PRUNED, Study, Training
 
@@ -423,11 +423,48 @@ def test_other_metrics_than_accuracy_make_a_table_and_a_page(tmp_path):
         ({"ops": {"noise": [np.nan]}}, "finite"),
         ({"nulls": "Z"}, "Z"),
         ({"rng": -1}, "rng"),
+        ({"tasks": blobs()}, "tasks"),
+        ({"tasks": [3]}, "got int"),
+        ({"tasks": {"a": 3}}, "got int"),
+        ({"metrics": ["acuracy"]}, "metrics"),
+        ({"metrics": []}, "metrics"),
+        ({"ops": {"prune": [0.0, 2.0]}}, "from 0 to 1"),
+        ({"ops": {"flip": 0.5}}, "flip"),
+        ({"network": "mlp"}, "network"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_runs(wrong, message):
     with pytest.raises(ArgumentError, match=message):
         small(**wrong)
+
+
+def test_one_operation_and_one_metric_need_no_list():
+    assert small(ops="prune", metrics="accuracy").settings() == small(ops=["prune"], metrics=["accuracy"]).settings()
+
+
+def test_a_function_that_returns_no_task_is_named(tmp_path):
+    with pytest.raises(ArgumentError, match="task 'easy': got int"):
+        small(tasks={"easy": lambda rng: 5}).run(tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("n_jobs", [0, 1.5, True])
+def test_a_number_of_processes_that_is_none_is_refused_before_anything_is_written(tmp_path, n_jobs):
+    with pytest.raises(ArgumentError, match="n_jobs"):
+        small().run(tmp_path / "results", n_jobs=n_jobs)
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("spoiled", ["NaN", "meta"])
+def test_a_model_that_is_no_graph_is_refused_before_anything_is_written(tmp_path, spoiled):
+    model = nng.mlp((8, 3, 2), rng=0)
+    if spoiled == "meta":
+        model = model.to("meta")
+    else:
+        model[0].weight.data[0, 0] = float("nan")
+    with pytest.raises(NNGraphError, match=spoiled):
+        small(tasks=[blobs()], network=model).run(tmp_path / "results")
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize(
