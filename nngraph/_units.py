@@ -95,7 +95,12 @@ class Unit:
 
     def load(self) -> Task:
         """Return the task, which may depend on the seed."""
-        return self.data(child(self.rng, "data")) if callable(self.data) else self.data
+        from nngraph.datasets import Task
+
+        task = self.data(child(self.rng, "data")) if callable(self.data) else self.data
+        if not isinstance(task, Task):
+            raise ArgumentError(f"task {self.task!r}: got {type(task).__name__} from its function; expected a Task.")
+        return task
 
 
 @dataclasses.dataclass(frozen=True)

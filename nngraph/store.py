@@ -27,6 +27,7 @@ __all__ = ["COLUMNS", "Store"]
 COLUMNS = ("task", "seed", "network", "operation", "parameter", "form", "null", "draw", "metric", "value", "status")
 """The columns of the table of a study, in their order."""
 
+_WRITTEN = ("results.parquet", "results.csv", "timings.csv", "summary.md", "parts", "networks", "figures")
 _log = logging.getLogger("nngraph")
 _LEFTOVER_AGE = 3600.0  # seconds after which a temporary file must come from a process that was killed
 
@@ -72,25 +73,27 @@ class Store:
             raise StudyError(f"{folder}: got a file; expected a folder for the study. Give another name.")
         if described.exists():
             self._compare(_read_json(described), settings, versions or {})
-        elif any((folder / name).exists() for name in ("results.parquet", "results.csv", "parts")):
+        elif there := next((name for name in _WRITTEN if (folder / name).exists()), None):
             raise StudyError(
-                f"{folder}: holds results but no study.json that says where they come from. Give another folder."
+                f"{folder}: holds {there} but no study.json that says where it comes from. Give another folder."
             )
         try:
             if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
                 raise PermissionError(13, "permission denied")
-            (folder / "parts").mkdir(parents=True, exist_ok=True)
-            (folder / "networks").mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             if not described.exists():
                 text = json.dumps({"format": 1, "settings": settings, "versions": dict(versions or {})}, indent=2)
                 with replacing(described) as file:
                     file.write(f"{text}\n".encode())
+            for name in ("parts", "networks"):  # after the description: a process killed in between can be resumed
+                (folder / name).mkdir(exist_ok=True)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise StudyError(f"{folder}: cannot be written to ({reason}). Give a folder of your own.") from error
 
     def _compare(self, found: Mapping[str, Any], settings: Mapping[str, Any], versions: Mapping[str, str]) -> None:
-        if not isinstance(found, dict) or found.get("format") != 1:
+        parts = [found.get(name) for name in ("settings", "versions")] if isinstance(found, dict) else []
+        if not parts or found.get("format") != 1 or not all(isinstance(part, dict) for part in parts):
             raise StudyError(
                 f"{self.folder / 'study.json'}: is not a study this version can read. Give another folder."
             )
@@ -183,7 +186,9 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise StudyError(f"{path}: cannot be read as the description of a study ({error}).") from error
+        raise StudyError(
+            f"{path}: cannot be read as the description of a study ({error}). Give another folder."
+        ) from error
 
 
 def _flat(settings: Any, prefix: str = "") -> dict[str, Any]:

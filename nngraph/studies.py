@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nngraph._progress import progress
 from nngraph._rng import RNG, child, seed_record, seed_sequence
+from nngraph._study_arguments import (
+    FLIPPED,
+    NOISE,
+    PRUNED,
+    described,
+    named_metrics,
+    named_nulls,
+    named_ops,
+    named_tasks,
+)
 from nngraph._tables import many
 from nngraph._units import MakeTask, Plan, Training, Unit, run_unit
 from nngraph.errors import ArgumentError, NNGraphError, StudyError
@@ -26,13 +39,6 @@ if TYPE_CHECKING:
     from nngraph.evaluation import Metric
 
 __all__ = ["FLIPPED", "NOISE", "PRUNED", "Study", "Training"]
-
-PRUNED = (*(round(0.05 * i, 2) for i in range(20)), 0.97, 0.99)
-"""Fractions p of the edges of each block removed: 0, 0.05, ..., 0.95, 0.97, 0.99."""
-NOISE = tuple(float(a) for a in np.logspace(-10, 0, 30, base=2))
-"""Amplitudes a of the uniform noise: 30 points from 2**-10 to 1, evenly spaced on a log scale."""
-FLIPPED = tuple(float(q) for q in np.linspace(0, 1, 30))
-"""Fractions q of the edges of each block whose sign is flipped: 30 points from 0 to 1."""
 
 
 class Study:
@@ -109,28 +115,30 @@ class Study:
         rng: RNG = 0,
         draws: int = 3,
         network: Training | torch.nn.Module | None = None,
-        metrics: Sequence[Metric] | None = None,
+        metrics: Sequence[Metric] | Metric | None = None,
         bias: BiasPolicy | None = None,
         as_published: bool = False,
     ) -> None:
         for name, number in (("seeds", seeds), ("draws", draws)):
             if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
                 raise ArgumentError(f"{name}: got {number!r}; expected an integer of at least 1.")
+        if network is not None and not (isinstance(network, Training) or hasattr(network, "state_dict")):
+            raise ArgumentError(f"network: got {network!r}; expected a Training or a trained torch.nn.Module.")
         if bias is None:
             bias = "probe" if as_published else "keep"
         if bias not in ("probe", "keep", "zero"):
             raise ArgumentError(f"bias: got {bias!r}; expected 'probe', 'keep' or 'zero'.")
-        self.tasks = _named_tasks(tasks)
+        self.tasks = named_tasks(tasks)
         self.seeds = int(seeds)
         self.seed = seed_sequence(rng)
         self.bias = bias
-        named_ops, self._ops = _named_ops(ops, bias)
-        named_nulls, self._nulls = _named_nulls(nulls)
+        applied, self._ops = named_ops(ops, bias)
+        drawn, self._nulls = named_nulls(nulls)
         self._plan = Plan(
-            ops=named_ops,
-            nulls=named_nulls,
+            ops=applied,
+            nulls=drawn,
             draws=int(draws),
-            metrics=None if metrics is None else tuple(metrics),
+            metrics=named_metrics(metrics),
             as_published=bool(as_published),
             network=Training() if network is None else network,
         )
@@ -159,9 +167,9 @@ class Study:
             "seeds": self.seeds,
             "rng": seed_record(self.seed),
             "draws": plan.draws,
-            "metrics": "default" if plan.metrics is None else [_described(metric) for metric in plan.metrics],
-            "bias": self.bias,
+            "metrics": "default" if plan.metrics is None else [described(metric) for metric in plan.metrics],
             "as_published": plan.as_published,
+            "bias": self.bias,
             "network": dataclasses.asdict(network) if isinstance(network, Training) else _model_hash(network),
             "ops": self._ops,
             "nulls": self._nulls,
@@ -209,89 +217,49 @@ class Study:
 
         from nngraph import reports
 
+        if isinstance(n_jobs, bool) or not isinstance(n_jobs, (int, np.integer)) or n_jobs == 0:
+            raise ArgumentError(f"n_jobs: got {n_jobs!r}; expected a number of processes, or -1 for one a core.")
         store = Store(folder)
-        store.open(self.settings(), _versions())
-        units = self._units()
+        given = None
         if not isinstance(self._plan.network, Training):
             from nngraph.convert.torch import from_torch
+
+            given = from_torch(self._plan.network, conv="entry")  # before anything is written
+        store.open(self.settings(), _versions())
+        units = self._units()
+        if given is not None:
             from nngraph.io.native import save
 
-            save(from_torch(self._plan.network, conv="entry"), store.folder / "networks" / "model.nngraph")
+            save(given, store.folder / "networks" / "model.nngraph")
         todo = [unit for unit in units if not store.is_done(unit.name)]
         work = (joblib.delayed(run_unit)(unit, self._plan, store.folder) for unit in todo)
         parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
-        for _ in progress(parallel(work), total=len(todo), label="networks"):
-            pass
+        with _worker_errors(store.folder):
+            for _ in progress(parallel(work), total=len(todo), label="networks"):
+                pass
         table = store.merge([unit.name for unit in units])
         reports.write(table, store.folder, fold=self._plan.as_published, figures=figures)
         return table
 
 
-def _named_tasks(tasks: Mapping[str, Task | MakeTask] | Sequence[Task]) -> dict[str, Task | MakeTask]:
-    named: dict[str, Task | MakeTask] = {}
-    named.update(tasks if isinstance(tasks, Mapping) else {task.name: task for task in tasks})
-    if not named or len(named) != len(tasks):
-        raise ArgumentError(
-            f"tasks: got {len(tasks)} with {len(named)} names; expected one or more, each with its own."
-        )
-    return named
+@contextlib.contextmanager
+def _worker_errors(folder: Path) -> Iterator[None]:
+    """Put into words what goes wrong between processes; what goes wrong in a network is a row of its part."""
+    from concurrent.futures.process import BrokenProcessPool
 
-
-def _named_ops(ops: Sequence[str] | Mapping[str, Any], bias: BiasPolicy) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return for each operation f(G, value, seed) with its grid, and its description."""
-    from nngraph.ops import add_noise, flip_signs, prune
-
-    builtin = {
-        "prune": (lambda G, p, seed: prune(G, p, bias=bias), PRUNED),
-        "noise": (lambda G, a, seed: add_noise(G, a, bias=bias, rng=seed), NOISE),
-        "flip": (lambda G, q, seed: flip_signs(G, q, bias=bias), FLIPPED),
-    }
-    named: dict[str, tuple[Any, tuple[float, ...]]] = {}
-    described: dict[str, Any] = {}
-    for name, given in (ops if isinstance(ops, Mapping) else dict.fromkeys(ops)).items():
-        does = "nngraph"
-        if callable(given):
-            named[name] = (lambda G, value, seed, f=given: f(G, rng=seed), (0.0,))
-            does = _described(given)
-        elif isinstance(given, tuple) and len(given) == 2 and callable(given[0]):
-            named[name] = (lambda G, value, seed, f=given[0]: f(G, value, rng=seed), _grid(name, given[1]))
-            does = _described(given[0])
-        elif name in builtin:
-            named[name] = (builtin[name][0], builtin[name][1] if given is None else _grid(name, given))
-        else:
-            raise ArgumentError(
-                f"ops: got {name!r}; expected one of {', '.join(map(repr, builtin))}, or a mapping from a name of your "
-                "own to f(G, rng) or to a pair (f(G, value, rng), grid)."
-            )
-        described[name] = {"function": does, "grid": list(named[name][1])}
-    return named, described
-
-
-def _grid(name: str, values: Sequence[float]) -> tuple[float, ...]:
-    grid = tuple(float(value) for value in values)
-    if not grid or len(set(grid)) != len(grid) or not np.isfinite(grid).all():
-        raise ArgumentError(f"ops: got the grid {list(values)} for {name!r}; expected finite numbers, each once.")
-    return grid
-
-
-def _named_nulls(nulls: Sequence[str] | Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return for each null model f(G, seed), and its description."""
-    from nngraph.nulls import kept, randomize
-
-    if isinstance(nulls, Mapping):
-        named = {name: lambda G, seed, f=draw: f(G, rng=seed) for name, draw in nulls.items()}
-        return named, {name: _described(draw) for name, draw in nulls.items()}
-    for kind in nulls:
-        kept(kind)  # raises for a kind that does not exist
-    named = {kind: lambda G, seed, kind=kind: randomize(G, kind, rng=seed) for kind in nulls}
-    return named, dict.fromkeys(nulls, "nngraph")
-
-
-def _described(function: Any) -> str:
-    """Name a function of the user, or a metric: by name only, as code cannot be compared."""
-    if isinstance(function, str):
-        return function
-    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise StudyError(
+            f"{folder}: a process was killed, perhaps for want of memory; finished networks are kept. Run the study "
+            "again to go on, with fewer processes if memory is short."
+        ) from error
+    except pickle.PicklingError as error:
+        lines = [line for line in str(error.__cause__ or error).splitlines() if line.strip(' "')]
+        raise StudyError(
+            f"{folder}: the tasks, functions or network cannot be sent to another process ({lines[-1]}). Use one "
+            "process."
+        ) from error
 
 
 def _task_record(unit: Unit) -> dict[str, Any]:

@@ -182,6 +182,14 @@ def test_what_fails_is_one_sentence_and_exit_code_1(mine, tmp_path):
     assert "lost.safetensors" in one_sentence(lost, 1)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"), [("def f(:", "SyntaxError"), ("raise ValueError('two\\nlines')", "two lines")]
+)
+def test_a_module_that_fails_when_it_is_imported_is_one_sentence(mine, tmp_path, text, words):
+    (tmp_path / f"failing_{mine}.py").write_text(text)
+    assert words in one_sentence(run("study", "--data", f"failing_{mine}:data"), 1)
+
+
 def test_other_settings_in_the_same_folder_are_one_sentence_and_exit_code_1(mine):
     assert run("study", "--data", f"{mine}:tasks", *TINY, "--out", "r").exit_code == 0
     assert "seeds = 1; this one has 2" in one_sentence(

@@ -22,7 +22,7 @@ LAYERS = [
     {"convert", "ops", "nulls", "stats", "io", "datasets"},
     {"similarity", "dynamics", "sparse"},
     {"evaluation", "metrics", "training", "complexity", "robustness", "store", "plot", "claims"},
-    {"studies", "reports", "_units"},
+    {"studies", "reports", "_units", "_study_arguments"},
     {"reproduce"},
     {"cli", "__main__"},
 ]

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import pathlib
 import time
 
 import pytest
@@ -142,7 +143,34 @@ def test_results_of_unknown_origin_are_not_overwritten(tmp_path):
     assert files(tmp_path) == ["results.csv"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2, "settings": {}}'])
+@pytest.mark.parametrize("name", ["summary.md", "timings.csv", "networks", "figures"])
+def test_files_of_someone_else_that_a_study_would_overwrite_are_left_alone(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(StudyError, match=f"holds {name} but no study"):
+        Store(tmp_path).open(SETTINGS)
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_process_killed_while_it_opens_a_folder_leaves_one_that_can_be_opened(tmp_path, monkeypatch):
+    made = []
+
+    def killed(path, *arguments, **options):
+        if path.name == "parts":
+            raise KeyboardInterrupt
+        made.append(path)
+        original(path, *arguments, **options)
+
+    original = pathlib.Path.mkdir
+    with monkeypatch.context() as patch:
+        patch.setattr(pathlib.Path, "mkdir", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Store(tmp_path / "study").open(SETTINGS)
+    assert made
+    Store(tmp_path / "study").open(SETTINGS)
+    assert (tmp_path / "study" / "parts").is_dir()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2, "settings": {}}', '{"format": 1}'])
 def test_a_study_description_that_cannot_be_read_is_refused(tmp_path, text):
     (tmp_path / "study.json").write_text(text)
     with pytest.raises(StudyError):

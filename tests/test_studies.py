@@ -2,13 +2,14 @@ import multiprocessing
 import os
 import pathlib
 import signal
+import threading
 
 import numpy as np
 import pytest
 
 import nngraph as nng
 from nngraph.datasets import Task
-from nngraph.errors import ArgumentError, StudyError
+from nngraph.errors import ArgumentError, NNGraphError, StudyError
 from nngraph.store import COLUMNS, Store
 from nngraph.studies import NOISE, PRUNED, Study, Training
 
@@ -283,6 +284,37 @@ def test_an_operation_that_fails_at_one_point_leaves_the_other_rows(tmp_path):
     assert (table.loc[table["parameter"] == 0.0, "status"] == "ok").all()
 
 
+class Killed:
+    """Data whose second seed ends the process that loads them, as the system does when memory runs out."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __call__(self, rng):
+        if self.path.exists() and self.path.read_text() == str(rng.spawn_key):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return blobs(rng)
+
+
+def test_a_process_that_is_killed_is_an_error_in_words_and_costs_no_finished_network(tmp_path):
+    from nngraph._rng import child
+
+    killed = Killed(tmp_path / "killed")
+    study = small(tasks={"easy": killed}, nulls="")
+    killed.path.write_text(str(child(study._units()[1].rng, "data").spawn_key))
+    with pytest.raises(StudyError, match="process was killed"):
+        study.run(tmp_path / "results", n_jobs=2, figures=False)
+    killed.path.unlink()
+    assert set(study.run(tmp_path / "results", figures=False)["status"]) == {"ok"}
+
+
+def test_what_cannot_be_sent_to_another_process_is_an_error_in_words(tmp_path):
+    model = nng.mlp((8, 3, 2), rng=0)
+    model.lock = threading.Lock()
+    with pytest.raises(StudyError, match=r"cannot be sent to another process \(TypeError.*lock"):
+        small(tasks=[blobs()], network=model, nulls="").run(tmp_path, n_jobs=2)
+
+
 # ---------------------------------------------------------------------------------------------- what users may pass in
 
 
@@ -391,11 +423,48 @@ def test_other_metrics_than_accuracy_make_a_table_and_a_page(tmp_path):
         ({"ops": {"noise": [np.nan]}}, "finite"),
         ({"nulls": "Z"}, "Z"),
         ({"rng": -1}, "rng"),
+        ({"tasks": blobs()}, "tasks"),
+        ({"tasks": [3]}, "got int"),
+        ({"tasks": {"a": 3}}, "got int"),
+        ({"metrics": ["acuracy"]}, "metrics"),
+        ({"metrics": []}, "metrics"),
+        ({"ops": {"prune": [0.0, 2.0]}}, "from 0 to 1"),
+        ({"ops": {"flip": 0.5}}, "flip"),
+        ({"network": "mlp"}, "network"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_runs(wrong, message):
     with pytest.raises(ArgumentError, match=message):
         small(**wrong)
+
+
+def test_one_operation_and_one_metric_need_no_list():
+    assert small(ops="prune", metrics="accuracy").settings() == small(ops=["prune"], metrics=["accuracy"]).settings()
+
+
+def test_a_function_that_returns_no_task_is_named(tmp_path):
+    with pytest.raises(ArgumentError, match="task 'easy': got int"):
+        small(tasks={"easy": lambda rng: 5}).run(tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("n_jobs", [0, 1.5, True])
+def test_a_number_of_processes_that_is_none_is_refused_before_anything_is_written(tmp_path, n_jobs):
+    with pytest.raises(ArgumentError, match="n_jobs"):
+        small().run(tmp_path / "results", n_jobs=n_jobs)
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("spoiled", ["NaN", "meta"])
+def test_a_model_that_is_no_graph_is_refused_before_anything_is_written(tmp_path, spoiled):
+    model = nng.mlp((8, 3, 2), rng=0)
+    if spoiled == "meta":
+        model = model.to("meta")
+    else:
+        model[0].weight.data[0, 0] = float("nan")
+    with pytest.raises(NNGraphError, match=spoiled):
+        small(tasks=[blobs()], network=model).run(tmp_path / "results")
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize(

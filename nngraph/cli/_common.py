@@ -19,24 +19,26 @@ def one_sentence() -> Iterator[None]:
     try:
         yield
     except (NNGraphError, OSError) as error:
-        typer.echo(f"nngraph: {error}", err=True)
+        typer.echo(f"nngraph: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(2 if isinstance(error, ArgumentError) else 1) from None
     except KeyboardInterrupt:
         typer.echo("nngraph: stopped. The same command goes on from the last finished network.", err=True)
         raise typer.Exit(1) from None
 
 
-def call(name: str) -> Any:
-    """Call ``pkg.module:function`` and return what it returns; the current folder is on the path."""
+def call(option: str, name: str) -> Any:
+    """Call the ``pkg.module:function`` given to an option, and return its result; the current folder is on the path."""
     module, _, function = name.partition(":")
     if not module or not function:
-        raise ArgumentError(f"got {name!r}; expected pkg.module:function.")
+        raise ArgumentError(f"{option}: got {name!r}; expected pkg.module:function.")
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
         found = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise ArgumentError(f"{name}: cannot be imported ({error}).") from error
+    except Exception as error:  # whatever the module does when it is imported
+        raise StudyError(f"{name}: cannot be imported, {module} gives {type(error).__name__}: {error}") from error
     try:
         return found()
     except NNGraphError:

@@ -107,7 +107,9 @@ def _sizes(text: str) -> tuple[int, ...]:
 def _tasks(data: str, pairs: str | None, scaling: Scaling, *, trained: bool) -> Any:
     from nngraph.datasets import Dataset, Task, load
 
-    found = call(data) if ":" in data else load(data, scaling="[-1,1]" if scaling is Scaling.signed else "[0,1]")
+    found = (
+        call("--data", data) if ":" in data else load(data, scaling="[-1,1]" if scaling is Scaling.signed else "[0,1]")
+    )
     if isinstance(found, Dataset):
         return _pair_tasks(found, pairs or _PAIRS.get(found.name, ""))
     if pairs is not None:
@@ -154,7 +156,7 @@ def _loaded(model: str, weights: Path | None) -> Any:
 
     from nngraph.convert.files import load_weights
 
-    found = call(model)
+    found = call("--model", model)
     if not isinstance(found, torch.nn.Module):
         raise ArgumentError(f"--model: {model} returns a {type(found).__name__}; expected a torch.nn.Module.")
     return found if weights is None else load_weights(found, weights)
