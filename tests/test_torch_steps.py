@@ -277,3 +277,24 @@ def test_a_linear_network_of_pixels_is_its_graph(seed, groups, stride, residual)
     G = nng.from_torch(model, conv="unrolled", example_input=x)
     got = run_graph(G, x.flatten(1).numpy())[G.block("out").target]
     np.testing.assert_allclose(got, model(x).detach(), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", [False, True])
+def test_where_reads_at_each_place_the_operand_that_stands_there(method):
+    even = torch.arange(4) % 2 == 0
+
+    def forward(m, x):
+        a, b = m.a(x), m.b(x).cumsum(1)  # the part of b ends in the cumulative sum
+        return m.out(a.where(even, b) if method else torch.where(even, a, b))
+
+    G = nng.from_torch(Net(forward, a=linear(), b=linear(), out=linear()), example_input=X)
+    (link,) = G.links
+    assert (link.source, link.target, link.kind) == ("a", "out.in", "replica")
+    assert link.index.tolist() == [0, -1, 2, -1]
+
+
+def test_where_of_two_known_parts_links_each_to_its_own_columns():
+    even = torch.arange(4) % 2 == 0
+    net = Net(lambda m, x: m.out(torch.where(even, m.a(x), m.b(x))), a=linear(), b=linear(), out=linear())
+    links = {link.source: link.index.tolist() for link in nng.from_torch(net, example_input=X).links}
+    assert links == {"a": [0, -1, 2, -1], "b": [-1, 1, -1, 3]}

@@ -224,6 +224,9 @@ class Shadows(TorchFunctionMode):
             return moved if [s.shape for s in moved] == [t.shape for t in out] else None  # type: ignore[return-value]
         if name in _steps.ADDITION or name in _steps.PRODUCT:
             return self._join(args, kwargs, out[0], "identity" if name in _steps.ADDITION else "gate")
+        if name == "where":
+            picked = _steps.chosen(args, kwargs, self.shadow, self.active, out[0])
+            return None if picked is None else [picked]
         first = args[0] if args else kwargs.get("input")
         shadow = self.shadow.get(id(first))
         if name in _steps.ELEMENTWISE:

@@ -41,7 +41,7 @@ ELEMENTWISE = _words(
     "feature_alpha_dropout feature_dropout native_dropout layer_norm native_layer_norm batch_norm "
     "instance_norm group_norm rms_norm normalize local_response_norm abs neg exp log log1p expm1 sqrt "
     "rsqrt square pow rpow erf sin cos sign clamp clip nan_to_num reciprocal positive maximum minimum "
-    "masked_fill where lerp to type type_as float double half bfloat16 contiguous clone detach cpu cuda "
+    "masked_fill lerp to type type_as float double half bfloat16 contiguous clone detach cpu cuda "
     "requires_grad alias identity data "
 )
 
@@ -133,6 +133,25 @@ def moved(
         return list(tensors(func(*replaced(args, swap), **replaced(kwargs, swap))))
     except RuntimeError:
         return []  # a step that torch has for real numbers only (im2col pads with zeros, say)
+
+
+def chosen(
+    args: tuple[Any, ...], kwargs: dict[str, Any], shadow: dict[int, torch.Tensor], active: set[int], out: torch.Tensor
+) -> torch.Tensor | None:
+    """Return the shadow of ``where``: at each place that of the operand which stands there; a constant only masks."""
+    first = args[0] if args else kwargs.get("condition")
+    method = isinstance(first, torch.Tensor) and first.dtype is not torch.bool  # x.where(condition, other)
+    order = ("input", "condition", "other") if method else ("condition", "input", "other")
+    given = dict(zip(order, args, strict=False)) | kwargs
+    at, pair = given.get("condition"), [given.get("input", given.get("self")), given.get("other")]
+    if not isinstance(at, torch.Tensor) or at.dtype is not torch.bool:
+        return None
+    ids = [shadow.get(id(operand), torch.tensor(-1)) for operand in pair]
+    varying = [i for i, operand in zip(ids, pair, strict=True) if id(operand) in active]
+    merged = varying[0] if varying else ids[0]
+    if len(varying) == 2:
+        merged = torch.where(at.cpu(), ids[0], ids[1])
+    return merged.expand(out.shape)
 
 
 def padded(args: tuple[Any, ...], kwargs: dict[str, Any], shadow: torch.Tensor) -> torch.Tensor:
