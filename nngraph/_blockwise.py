@@ -33,6 +33,7 @@ def change_blocks(
     is no edge there). Each block draws from a seed of its own, keyed by its name. A block that ``change`` returns as
     it was keeps its place as an untouched block.
     """
+    check_graph(step.operation, G)
     if bias not in ("keep", "probe", "zero"):
         raise ArgumentError(f"bias: got {bias!r}; expected 'keep', 'probe' or 'zero'.")
     chosen = G.select_blocks(blocks)
@@ -56,6 +57,15 @@ def change_blocks(
     if seed is not None:
         step = step._replace(seed=seed_record(seed))
     return G.replace_blocks(result, step)
+
+
+def check_graph(where: str, G: object) -> None:
+    """Raise unless the first argument of an operation is a graph."""
+    if not isinstance(G, NeuralGraph):
+        raise ArgumentError(
+            f"{where}: got a {type(G).__name__}; expected a NeuralGraph, as nngraph.from_torch(model) or "
+            "nngraph.from_matrices(matrices) make it."
+        )
 
 
 def bias_block(block: Block) -> Block:
