@@ -34,6 +34,7 @@ def change_blocks(
     is no edge there). Each block draws from a seed of its own, keyed by its name. A block that ``change`` returns as
     it was keeps its place as an untouched block.
     """
+    check_graph(step.operation, G)
     if bias not in ("keep", "probe", "zero"):
         raise ArgumentError(f"bias: got {bias!r}; expected 'keep', 'probe' or 'zero'.")
     chosen = G.select_blocks(blocks)
@@ -90,6 +91,15 @@ def _bias_key(block: Block) -> object:
     if block.origin is None or block.origin.bias is None:
         return block.name
     return (block.origin.bias, block.origin.bias_rows)
+
+
+def check_graph(where: str, G: object) -> None:
+    """Raise unless the first argument of an operation is a graph."""
+    if not isinstance(G, NeuralGraph):
+        raise ArgumentError(
+            f"{where}: got a {type(G).__name__}; expected a NeuralGraph, as nngraph.from_torch(model) or "
+            "nngraph.from_matrices(matrices) make it."
+        )
 
 
 def bias_block(block: Block) -> Block:

@@ -90,6 +90,8 @@ def evaluate(
     """
     import pandas as pd
 
+    if not isinstance(graphs, (NeuralGraph, Iterable)):
+        raise ArgumentError(f"graphs: got a {type(graphs).__name__}; expected a NeuralGraph or several of them.")
     rows: list[tuple[object, str, float, str]] = []
     held = isinstance(graphs, (NeuralGraph, Mapping, Sequence))
     with Evaluator(model, data, metrics, device=device, batch_size=batch_size) as evaluator:
@@ -135,9 +137,13 @@ class Evaluator:
         batch_size: int | None = None,
     ) -> None:
         self.metrics = _functions(metrics)
+        if not isinstance(model, nn.Module):
+            raise ArgumentError(f"model: got a {type(model).__name__}; expected a torch.nn.Module.")
         reference = next(model.parameters(), None)
         self._home = None if reference is None else reference.device
-        place = self._home if device is None else torch.device(device)
+        place = self._home if device is None else _device(device)
+        if self._home is not None and self._home.type == "meta":
+            raise ArgumentError("model: got parameters on the meta device, which hold no numbers; load weights first.")
         dtype = None if reference is None else reference.dtype
         self._batches, self.y = _batches(data, batch_size, place, dtype)
         self._model = model
@@ -163,7 +169,7 @@ class Evaluator:
             If the graph does not fit the model, or an output is NaN or infinite.
         """
         outputs = self.outputs(G)
-        return {name: float(metric(outputs, self.y)) for name, metric in self.metrics.items()}
+        return {name: self._value(name, outputs) for name in self.metrics}
 
     def outputs(self, G: NeuralGraph) -> np.ndarray:
         """Return the (n, ...) outputs of the model with the weights of ``G``."""
@@ -172,6 +178,7 @@ class Evaluator:
         if self._writer is None:
             self._writer = WriteBack(self._model, G)
         self._writer.write(G)
+        self._model.eval()  # again: what made the graph may have trained the model
         outputs = self._forward(self._batches)
         # the sum is finite if all are, and adding is several times faster than testing each
         if not np.isfinite(outputs.sum(dtype=np.float64)) and not np.isfinite(outputs).all():
@@ -186,9 +193,9 @@ class Evaluator:
         except Exception as error:
             yield from ((name, np.nan, _failed(error)) for name in self.metrics)
             return
-        for name, metric in self.metrics.items():
+        for name in self.metrics:
             try:
-                yield name, float(metric(outputs, self.y)), "ok"
+                yield name, self._value(name, outputs), "ok"
             except Exception as error:
                 yield name, np.nan, _failed(error)
 
@@ -214,6 +221,12 @@ class Evaluator:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    def _value(self, name: str, outputs: np.ndarray) -> float:
+        metric = self.metrics[name]
+        if METRICS.get(name) is metric:
+            return float(metric(outputs, self.y))
+        return float(metric(outputs.copy(), self.y.copy()))  # a user's function may write to its arguments
+
     def _forward(self, batches: Iterable[object]) -> np.ndarray:
         # no_grad, not inference_mode: what a module caches in its forward pass must stay usable for training
         with torch.no_grad():
@@ -224,7 +237,17 @@ class Evaluator:
         """Find out on two samples what the outputs look like, so that a metric they do not suit is an error now."""
         first = self._batches[0]
         few = {k: v[:2] for k, v in first.items()} if isinstance(first, Mapping) else first[:2]
-        outputs = self._forward([few])
+        try:
+            outputs = self._forward([few])
+        except NNGraphError:
+            raise
+        except Exception as error:
+            given = few if isinstance(few, dict) else {"x": few}
+            seen = ", ".join(f"{key} of shape {tuple(t.shape)} and {t.dtype}" for key, t in given.items())
+            raise ArgumentError(
+                f"model: its forward pass failed on the first samples ({seen}): {' '.join(str(error).split())}. Pass "
+                "data of the shape and type that the model takes."
+            ) from error
         builtin = [name for name, metric in self.metrics.items() if METRICS.get(name) is metric]
         for name in builtin:
             if len(outputs) != min(2, len(self.y)):
@@ -259,16 +282,20 @@ def _zipped(names: Iterable[object], graphs: Iterable[NeuralGraph]) -> Iterator[
 def _functions(metrics: Sequence[Metric] | Metric) -> dict[str, Callable[[np.ndarray, np.ndarray], float]]:
     if isinstance(metrics, str) or callable(metrics):
         metrics = [metrics]
+    if not isinstance(metrics, Iterable):
+        raise ArgumentError(f"metrics: got {metrics!r}; expected a name, a function, or a sequence of them.")
     found: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {}
     for metric in metrics:
         name = metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
-        if isinstance(metric, str) and metric not in METRICS:
+        if metric not in METRICS if isinstance(metric, str) else not callable(metric):
             raise ArgumentError(
                 f"metrics: got {metric!r}; expected a function (outputs, y) -> float or one of "
                 f"{', '.join(map(repr, METRICS))}."
             )
         if name in found:
-            raise ArgumentError(f"metrics: got two of the name {name!r}; expected each once.")
+            raise ArgumentError(
+                f"metrics: got two of the name {name!r}; expected each once. Give your functions a __name__ each."
+            )
         found[name] = METRICS[metric] if isinstance(metric, str) else metric
     if not found:
         raise ArgumentError("metrics: got none; expected at least one, for example 'accuracy'.")
@@ -279,7 +306,8 @@ def _batches(
     data: Data, batch_size: int | None, device: torch.device | None, dtype: torch.dtype | None
 ) -> tuple[list[torch.Tensor | dict[str, torch.Tensor]], np.ndarray]:
     """Return the inputs on the device, one entry for each forward pass, and the truth as one array."""
-    if batch_size is not None and (not isinstance(batch_size, (int, np.integer)) or batch_size < 1):
+    whole = isinstance(batch_size, (int, np.integer)) and not isinstance(batch_size, bool)
+    if batch_size is not None and (not whole or batch_size < 1):
         raise ArgumentError(f"batch_size: got {batch_size!r}; expected an integer of at least 1, or None.")
     if isinstance(data, DataLoader):
         if batch_size is not None:
@@ -292,7 +320,8 @@ def _batches(
         raise ArgumentError("data: got a DataLoader without a batch; expected at least one sample.")
     batches: list[torch.Tensor | dict[str, torch.Tensor]] = []
     for x, y in pairs:
-        tensors = {k: as_tensor(v) for k, v in x.items()} if isinstance(x, Mapping) else {"x": as_tensor(x)}
+        named = x if isinstance(x, Mapping) else {"x": x}
+        tensors = {key: _tensor(key, value) for key, value in named.items()}
         for key, tensor in tensors.items():
             if tensor.ndim == 0 or len(tensor) != len(y) or not len(y):
                 raise ArgumentError(
@@ -310,7 +339,26 @@ def _batches(
 def _pair(data: object) -> tuple[Inputs, np.ndarray]:
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise ArgumentError(f"data: got a {type(data).__name__}; expected a pair (x, y) or a DataLoader of such pairs.")
-    return data[0], as_tensor(data[1]).cpu().numpy()
+    return data[0], _tensor("y", data[1]).cpu().numpy()
+
+
+def _tensor(name: str, values: Array) -> torch.Tensor:
+    try:
+        return as_tensor(values)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"data: got {name} that is no array of numbers ({error}); expected numbers.") from None
+
+
+def _device(device: str | torch.device) -> torch.device:
+    """Return a device that can compute, or raise before anything is moved to it."""
+    try:
+        place = torch.device(device)
+        torch.empty(0, device=place)
+    except Exception as error:
+        raise ArgumentError(f"device: got {device!r}, which cannot be used here ({error}).") from None
+    if place.type == "meta":
+        raise ArgumentError("device: got 'meta', on which nothing is computed and a model loses its weights.")
+    return place
 
 
 def _called(model: nn.Module, batch: object) -> object:

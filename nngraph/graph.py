@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -277,6 +277,8 @@ class NeuralGraph:
             return self.blocks
         if isinstance(blocks, (str, int, np.integer)):
             blocks = [blocks]
+        if not isinstance(blocks, Collection):  # an iterator would be empty the second time
+            raise ArgumentError(f"blocks: got {blocks!r}; expected None, a name, a position, or a sequence of them.")
         chosen = {self.block(key).name for key in blocks}
         return tuple(block for block in self.blocks if block.name in chosen)
 

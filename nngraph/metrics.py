@@ -244,7 +244,7 @@ def _log_odds(z: np.ndarray) -> np.ndarray:
     odds = ascending - np.logaddexp(below, above)
     for k in range(1, z.shape[1]):  # classes of equal logits have the odds of the first of them
         odds[:, k] = np.where(ascending[:, k] == ascending[:, k - 1], odds[:, k - 1], odds[:, k])
-    result = np.empty_like(odds)
+    result: np.ndarray = np.empty_like(odds)
     np.put_along_axis(result, order, odds, axis=1)
     return result
 

@@ -284,6 +284,44 @@ def test_a_metric_that_fails_leaves_the_other_metrics_standing(model):
     assert df["status"].tolist() == ["ok", "failed: two lines"]
 
 
+def test_a_metric_that_writes_to_its_arguments_changes_no_other(model):
+    def emptying(outputs, y):
+        outputs *= 0
+        y *= 0
+        return 0.0
+
+    G = nng.from_torch(model)
+    labels = Y.copy()
+    expected = evaluate(G, model, (X, labels), "accuracy")["value"][0]
+    df = evaluate([G, G], model, (X, labels), (emptying, "accuracy"))
+    assert df["value"].tolist() == [0.0, expected, 0.0, expected]
+    np.testing.assert_array_equal(labels, Y)
+
+
+def test_an_iterator_that_leaves_the_model_in_training_mode_is_scored_without_dropout():
+    model = nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.9), nn.Linear(8, 3))
+    G = nng.from_torch(model)
+
+    def trained():
+        for _ in range(3):
+            model.train()
+            yield G
+
+    assert evaluate(trained(), model, (X, Y), "cross_entropy")["value"].nunique() == 1
+
+
+def test_truth_of_type_bool_has_a_share_of_variance(model):
+    truth = np.eye(3)[Y] > 0
+    by_bool, by_float = (evaluate(nng.from_torch(model), model, (X, y), "r2") for y in (truth, truth.astype(float)))
+    assert by_bool["value"][0] == by_float["value"][0]
+
+
+def test_a_model_without_numbers_is_refused(model):
+    G = nng.from_torch(model)
+    with pytest.raises(ArgumentError, match="meta device"):
+        evaluate(G, model.to("meta"), (X, Y))
+
+
 def test_score_raises_what_a_row_would_say(model):
     G = nng.from_torch(model)
     with Evaluator(model, (X, Y)) as evaluator, pytest.raises(NNGraphError, match="NaN or infinite"):
@@ -324,6 +362,18 @@ def test_a_graph_of_some_blocks_leaves_the_others_as_the_model_has_them(model):
         ({"batch_size": 1.5}, "batch_size: got 1.5"),
         ({"data": DataLoader(TensorDataset(torch.ones(4, 6), torch.zeros(4).long())), "batch_size": 2}, "DataLoader"),
         ({"graphs": [3]}, "got a int at 0"),
+        ({"graphs": None}, "graphs: got a NoneType"),
+        ({"metrics": None}, "metrics: got None"),
+        ({"metrics": [3]}, "metrics: got 3"),
+        ({"metrics": [lambda o, y: 0.0, lambda o, y: 1.0]}, "Give your functions a __name__ each"),
+        ({"batch_size": True}, "batch_size: got True"),
+        ({"data": (X[:, :4], Y)}, r"x of shape \(2, 4\) and torch.float32"),
+        ({"data": (X.astype(int), Y)}, "torch.int64"),
+        ({"data": (X, np.array(["a"] * 60))}, "got y that is no array of numbers"),
+        ({"data": (X.astype(object), Y)}, "got x that is no array of numbers"),
+        ({"device": "meta"}, "loses its weights"),
+        ({"device": "gpu"}, "device: got 'gpu', which cannot be used here"),
+        ({"model": None}, "model: got a NoneType"),
     ],
 )
 def test_a_wrong_argument_raises_at_once_and_leaves_the_model_alone(model, wrong, message):

@@ -312,3 +312,28 @@ def test_bad_arguments_are_refused_at_once():
     ):
         with pytest.raises(ArgumentError, match=message):
             call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda G: nng.ops.prune(G, 0.5),
+        lambda G: nng.ops.prune(G, 0.5, scope="global"),
+        lambda G: nng.ops.binarize(G),
+        lambda G: nng.ops.add_noise(G, 0.1),
+        lambda G: nng.ops.flip_signs(G, 0.5),
+        lambda G: nng.nulls.randomize(G, "A"),
+        lambda G: nng.nulls.ensemble(G, "A", n=2),
+    ],
+)
+def test_what_is_no_graph_is_refused_by_name(call):
+    for thing in (np.eye(2), None):
+        with pytest.raises(ArgumentError, match=f"got a {type(thing).__name__}; expected a NeuralGraph"):
+            call(thing)
+
+
+def test_blocks_that_are_neither_names_nor_positions_are_refused():
+    with pytest.raises(ArgumentError, match=r"blocks: got 1\.5; expected None, a name, a position"):
+        nng.nulls.randomize(two_blocks(), "A", blocks=1.5)
+    with pytest.raises(ArgumentError, match="blocks: got <list_iterator"):  # the second draw would find it empty
+        nng.nulls.ensemble(two_blocks(), "A", n=2, blocks=iter(["0"]))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nngraph._blockwise import BiasPolicy, BlockNames
+from nngraph._blockwise import BiasPolicy, BlockNames, check_graph
 from nngraph._rng import RNG, child, seed_sequence
 from nngraph.errors import ArgumentError
 from nngraph.graph import NeuralGraph
@@ -69,6 +69,7 @@ def ensemble(
             raise ArgumentError(f"ensemble: {what}: got {number!r}; expected an integer.")
     if n < 0 or n_jobs == 0:
         raise ArgumentError(f"ensemble: got n={n}, n_jobs={n_jobs}; expected n of at least 0 and n_jobs other than 0.")
+    check_graph("ensemble", G)
     kind_of(kind)
     settings: dict[str, Any] = {"weights": weights, "blocks": blocks, "bias": bias, "sweeps": sweeps}
     randomize(G.select([]), kind, **{**settings, "blocks": []})  # raises here, not at the first draw

@@ -159,8 +159,9 @@ def randomize(
     worms run alone. At the default length the agreement with the start was within 1e-3 of its limit on random supports
     of 2 to 100 % of 768x3072 and 64x784, on trained and pruned digit networks, and where sparse columns stand beside
     dense ones. It is more where signed degrees are very uneven: 2e-3 to 5e-3 on 768x3072 with a limit of 0.85, where
-    ``sweeps=60`` leaves less than 1e-3. Parts of a support that share no node, of very different shapes, can need more as well.
-    Agreement at its limit is a necessary sign of mixing, not a proof. The signed degrees are exact at any length.
+    ``sweeps=60`` leaves less than 1e-3. Parts of a support that share no node, of very different shapes, can need more
+    as well. Agreement at its limit is a necessary sign of mixing, not a proof. The signed degrees are exact at any
+    length.
 
     An edge of weight 0 moves as a weight under A, C and D, and stays where it is under B, E, F and G. Tied blocks are
     one matrix, randomized once.

@@ -123,4 +123,4 @@ def _sweeps_needed(edges: KernelEdges, signs: np.ndarray) -> int | None:
     def mixed(n: int) -> bool:
         return float(weight @ (1 - share / 3) ** n) <= _LEFT
 
-    return bisect.bisect_left(range(_MOST_SWEEPS), True, key=mixed) if mixed(_MOST_SWEEPS) else None
+    return bisect.bisect_left(range(_MOST_SWEEPS), 1, key=mixed) if mixed(_MOST_SWEEPS) else None

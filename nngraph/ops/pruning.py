@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from nngraph._blockwise import BiasPolicy, BlockNames, change_blocks, first_views
+from nngraph._blockwise import BiasPolicy, BlockNames, change_blocks, check_graph, first_views
 from nngraph._rng import RNG, child, seed_sequence
 from nngraph.blocks import Block
 from nngraph.graph import NeuralGraph, Step
@@ -82,6 +82,7 @@ def prune(
     fraction = real_number("prune: fraction", fraction, 0, 1)
     one_of("prune: scope", scope, ("block", "global"))
     one_of("prune: order", order, ("smallest", "largest", "random"))
+    check_graph("prune", G)
     seed = seed_sequence(rng)
     removed = _over_all_blocks(G, fraction, order, blocks, seed) if scope == "global" else {}
 
