@@ -134,6 +134,7 @@ def test_the_summary_shows_medians_with_quartiles_points_and_every_claim():
     assert "| full    | 98.0 (97.9-98.1) | 99.0 (99.0-99.0) | 95.0 (95.0-95.0) |" in text
     assert "- chance 50.0 %, sigma(w) = 0.060" in text
     assert "5 of 5 seeds collapsed: p* = 0.40 (0.40-0.40)" in text
+    assert "signed median under pruning: up to 95.0 % at p = 0.4 (from 54.0 %)" in text
     assert "signed median under noise: up to 92.0 % at a* = 0.062 = 1.0 sigma(w) (from 54.0 %)" in text
     assert text.count("- **holds**") == 18
     assert text.count("- **does not hold**") == 1
