@@ -71,6 +71,15 @@ def test_a_claim_without_what_it_speaks_of_is_not_testable(words, changes):
     assert "holds" not in found
 
 
+def test_nothing_is_claimed_of_a_network_that_has_not_learned():
+    found = claims(made_up_table(hard={"full": [0.51] * 6, "signed": [0.5] * 6}))
+    for claim in found:
+        if "hard" in claim.claim:
+            assert claim.verdict == "not testable"
+            assert "the full hard network is at 51.0 (chance 50.0)" in claim.found
+    assert "holds" in [claim.verdict for claim in found]
+
+
 def test_rows_that_are_missing_make_a_claim_not_testable():
     table = made_up_table()
     without = table[(table["null"] == "") & (table["operation"] != "noise")]
