@@ -43,7 +43,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     Returns
     -------
     list of Claim
-        Empty where there is no easy or no hard task. A claim for which the table lacks rows is "not testable".
+        Empty where there is no easy or no hard task. A claim for which the table lacks rows, or
+        whose full network is near chance, is "not testable".
 
     Notes
     -----
@@ -65,15 +66,31 @@ class _Missing(Exception):
     """The table has no rows for what is asked."""
 
 
+class _Unlearned(Exception):
+    """The full networks of a task are near chance, so that nothing can be lost or kept."""
+
+
 class _Medians:
     """Medians in percent, of the easy and the hard task."""
 
     def __init__(self, table: pd.DataFrame, tasks: dict[str, str]) -> None:
-        self.table, self.tasks = table, tasks
+        self.table = table
+        self._names = tasks
         self.table_folded = folded(table)
 
+    def name(self, task: str) -> str:
+        """Return the full name of a task whose networks have learned it: 20 points above chance, or half of the way."""
+        name = self._names[task]
+        full = 100 * rows_of(self.table, name, "none")["value"].median()
+        chance = 100 * described(self.table, name, "chance")
+        if full < chance + min(20, (100 - chance) / 2):
+            raise _Unlearned(
+                f"the full {task} network is at {full:.1f} (chance {chance:.1f}): it has not learned the task"
+            )
+        return name
+
     def curve(self, task: str, operation: str, form: str = "full", null: str = "") -> pd.Series:
-        points = curve(self.table, self.tasks[task], operation, form=form, null=null)
+        points = curve(self.table, self.name(task), operation, form=form, null=null)
         if not len(points):
             raise _Missing
         return 100 * points["median"]
@@ -85,19 +102,19 @@ class _Medians:
         return 100 * self._median(self.table_folded, task, "full", null, "accuracy")
 
     def _median(self, table: pd.DataFrame, task: str, form: str, null: str, metric: str) -> float:
-        values = rows_of(table, self.tasks[task], "none", form=form, null=null, metric=metric)["value"]
+        values = rows_of(table, self.name(task), "none", form=form, null=null, metric=metric)["value"]
         if not len(values):
             raise _Missing
         return float(values.median())
 
     def chance(self, task: str) -> float:
-        return 100 * described(self.table, self.tasks[task], "chance")
+        return 100 * described(self.table, self.name(task), "chance")
 
     def sigma(self, task: str) -> float:
-        return described(self.table, self.tasks[task], "sigma_w")
+        return described(self.table, self.name(task), "sigma_w")
 
     def flipped(self, task: str, amplitude: float) -> float:
-        rows = rows_of(self.table, self.tasks[task], "noise", metric="flipped")
+        rows = rows_of(self.table, self.name(task), "noise", metric="flipped")
         return float(rows.loc[rows["parameter"] == amplitude, "value"].median())
 
 
@@ -129,6 +146,8 @@ def _tested(claim: str, test: Callable[[_Medians, str], Iterator[Claim]], data: 
         return list(test(data, claim))
     except _Missing:
         return [Claim(claim, "-", "the study has no such rows", "not testable")]
+    except _Unlearned as error:
+        return [Claim(claim, "-", str(error), "not testable")]
 
 
 def _claim(claim: str, criterion: str, found: str, holds: object, *, testable: object = True) -> Claim:

@@ -124,21 +124,21 @@ _DESCRIBE = {"sigma_w", "chance", "n_classes", "flipped"}
 
 
 def _points(shown: pd.DataFrame, table: pd.DataFrame, task: str) -> list[str]:
-    """Chance, sigma(w), and the points p*, a*, q* of the signed networks."""
+    """Chance, sigma(w), and of the signed networks the transition p*, the best p, and the peaks a* and q*."""
     chance, sigma = (described(table, task, name) for name in ("chance", "sigma_w"))
     lines = [f"- chance {100 * chance:.1f} %, sigma(w) = {sigma:.3f}"]
     if len(rows_of(table, task, "prune", form="signed")):
         found, n_seeds = transitions(table, task), table.loc[table["task"] == task, "seed"].nunique()
         where = f": p* = {_quartiles(np.array(found), 2)}" if found else ""
         lines.append(f"- pruning transition of the signed network: {len(found)} of {n_seeds} seeds collapsed{where}")
-    for operation, symbol in (("prune", "p"), ("noise", "a"), ("flip", "q")):
+    for operation, symbol in (("prune", "p"), ("noise", "a*"), ("flip", "q*")):
         points = curve(shown, task, operation, form="signed")
         if len(points) > 1:
             at, height = peak(100 * points["median"])
             start = 100 * rows_of(shown, task, "none", form="signed")["value"].median()
             ratio = f" = {at / sigma:.1f} sigma(w)" if operation == "noise" and sigma > 0 else ""
             verb = {"prune": "pruning", "noise": "noise", "flip": "flips"}[operation]
-            where = f"up to {height:.1f} % at {symbol}* = {at:.2g}{ratio}" if height - start >= 1 else "not raised"
+            where = f"up to {height:.1f} % at {symbol} = {at:.2g}{ratio}" if height - start >= 1 else "not raised"
             lines.append(f"- signed median under {verb}: {where} (from {start:.1f} %)")
     return lines
 

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 __all__ = ["FLIPPED", "NOISE", "PRUNED", "Study", "Training"]
 
 
+_DESCRIBING = ("sigma_w", "chance", "n_classes", "flipped")  # metrics that need no evaluation
+
+
 class Study:
     r"""Probe and randomise the networks of several tasks: one row for each measured number.
 
@@ -207,7 +210,8 @@ class Study:
         Raises
         ------
         StudyError
-            If the folder is a file, cannot be written to, or belongs to other settings.
+            If the folder is a file, cannot be written to, or belongs to other settings; if a process is killed; and,
+            once the tables that say why are written, if every evaluation failed.
 
         Notes
         -----
@@ -239,6 +243,11 @@ class Study:
                 pass
         table = store.merge([unit.name for unit in units])
         reports.write(table, store.folder, fold=self._plan.as_published, figures=figures)
+        failed = table.loc[table["status"] != "ok", "status"]
+        if len(failed) and not (table["status"].eq("ok") & ~table["metric"].isin(_DESCRIBING)).any():
+            raise StudyError(
+                f"{store.folder}: every evaluation {failed.iloc[0].rstrip('.')}. All errors are in its tables."
+            )
         return table
 
 

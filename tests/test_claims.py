@@ -71,6 +71,15 @@ def test_a_claim_without_what_it_speaks_of_is_not_testable(words, changes):
     assert "holds" not in found
 
 
+def test_nothing_is_claimed_of_a_network_that_has_not_learned():
+    found = claims(made_up_table(hard={"full": [0.51] * 6, "signed": [0.5] * 6}))
+    for claim in found:
+        if "hard" in claim.claim:
+            assert claim.verdict == "not testable"
+            assert "the full hard network is at 51.0 (chance 50.0)" in claim.found
+    assert "holds" in [claim.verdict for claim in found]
+
+
 def test_rows_that_are_missing_make_a_claim_not_testable():
     table = made_up_table()
     without = table[(table["null"] == "") & (table["operation"] != "noise")]
@@ -134,6 +143,7 @@ def test_the_summary_shows_medians_with_quartiles_points_and_every_claim():
     assert "| full    | 98.0 (97.9-98.1) | 99.0 (99.0-99.0) | 95.0 (95.0-95.0) |" in text
     assert "- chance 50.0 %, sigma(w) = 0.060" in text
     assert "5 of 5 seeds collapsed: p* = 0.40 (0.40-0.40)" in text
+    assert "signed median under pruning: up to 95.0 % at p = 0.4 (from 54.0 %)" in text
     assert "signed median under noise: up to 92.0 % at a* = 0.062 = 1.0 sigma(w) (from 54.0 %)" in text
     assert text.count("- **holds**") == 18
     assert text.count("- **does not hold**") == 1

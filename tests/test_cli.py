@@ -157,6 +157,7 @@ def test_a_model_of_the_users_own_with_weights_and_data(mine, tmp_path):
         (["--pairs", "0,7,8"], "--pairs"),
         (["--pairs", "0,77"], "77"),
         (["--pairs", "0,7 0,7 0,7"], "twice"),
+        (["--pairs", "0,7 7,0"], "twice"),
         (["--hidden", "wide"], "--hidden"),
         (["--hidden", "0"], "hidden"),
     ],
@@ -198,11 +199,27 @@ def test_other_settings_in_the_same_folder_are_one_sentence_and_exit_code_1(mine
 
 
 def test_failed_rows_give_exit_code_1_and_the_page_all_the_same(mine, tmp_path):
-    (tmp_path / f"{mine}.py").write_text(MINE.replace("mlp((6, 4, 2)", "mlp((7, 4, 2)"))
-    result = run("study", "--model", f"{mine}:net", "--data", f"{mine}:data", *TINY, "--out", "r")
+    spoiled = 'return {"easy": Task("easy", x, y, x, y), "hard": Task("hard", x[:, :5], y, x[:, :5], y)}'
+    (tmp_path / f"{mine}.py").write_text(
+        MINE.replace(MINE[MINE.index("return {") : MINE.index("def broken")], spoiled + "\n\n")
+    )
+    result = run("study", "--model", f"{mine}:net", "--data", f"{mine}:tasks", *TINY, "--out", "r")
     assert result.exit_code == 1
     assert "failed" in result.stdout
-    assert "rows failed" in result.stderr
+    assert "1 row failed" in result.stderr
+
+
+def test_a_study_in_which_everything_failed_is_one_sentence_and_exit_code_1_and_keeps_its_tables(mine, tmp_path):
+    (tmp_path / f"{mine}.py").write_text(MINE.replace("mlp((6, 4, 2)", "mlp((7, 4, 2)"))
+    result = run("study", "--model", f"{mine}:net", "--data", f"{mine}:data", *TINY, "--out", "r")
+    assert "every evaluation failed: mat1" in one_sentence(result, 1)
+    assert (tmp_path / "r" / "results.csv").exists()
+
+
+def test_a_study_as_published_has_a_default_folder_of_its_own(mine, tmp_path):
+    for options in ([], ["--as-published"]):
+        assert run("study", "--data", f"{mine}:tasks", *TINY, *options).exit_code == 0
+    assert (tmp_path / "results" / f"{mine}-tasks-as-published" / "results.csv").exists()
 
 
 def test_nothing_is_printed_on_stderr_by_a_progress_bar_that_no_one_sees(tmp_path):

@@ -153,6 +153,39 @@ def test_figures_without_rows_are_not_drawn():
     assert nng.plot.study_figures(TABLE[TABLE["metric"] != "accuracy"]) == {}
 
 
+def test_what_failed_for_one_task_leaves_the_figures_of_the_rest():
+    hard = TABLE["task"] == "hard one"
+    for lost in (
+        TABLE["null"] != "",
+        (TABLE["null"] != "") & (TABLE["operation"] == "none"),
+        (TABLE["null"] == "B") & (TABLE["operation"] == "prune"),
+        TABLE["operation"] == "noise",
+        TABLE["operation"] != "none",
+    ):
+        names = nng.plot.study_figures(TABLE[~(hard & lost)])
+        assert list(names) == ["perturbations", "randomizations", "pruned_randomizations"]
+        assert list(nng.plot.study_figures(TABLE.assign(status=np.where(hard & lost, "failed: x", "ok")))) == list(
+            names
+        )
+    assert "no values" in [text.get_text() for text in names["perturbations"].axes[3].texts]
+
+
+def test_panels_hold_bands_chance_and_the_lines_of_the_networks():
+    low = TABLE.copy()
+    at = (
+        low["task"].eq("easy one")
+        & low["metric"].eq("accuracy")
+        & low["null"].eq("")
+        & low["operation"].isin(["prune", "none"])
+    )
+    low.loc[at, "value"] = np.where(low.loc[at, "seed"].eq(0), 0.02, 0.5)
+    assert nng.plot.perturbation(low, "easy one", "prune").get_ylim()[0] < 26  # the lower quartile
+    low.loc[at, "value"] = 0.2
+    low.loc[low["metric"] == "chance", "value"] = 0.1
+    assert nng.plot.randomization(low, "easy one").get_ylim()[0] < 10
+    assert nng.plot.perturbation(low, "easy one", "noise").get_ylim()[0] < 10
+
+
 @pytest.mark.parametrize(
     "draw",
     [

@@ -55,18 +55,21 @@ def study(
     weights: Annotated[Path | None, typer.Option(help="Weights for --model: .safetensors or state_dict.")] = None,
     seed: Annotated[int, typer.Option(help="Root seed of everything random.", min=0)] = 0,
     jobs: Annotated[int | None, typer.Option(help="Processes; by default one for each core.", min=1)] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder; by default results/ and the name of the data.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; by default results/DATA, or results/DATA-as-published.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how much there is to do, and stop.")] = False,
 ) -> None:
     """Probe and randomise trained networks: tables, figures and a page that says which claims hold.
 
-    Without options: 12 networks on an easy and a hard pair of digits, in about a minute. A study that was stopped goes
+    Without options: 12 networks on an easy and a hard pair of digits, in half a minute. A study that was stopped goes
     on where it was when the same command is given again.
 
     Examples: nngraph study; nngraph study --data fashion-mnist --out results/fashion; nngraph study --pairs "3,4 3,7"
     --seeds 4; nngraph study --model mine:net --weights net.safetensors --data mine:test_data
     """
     with one_sentence():
+        from nngraph._tables import many
         from nngraph.studies import Study, Training
 
         if weights is not None and model is None:
@@ -87,13 +90,15 @@ def study(
             return
         import joblib
 
-        folder = out or Path("results") / data.replace(":", "-")
+        folder = out or Path("results") / (data.replace(":", "-") + ("-as-published" if as_published else ""))
         table = chosen.run(folder, n_jobs=jobs or joblib.cpu_count())
         typer.echo((folder / "summary.md").read_text(encoding="utf-8"), nl=False)
         typer.echo(f"nngraph: tables, summary.md and figures are in {folder}", err=True)
         failed = table[table["status"] != "ok"]
         if len(failed):
-            typer.echo(f"nngraph: {len(failed)} rows failed, the first with {failed['status'].iloc[0]!r}.", err=True)
+            typer.echo(
+                f"nngraph: {many(len(failed), 'row')} failed, the first with {failed['status'].iloc[0]!r}.", err=True
+            )
             raise typer.Exit(1)
 
 
@@ -137,17 +142,19 @@ def _pair_tasks(dataset: Dataset, pairs: str) -> dict[str, Any]:
         raise ArgumentError(f'--pairs: got {pairs!r}; expected pairs of classes, as "0,7 1,8".')
     roles = ("easy ", "hard ") if len(chosen) == 2 else ("",) * len(chosen)
     tasks: dict[str, Any] = {}
+    seen: list[set[str]] = []
     for role, (a, b) in zip(roles, chosen, strict=True):
         classes = [int(key) if key.isdigit() else key for key in (a, b)]
         task = dataset.pair(*classes, rng=0)  # checks the classes now, not in the first network
         names = [name if isinstance(name, str) else dataset.class_names[name] for name in classes]
+        if set(names) in seen:
+            raise ArgumentError(f"--pairs: got a pair twice in {pairs!r}.")
+        seen.append(set(names))
         name = role + ("{" + ",".join(names) + "}" if all(len(name) == 1 for name in names) else "/".join(names))
         if dataset.test_images is None:
             tasks[name] = lambda rng, classes=classes: dataset.pair(*classes, rng=rng)
         else:
             tasks[name] = dataclasses.replace(task, name=name)
-    if len(tasks) < len(chosen):
-        raise ArgumentError(f"--pairs: got a pair twice in {pairs!r}.")
     return tasks
 
 

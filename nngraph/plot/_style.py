@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -92,8 +90,6 @@ def band(ax: Axes, points: pd.DataFrame, factor: float, *, color: str, label: st
 
 
 def percent_limits(ax: Axes, metric: str) -> None:
-    """Let panels of shares run from below the lowest value to 102 %, so that they compare."""
+    """Let panels of shares run from below all that is drawn, bands and chance too, to 102 %, so that they compare."""
     if metric in PERCENT:
-        drawn = [np.asarray(line.get_ydata(), dtype=float) for line in ax.lines]
-        low = min([45.0, *(float(y.min()) for y in drawn if len(y) > 2)])
-        ax.set_ylim(max(low - 2, -2), 102)
+        ax.set_ylim(max(min(45.0, ax.dataLim.y0) - 2, -2), 102)

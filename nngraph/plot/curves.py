@@ -108,22 +108,28 @@ def perturbations(
     matplotlib.figure.Figure
     """
     chosen = tasks_of(table, tasks)
-    grids = table.groupby("operation", sort=False)["parameter"].nunique()
+    values = table[(table["metric"] == metric) & (table["status"] == "ok") & table["task"].isin(chosen)]
+    grids = values.groupby("operation", sort=False)["parameter"].nunique()
     operations = [name for name in grids.index if name != "none" and grids[name] > 1]
     if not operations:
-        raise ArgumentError("perturbations: the table has no operation with a grid.")
+        raise ArgumentError(f"perturbations: the table has no {metric!r} under an operation with a grid.")
     fig, axes = _style.new_figure(fig, len(chosen), len(operations), sharey="row", sharex="col")
     for row, task in zip(axes, chosen, strict=True):
         lows = []
         for ax, operation in zip(row, operations, strict=True):
-            perturbation(table, task, operation, metric=metric, fold=fold, ax=ax)
+            if len(curve(table, task, operation, metric=metric)):
+                perturbation(table, task, operation, metric=metric, fold=fold, ax=ax)
+            else:
+                _style.dress(ax, x=operation, y=_style.ylabel(metric, fold=fold)).annotate(
+                    "no values", (0.5, 0.5), xycoords="axes fraction", fontsize=_style.TEXT, ha="center"
+                )
             lows.append(ax.get_ylim()[0])
         row[0].set_ylim(bottom=min(lows))
         row[0].set_title(task, fontsize=_style.TEXT + 1, loc="left", fontweight="bold")
     for ax in axes.flat:
         ax.label_outer()
     _style.letters(list(axes.flat))
-    handles = {label: handle for ax in axes[0] for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    handles = {label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     names = [name for name in ("full", "signed", "chance", r"$\sigma(w)$") if name in handles]
     fig.legend(
         [handles[name] for name in names],

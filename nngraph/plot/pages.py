@@ -48,8 +48,11 @@ def study_figures(table: pd.DataFrame, *, fold: bool = False) -> dict[str, Figur
     figures: dict[str, Figure] = {}
     if (accuracies[~of_nulls].groupby("operation")["parameter"].nunique() > 1).any():
         figures["perturbations"] = perturbations(valid, tasks, fold=fold, fig=Figure())
-    if of_nulls.any():
-        figures["randomizations"] = randomizations(valid, tasks, fold=fold, fig=Figure())
-    if (of_nulls & accuracies["operation"].eq("prune")).any():
-        figures["pruned_randomizations"] = pruned_randomizations(valid, tasks, fold=fold, fig=Figure())
+    for name, operation, draw in (
+        ("randomizations", "none", randomizations),
+        ("pruned_randomizations", "prune", pruned_randomizations),
+    ):
+        drawn = set(accuracies.loc[of_nulls & accuracies["operation"].eq(operation), "task"])
+        if drawn:
+            figures[name] = draw(valid, [task for task in tasks if task in drawn], fold=fold, fig=Figure())
     return figures

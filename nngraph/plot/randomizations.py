@@ -90,10 +90,7 @@ def randomization(
     ax.set_xticks(range(len(kinds)), kinds)
     ax.set_xlim(-0.6, len(kinds) - 0.4)
     if metric in _style.PERCENT:
-        drawn = (
-            shown["task"].eq(task) & shown["metric"].eq(metric) & shown["operation"].eq("none") & shown["null"].ne("")
-        )
-        ax.set_ylim(max(min(factor * shown.loc[drawn, "value"].min() - 4, 45), -3), 103)
+        ax.set_ylim(max(min(ax.dataLim.y0 - 4, 45), -3), 103)
     return _style.dress(ax, x="null model", y=_style.ylabel(metric, fold=fold))
 
 
@@ -106,7 +103,7 @@ def pruned_randomization(
     fold: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw null models under pruning after randomisation, beside the full and the signed networks.
+    """Draw null models of the pruned networks, beside the full and the signed networks, along the fraction pruned.
 
     Parameters
     ----------
@@ -132,13 +129,15 @@ def pruned_randomization(
         points = curve(shown, task, "prune", form=form, metric=metric)
         if len(points):
             ax.plot(points.index, factor * points["median"], color=color, linewidth=1, linestyle="-", label=form)
+    curves = {kind: curve(shown, task, "prune", null=kind, metric=metric) for kind in there}
+    there = [kind for kind in there if len(curves[kind])]
     rest = [kind for kind in there if kind not in kinds]
     for i, kind in enumerate(rest):
-        points = curve(shown, task, "prune", null=kind, metric=metric)
+        points = curves[kind]
         label = ", ".join(rest) if i == 0 else "_"
         ax.plot(points.index, factor * points["median"], color=_style.PALE, linewidth=0.9, label=label, zorder=1)
     for kind, (color, line) in zip([kind for kind in there if kind in kinds], _LINES, strict=False):
-        points = curve(shown, task, "prune", null=kind, metric=metric)
+        points = curves[kind]
         _style.band(ax, points, factor, color=color, label=kind, linestyle=line)
     chance = described(table, task, "chance")
     if metric in ("accuracy", "recalibrated") and chance == chance:
