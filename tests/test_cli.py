@@ -212,7 +212,7 @@ def test_failed_rows_give_exit_code_1_and_the_page_all_the_same(mine, tmp_path):
 def test_a_study_in_which_everything_failed_is_one_sentence_and_exit_code_1_and_keeps_its_tables(mine, tmp_path):
     (tmp_path / f"{mine}.py").write_text(MINE.replace("mlp((6, 4, 2)", "mlp((7, 4, 2)"))
     result = run("study", "--model", f"{mine}:net", "--data", f"{mine}:data", *TINY, "--out", "r")
-    assert "every evaluation failed: mat1" in one_sentence(result, 1)
+    assert "every evaluation failed: model: its forward pass failed" in one_sentence(result, 1)
     assert (tmp_path / "r" / "results.csv").exists()
 
 
