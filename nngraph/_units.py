@@ -166,9 +166,12 @@ def _measured(unit: Unit, plan: Plan, task: Task, model: torch.nn.Module, G: Neu
         yield _row(("none", 0.0), "full", ("", 0), metric, value)
     signs = [np.sign(block.dense()) for block in G.blocks]
     metrics = plan.metrics
+    data = (task.x_test, task.y_test)
     if metrics is None:
-        metrics = ("accuracy", "auc", *(("recalibrated",) if task.n_classes == 2 else ()), "cross_entropy")
-    with Evaluator(model, (task.x_test, task.y_test), metrics) as evaluator:
+        with Evaluator(model, data) as first:  # a model of the user's own may have more outputs than there are classes
+            two = first.outputs(G).shape[1] == 2
+        metrics = ("accuracy", "auc", *(("recalibrated",) if two else ()), "cross_entropy")
+    with Evaluator(model, data, metrics) as evaluator:
         score = functools.partial(_scored, evaluator, signs)
         yield from score(("none", 0.0), ("", 0), ("full", "signed"), lambda: G)
         for name, (apply, grid) in plan.ops.items():

@@ -43,7 +43,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     Returns
     -------
     list of Claim
-        Empty where there is no easy or no hard task. A claim for which the table lacks rows, or
+        Empty where there is no easy or no hard task of two classes. A claim for which the table lacks rows, or
         whose full network is near chance, is "not testable".
 
     Notes
@@ -56,7 +56,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
        representations and robustness in neural networks", 2025.
     """
     easy, hard = role(table, "easy"), role(table, "hard")
-    if easy is None or hard is None:
+    if easy is None or hard is None or any(described(table, task, "n_classes") != 2 for task in (easy, hard)):
         return []
     data = _Medians(table, {"easy": easy, "hard": hard})
     return [tested for claim, test in _TESTS.items() for tested in _tested(claim, test, data)]

@@ -109,6 +109,13 @@ def test_the_transition_is_the_first_point_halfway_up_and_only_of_collapsed_seed
     assert transitions(made_up_table(), "easy one") == []
 
 
+def test_tasks_of_more_than_two_classes_have_no_claims():
+    table = made_up_table()
+    assert claims(table)
+    table.loc[table["task"].eq("hard one") & table["metric"].eq("n_classes"), "value"] = 3.0
+    assert claims(table) == []
+
+
 def test_folding_mirrors_two_class_accuracies_alone():
     table = made_up_table()
     low = table["metric"].isin(["accuracy", "auc"])

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 import nngraph as nng
 from nngraph.cli import app
 
-TINY = ["--seeds", "1", "--draws", "1", "--hidden", "3", "--epochs", "1", "--jobs", "1"]
+SHORT = ["--seeds", "1", "--draws", "1", "--jobs", "1"]
+TINY = [*SHORT, "--hidden", "3", "--epochs", "1"]
 MINE = """
 import numpy as np
 from nngraph.datasets import Task
@@ -203,7 +204,7 @@ def test_failed_rows_give_exit_code_1_and_the_page_all_the_same(mine, tmp_path):
     (tmp_path / f"{mine}.py").write_text(
         MINE.replace(MINE[MINE.index("return {") : MINE.index("def broken")], spoiled + "\n\n")
     )
-    result = run("study", "--model", f"{mine}:net", "--data", f"{mine}:tasks", *TINY, "--out", "r")
+    result = run("study", "--model", f"{mine}:net", "--data", f"{mine}:tasks", *SHORT, "--out", "r")
     assert result.exit_code == 1
     assert "failed" in result.stdout
     assert "1 row failed" in result.stderr
@@ -211,9 +212,20 @@ def test_failed_rows_give_exit_code_1_and_the_page_all_the_same(mine, tmp_path):
 
 def test_a_study_in_which_everything_failed_is_one_sentence_and_exit_code_1_and_keeps_its_tables(mine, tmp_path):
     (tmp_path / f"{mine}.py").write_text(MINE.replace("mlp((6, 4, 2)", "mlp((7, 4, 2)"))
-    result = run("study", "--model", f"{mine}:net", "--data", f"{mine}:data", *TINY, "--out", "r")
+    result = run("study", "--model", f"{mine}:net", "--data", f"{mine}:data", *SHORT, "--out", "r")
     assert "every evaluation failed: model: its forward pass failed" in one_sentence(result, 1)
     assert (tmp_path / "r" / "results.csv").exists()
+
+
+@pytest.mark.parametrize("option", ["--hidden=3", "--activation=tanh", "--no-bias", "--epochs=2", "--scaling=[0,1]"])
+def test_an_option_that_would_have_no_effect_is_refused(mine, option):
+    result = run("study", "--model", f"{mine}:net", "--data", f"{mine}:data", option, "--out", "r")
+    assert "has no effect" in one_sentence(result, 2)
+
+
+def test_a_model_with_more_outputs_than_classes_is_measured_all_the_same(mine, tmp_path):
+    (tmp_path / f"{mine}.py").write_text(MINE.replace("mlp((6, 4, 2)", "mlp((6, 4, 3)"))
+    assert run("study", "--model", f"{mine}:net", "--data", f"{mine}:data", *SHORT, "--out", "r").exit_code == 0
 
 
 def test_a_study_as_published_has_a_default_folder_of_its_own(mine, tmp_path):

@@ -33,6 +33,7 @@ class Scaling(enum.StrEnum):
 
 
 def study(
+    context: typer.Context,
     data: Annotated[
         str, typer.Option(help="digits, fashion-mnist, mnist, or pkg.module:function that returns tasks.")
     ] = "digits",
@@ -74,6 +75,12 @@ def study(
 
         if weights is not None and model is None:
             raise ArgumentError("--weights: needs --model, the function that makes the model they belong to.")
+        unused = ["hidden", "activation", "bias", "epochs"] if model is not None else []
+        unused += ["scaling"] if ":" in data else []
+        for name in unused:
+            if (source := context.get_parameter_source(name)) is not None and source.name == "COMMANDLINE":
+                why = "--model is used as it is" if name != "scaling" else f"{data} scales its own data"
+                raise ArgumentError(f"--{name}: has no effect, because {why}; leave it out.")
         network: Any = Training(_sizes(hidden), activation.value, bias, epochs)
         if model is not None:
             network = _loaded(model, weights)
