@@ -25,6 +25,7 @@ FLIPPED = tuple(float(q) for q in np.linspace(0, 1, 30))
 
 
 def named_tasks(tasks: Mapping[str, Task | MakeTask] | Sequence[Task]) -> dict[str, Task | MakeTask]:
+    """Return the tasks of a study by name, or say what is wrong with them."""
     from nngraph.datasets import Task
 
     if not isinstance(tasks, (Mapping, Sequence)):
@@ -97,6 +98,7 @@ def _grid(name: str, values: Sequence[float], largest: float | None = None) -> t
 
 
 def named_metrics(metrics: Sequence[Metric] | Metric | None) -> tuple[Metric, ...] | None:
+    """Return the metrics of a study, None for the default, or say which is unknown."""
     if metrics is None:
         return None
     listed: tuple[Metric, ...] = (metrics,) if isinstance(metrics, str) or callable(metrics) else tuple(metrics)

@@ -78,16 +78,19 @@ class Skipped(NamedTuple):
 
 
 def names(items: Sequence[Part] | Sequence[Block]) -> str:
+    """List the names of parts or blocks for a message."""
     return shortened(repr(item.name) for item in items) or "none"
 
 
 def shortened(texts: Iterable[str], limit: int = 8) -> str:
+    """Join texts by commas; past the limit only say how many more there are."""
     texts = list(texts)
     more = f" and {len(texts) - limit} more" if len(texts) > limit else ""
     return ", ".join(texts[:limit]) + more
 
 
 def parts_of(blocks: Sequence[Block]) -> tuple[Part, ...]:
+    """Return the parts that blocks name, in the order in which they name them."""
     sizes: dict[str, int] = {}
     for block in blocks:
         for name, size in ((block.source, block.n_source), (block.target, block.n_target)):

@@ -231,6 +231,7 @@ def test_edges_join_the_nodes_of_their_ends():
 def test_networks_without_edges_or_nodes_can_be_drawn(shape):
     ax = nng.plot.network(nng.from_matrices([np.ones(shape)]))
     ax.figure.draw_without_rendering()
+    assert sum(len(c.get_segments()) for c in ax.collections if isinstance(c, LineCollection)) == np.prod(shape)
 
 
 def test_a_part_can_be_drawn_as_a_tilted_image():

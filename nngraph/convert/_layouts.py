@@ -127,6 +127,7 @@ def block_shape(origin: Origin) -> tuple[int, int]:
 
 
 def check_shape(block: Block, origin: Origin) -> None:
+    """Raise unless the block has the shape that its parameter gives."""
     if origin.layout not in ("unrolled", "channel") and block.shape != block_shape(origin):
         raise RoundTripError(
             f"block '{block.name}', parameter '{origin.parameter}': got a block of shape {block.shape}; expected "

@@ -89,6 +89,12 @@ def band(ax: Axes, points: pd.DataFrame, factor: float, *, color: str, label: st
     ax.fill_between(x, factor * points["q25"], factor * points["q75"], color=color, alpha=0.15, linewidth=0)
 
 
+def chance_line(ax: Axes, metric: str, chance: float) -> None:
+    """Draw the accuracy of a constant answer, where the metric is an accuracy and it is known (no NaN)."""
+    if metric in ("accuracy", "recalibrated") and chance == chance:
+        ax.axhline(100 * chance, color=PALE, linestyle="--", linewidth=1, label="chance", zorder=0)
+
+
 def percent_limits(ax: Axes, metric: str) -> None:
     """Let panels of shares run from below all that is drawn, bands and chance too, to 102 %, so that they compare."""
     if metric in PERCENT:

@@ -74,9 +74,7 @@ def perturbation(
         sigma = described(table, task, "sigma_w")
         if sigma > 0:
             ax.axvline(sigma, color=_style.GREY, linestyle=":", linewidth=1, label=r"$\sigma(w)$", zorder=0)
-    chance = described(table, task, "chance")
-    if metric in ("accuracy", "recalibrated") and chance == chance:
-        ax.axhline(100 * chance, color=_style.PALE, linestyle="--", linewidth=1, label="chance", zorder=0)
+    _style.chance_line(ax, metric, described(table, task, "chance"))
     for form, color in (("full", _style.BLUE), ("signed", _style.VERMILLION)):
         if len(points[form]):
             _style.band(ax, points[form], factor, color=color, label=form)

@@ -61,9 +61,7 @@ def randomization(
         original = rows_of(shown, task, "none", form=form, metric=metric)["value"]
         if len(original):
             ax.axhline(factor * original.median(), color=color, linewidth=1.4, linestyle=line, label=form, zorder=1)
-    chance = described(table, task, "chance")
-    if metric in ("accuracy", "recalibrated") and chance == chance:
-        ax.axhline(100 * chance, color=_style.PALE, linestyle="--", linewidth=1, label="chance", zorder=0)
+    _style.chance_line(ax, metric, described(table, task, "chance"))
     for i, kind in enumerate(kinds):
         rows = rows_of(shown, task, "none", null=kind, metric=metric)
         color, label = _SIGNS.get(_keeps_signs(kind), (_style.BLACK, "null model"))
@@ -139,9 +137,7 @@ def pruned_randomization(
     for kind, (color, line) in zip([kind for kind in there if kind in kinds], _LINES, strict=False):
         points = curves[kind]
         _style.band(ax, points, factor, color=color, label=kind, linestyle=line)
-    chance = described(table, task, "chance")
-    if metric in ("accuracy", "recalibrated") and chance == chance:
-        ax.axhline(100 * chance, color=_style.PALE, linestyle="--", linewidth=1, label="chance", zorder=0)
+    _style.chance_line(ax, metric, described(table, task, "chance"))
     _style.percent_limits(ax, metric)
     return _style.dress(ax, x="prune", y=_style.ylabel(metric, fold=fold))
 
