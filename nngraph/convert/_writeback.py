@@ -103,12 +103,13 @@ class WriteBack:
             if not region.holds(token):
                 changes.append((region, token, region.matrix(blocks, [self._used[i] for i in numbers])))
         for region, numbers in self._biases:
-            blocks = [G.blocks[i] for i in numbers if G.blocks[i].bias is not None]
+            given = [i for i in numbers if G.blocks[i].bias is not None]
+            blocks = [G.blocks[i] for i in given]
             token = tuple(block.bias for block in blocks)
             if not blocks:
                 idle.append(region)
             elif not region.holds(token):
-                changes.append((region, token, region.vector(blocks, [self._used[i] for i in numbers])))
+                changes.append((region, token, region.vector(blocks, [self._used[i] for i in given])))
         for region in idle:  # written by an earlier graph, but not part of this one
             region.restore()
         for region, token, change in changes:
