@@ -40,4 +40,4 @@ bench: .venv/.test
 	touch $@
 
 clean:
-	rm -rf .venv results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv results .pytest_cache .mypy_cache .ruff_cache .hypothesis nngraph/nulls/_kernels/__pycache__

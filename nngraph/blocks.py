@@ -285,6 +285,21 @@ class Block:
             origin=self.origin,
         )
 
+    def with_csr(self, indptr: np.ndarray, indices: np.ndarray, data: np.ndarray) -> Block:
+        """Return the block with other edges, given as compressed sparse rows (taken over)."""
+        return Block.from_csr(
+            self.name,
+            self.source,
+            self.target,
+            self.shape,
+            indptr,
+            indices,
+            data,
+            bias=self.bias,
+            dtype=self.dtype,
+            origin=self.origin,
+        )
+
     def transposed(self) -> Block:
         """Return the block with rows and columns exchanged, from its target to its source, without a bias."""
         shape = (self.shape[1], self.shape[0])

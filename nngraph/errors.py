@@ -6,6 +6,8 @@ __all__ = [
     "DatasetError",
     "FormatError",
     "NNGraphError",
+    "NullModelError",
+    "NullModelWarning",
     "RoundTripError",
     "SizeError",
     "StudyError",
@@ -31,6 +33,14 @@ class RoundTripError(NNGraphError):
 
 class ConvergenceError(NNGraphError):
     """An iterative method stopped before it reached the tolerance that was asked for."""
+
+
+class NullModelError(NNGraphError):
+    """A null model has nothing to randomise, or a statistic of one of its draws failed."""
+
+
+class NullModelWarning(UserWarning):
+    """A block of a null model is as it was, because its margins admit no other."""
 
 
 class FormatError(NNGraphError):

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 import nngraph as nng
-from nngraph.nulls import _kernels, cycles, trades
+from nngraph.nulls import _kernels, cycles
 from nngraph.nulls._edges import KernelEdges, read_only
 
 CYCLIC = np.array([[0, 1, -1], [-1, 0, 1], [1, -1, 0]], dtype=np.int8)
@@ -114,8 +114,8 @@ def test_magnitudes_are_uniform_within_each_sign_given_the_signs():
 
 
 def test_trades_and_worms_together_are_uniform_where_edges_are_absent(monkeypatch):
-    monkeypatch.setattr(trades, "_FEWEST_COMMON", -1)  # take the route of large blocks
-    monkeypatch.setattr(trades, "_MOST_SWEEPS", 10_000)
+    monkeypatch.setattr(cycles, "_FEWEST_COMMON", -1)  # take the route of large blocks
+    monkeypatch.setattr(cycles, "_MOST_SWEEPS", 10_000)
     for signs in [CYCLIC, *random_supports(3, 8, 10, 40)]:
         space = states(signs)
         assert p_value(sampled(signs, 60 * len(space)), space) > 1e-3
@@ -127,7 +127,7 @@ def test_trades_and_worms_together_are_uniform_where_edges_are_absent(monkeypatc
 def traded(signs, n_sweeps, seed):
     edges = KernelEdges(nng.from_matrices([signs.astype(np.float32)]).block(0))
     flat = edges.values.astype(np.int8)
-    return np.sign(trades._traded(edges, flat, n_sweeps, _kernels.streams(np.random.SeedSequence(seed))))
+    return np.sign(cycles._traded(edges, flat, n_sweeps, _kernels.streams(np.random.SeedSequence(seed))))
 
 
 def test_trades_alone_miss_a_state_of_the_cyclic_support():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from nngraph.blocks import Block
 from nngraph.errors import ArgumentError, SizeError
 
-__all__ = ["Columns", "KernelEdges", "read_only"]
+__all__ = ["Columns", "KernelEdges", "Placement", "read_only"]
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
@@ -15,6 +17,20 @@ def read_only(array: np.ndarray) -> np.ndarray:
     view = np.ascontiguousarray(array).view()
     view.setflags(write=False)
     return view
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """Where the edges of a block are and which sign each has, in edge order; what the magnitudes are dealt onto."""
+
+    shape: tuple[int, int]
+    """(n_target, n_source)."""
+    indptr: np.ndarray
+    """(n_target + 1,) int64 bounds of the rows, read-only."""
+    indices: np.ndarray
+    """(n_edges,) int32 sources, ascending in each row, read-only; empty where every cell holds an edge."""
+    signs: np.ndarray
+    """(n_edges,) int8, 1 or -1; 0 for an edge of weight 0. Read-only."""
 
 
 class KernelEdges:
@@ -60,6 +76,12 @@ class KernelEdges:
     def with_values(self, values: np.ndarray) -> Block:
         """Return the block with other weights."""
         return self._block.with_values(values.astype(self._dtype, copy=False))
+
+    def placed(self, placement: Placement, values: np.ndarray) -> Block:
+        """Return the block with its edges where a null model has put them, and their new weights."""
+        if np.array_equal(placement.indptr, self.indptr) and np.array_equal(placement.indices, self.indices):
+            return self.with_values(values)
+        return self._block.with_csr(placement.indptr, placement.indices, values.astype(self._dtype, copy=False))
 
 
 class Columns:

@@ -8,19 +8,54 @@ choose among as many edges as the node has out-edges, so both are equally likely
 
 from __future__ import annotations
 
+import bisect
 import math
 
 import numpy as np
 
 from nngraph._rng import child, generator
 from nngraph.errors import SizeError
-from nngraph.nulls._edges import read_only
+from nngraph.nulls._edges import Columns, KernelEdges, Placement, read_only
 
-__all__ = ["run_worms"]
+__all__ = ["SupportSigns", "run_worms"]
 
 _PILOT = 16
 _FEWEST, _FEWEST_OF_MANY, _MANY = 100, 16, 20_000
 """Worms that run in any case: so many, or fewer where there are many edges and each worm is long."""
+_SWEEPS = 20
+_LEFT = 5e-4
+"""Share of the start that may be left where edges are absent."""
+_FEWEST_COMMON, _MOST_SWEEPS = 5, 700
+"""Where rows share up to so many columns, or trades would need more sweeps than this, worms mix faster."""
+
+
+class SupportSigns:
+    """Signs on a fixed support. An edge of weight 0 takes no part."""
+
+    def __init__(self, edges: KernelEdges, seed: np.random.SeedSequence) -> None:
+        self._edges, self._seed = edges, seed
+        self._start = self._signs = read_only(np.subtract(edges.values > 0, edges.values < 0, dtype=np.int8))
+        self._runs = 0
+
+    def run(self, n_sweeps: int, n_jobs: int = 1) -> None:
+        if len(self._signs) < 2:
+            return
+        moved = _moved_signs(self._edges, self._signs, n_sweeps, child(self._seed, self._runs))
+        self._signs = read_only(moved)
+        self._runs += 1
+
+    def agreement(self) -> float:
+        signed = self._start != 0
+        return float((self._signs == self._start)[signed].mean()) if signed.any() else 1.0
+
+    def is_rigid(self) -> bool:
+        return False
+
+    def counts(self) -> dict[str, int]:
+        return {}
+
+    def placement(self) -> Placement:
+        return Placement(self._edges.shape, self._edges.indptr, self._edges.indices, self._signs)
 
 
 def run_worms(
@@ -76,3 +111,72 @@ def run_worms(
     _kernels.worms(*graph, n_worms, *_kernels.streams(child(seed, "worms")))
     moved: np.ndarray = _kernels.read_signs(starts, n_out, other, signs, indptr, indices, n_columns)
     return moved
+
+
+def _moved_signs(edges: KernelEdges, signs: np.ndarray, sweeps: int, seed: np.random.SeedSequence) -> np.ndarray:
+    """Return new signs in edge order: trades where rows share enough columns, worms where edges are absent."""
+    from nngraph.nulls import _kernels
+
+    n_target, n_source = edges.shape
+    n_signed = int(np.count_nonzero(signs))
+    stream = _kernels.streams(child(seed, "trades"))
+    indices = read_only(np.tile(np.arange(n_source, dtype=np.int32), n_target)) if edges.complete else edges.indices
+    steps: float | None = 7 * n_signed * sweeps / _SWEEPS
+    needed = _sweeps_needed(edges, signs)
+    if needed is not None:
+        signs = _traded(edges, signs, math.ceil(sweeps * max(1.0, needed / _SWEEPS)), stream)
+        steps = None  # trades have mixed the bulk; a few worms reach what they cannot
+    return run_worms(signs, edges.indptr, indices, n_source, steps, child(seed, "worms"))
+
+
+def _traded(edges: KernelEdges, signs: np.ndarray, n_sweeps: int, stream: tuple[np.uint64, np.uint64]) -> np.ndarray:
+    """Return the signs after sweeps of trades between rows, or between columns where those are fewer."""
+    from nngraph.nulls import _kernels
+
+    n_target, n_source = edges.shape
+    by_column = Columns(edges) if n_target > n_source else None
+    indptr, indices, length = edges.indptr, edges.indices, n_source
+    if by_column is not None:
+        signs = by_column.gather(signs)
+        indptr, length = by_column.starts, n_target
+        if not edges.complete:
+            rows = np.repeat(np.arange(n_target, dtype=np.int32), np.diff(edges.indptr))
+            indices = read_only(by_column.gather(rows))
+    signs = read_only(signs)
+    positive, signed = _kernels.pack(signs, indptr, indices, length)
+    _kernels.trade(positive, signed, n_sweeps, *stream)
+    signs = _kernels.unpack(positive, signs, indptr, indices)
+    return signs if by_column is None else by_column.scatter(signs)
+
+
+def _sweeps_needed(edges: KernelEdges, signs: np.ndarray) -> int | None:
+    """Return how many sweeps of trades mix the signs where edges are absent, or None where worms do it faster.
+
+    Rows are the nodes of the smaller side. An edge takes part in a sweep if the other row of its pair has an edge in
+    the same column, and half of what is left of its start is then gone (a third where signed degrees are uneven, to be
+    safe): over the sweeps (1 - share / 3) ** n, with the share of the rows that its column joins. The mean over the
+    edges decides, so a tenth of them in sparse columns counts, however dense the rest is. Edges of a node whose edges
+    have one sign cannot move and do not count.
+    """
+    n_target, n_source = edges.shape
+    targets = np.repeat(np.arange(n_target), np.diff(edges.indptr))
+    sources = edges.indices if len(edges.indices) else np.tile(np.arange(n_source), n_target)
+    movable = signs != 0
+    for ends in (targets, sources):
+        up, down = (np.bincount(ends[signs == sign], minlength=max(edges.shape)) > 0 for sign in (1, -1))
+        movable &= (up & down)[ends]
+    rows, columns, n_rows = (targets, sources, n_target) if n_target <= n_source else (sources, targets, n_source)
+    rows, columns = rows[movable], columns[movable]
+    if len(rows) == 0:
+        return None
+    degree = np.bincount(columns)
+    share = np.maximum(degree - 1.0, 0) / (n_rows - 1)
+    common = np.bincount(rows, weights=share[columns])
+    if np.count_nonzero((common <= _FEWEST_COMMON)[rows]) > _LEFT * len(rows):
+        return None
+    weight = degree / len(rows)
+
+    def mixed(n: int) -> bool:
+        return float(weight @ (1 - share / 3) ** n) <= _LEFT
+
+    return bisect.bisect_left(range(_MOST_SWEEPS), 1, key=mixed) if mixed(_MOST_SWEEPS) else None

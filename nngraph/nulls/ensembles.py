@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
-from nngraph._blockwise import BiasPolicy, BlockNames, check_graph
+from nngraph._blockwise import check_graph
 from nngraph._rng import RNG, child, seed_sequence
 from nngraph.errors import ArgumentError
 from nngraph.graph import NeuralGraph
-from nngraph.nulls.kinds import kind_of, randomize
+from nngraph.nulls.kinds import Options, randomize, settle
 
 __all__ = ["ensemble"]
 
@@ -23,10 +23,7 @@ def ensemble(
     n: int,
     rng: RNG = None,
     n_jobs: int = 1,
-    weights: str = "sign",
-    blocks: BlockNames = None,
-    bias: BiasPolicy = "keep",
-    sweeps: int | None = None,
+    **options: Unpack[Options],
 ) -> Iterator[NeuralGraph]:
     """Iterate over ``n`` draws of a null model, each a fresh :func:`randomize` of G.
 
@@ -43,8 +40,8 @@ def ensemble(
         draws are the same for any ``n_jobs``.
     n_jobs : int
         Number of worker processes (joblib); 1 draws here, one at a time, as they are asked for.
-    weights, blocks, bias, sweeps
-        As for :func:`randomize`.
+    **options
+        ``weights``, ``blocks``, ``bias``, ``sweeps`` as for :func:`randomize`. The length of a chain is measured once.
 
     Yields
     ------
@@ -70,17 +67,14 @@ def ensemble(
     if n < 0 or n_jobs == 0:
         raise ArgumentError(f"ensemble: got n={n}, n_jobs={n_jobs}; expected n of at least 0 and n_jobs other than 0.")
     check_graph("ensemble", G)
-    kind_of(kind)
-    settings: dict[str, Any] = {"weights": weights, "blocks": blocks, "bias": bias, "sweeps": sweeps}
-    randomize(G.select([]), kind, **{**settings, "blocks": []})  # raises here, not at the first draw
-    G.select_blocks(blocks)
     seed = seed_sequence(rng)
+    settled = settle(G, kind, options, child(seed, "pilot"))  # raises here, not at the first draw
     seeds = (child(seed, "draw", i) for i in range(n))
     if n_jobs == 1:
-        return (randomize(G, kind, rng=own, **settings) for own in seeds)
+        return (randomize(G, kind, rng=own, **settled) for own in seeds)
     import joblib
 
     draws = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
-        joblib.delayed(randomize)(G, kind, rng=own, **settings) for own in seeds
+        joblib.delayed(randomize)(G, kind, rng=own, **settled) for own in seeds
     )
     return iter(draws)

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
 from nngraph._blockwise import BiasPolicy, BlockNames, change_blocks
-from nngraph._rng import RNG, seed_sequence
+from nngraph._rng import RNG, child, seed_sequence
 from nngraph.blocks import Block
-from nngraph.errors import ArgumentError
+from nngraph.errors import ArgumentError, NullModelError, NullModelWarning
 from nngraph.graph import NeuralGraph, Step
+from nngraph.nulls._chains import ChainOf
+from nngraph.nulls._edges import KernelEdges
+from nngraph.nulls.magnitudes import POLICIES
+from nngraph.nulls.mixing import FEWEST_SWEEPS, sweeps_to_mix
 from nngraph.nulls.permutation import permute
-from nngraph.nulls.trades import DEFAULT_SWEEPS, rewire_signs
+from nngraph.nulls.trades import sign_chain
 
 __all__ = ["KINDS", "Kind", "kept", "randomize"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """One kind of null model."""
+    """One kind of null model: independent draws of a whole block, or a chain that moves its signs and edges."""
 
-    sample: Callable[..., Block]
-    """``sample(block, seed)``, with a keyword ``sweeps`` where the kind is a chain."""
     kept: frozenset[str]
-    """What every draw shares with its start."""
-    chain: bool = False
-    """Whether draws come from a Markov chain, rather than independent and exact."""
-    weights: tuple[str, ...] = ("sign",)
-    """The policies ``weights=`` that the kind knows."""
+    """What every draw shares with its start, whatever the weights."""
+    sample: Callable[..., Block] | None = None
+    """``sample(block, seed)`` draws a block, independently and exactly; ``options`` names its further keywords."""
+    chain: ChainOf | None = None
+    """Start the chain over signs and supports; magnitudes follow by a policy."""
+    weights: tuple[str, ...] = ()
+    """The policies ``weights=`` that the kind knows, its default first."""
+    options: tuple[str, ...] = ()
+    """Which of the further keywords of :func:`randomize` the kind takes."""
 
 
 def _kept(*names: str) -> frozenset[str]:
@@ -39,16 +47,39 @@ def _kept(*names: str) -> frozenset[str]:
     return frozenset([*always, *(full for name in names for full in signed.get(name, (name,)))])
 
 
+def _permuted(*names: str, within: Literal["source", "target"] | None, by_sign: bool) -> Kind:
+    return Kind(_kept(*names), sample=partial(permute, within=within, by_sign=by_sign))
+
+
 KINDS: dict[str, Kind] = {
-    "A": Kind(partial(permute, within=None, by_sign=False), _kept()),
-    "B": Kind(partial(permute, within=None, by_sign=True), _kept("signs", "k_source", "k_target")),
-    "C": Kind(partial(permute, within="source", by_sign=False), _kept("k_source", "s_source")),
-    "D": Kind(partial(permute, within="target", by_sign=False), _kept("k_target", "s_target")),
-    "E": Kind(partial(permute, within="source", by_sign=True), _kept("signs", "k_source", "k_target", "s_source")),
-    "F": Kind(partial(permute, within="target", by_sign=True), _kept("signs", "k_source", "k_target", "s_target")),
-    "G": Kind(rewire_signs, _kept("k_source", "k_target"), chain=True),
+    "A": _permuted(within=None, by_sign=False),
+    "B": _permuted("signs", "k_source", "k_target", within=None, by_sign=True),
+    "C": _permuted("k_source", "s_source", within="source", by_sign=False),
+    "D": _permuted("k_target", "s_target", within="target", by_sign=False),
+    "E": _permuted("signs", "k_source", "k_target", "s_source", within="source", by_sign=True),
+    "F": _permuted("signs", "k_source", "k_target", "s_target", within="target", by_sign=True),
+    "G": Kind(_kept("k_source", "k_target"), chain=sign_chain, weights=("sign",), options=("sweeps",)),
 }
 """Every kind by name."""
+
+
+class Options(TypedDict, total=False):
+    """The keywords of :func:`randomize` that an ensemble hands on."""
+
+    weights: str | None
+    blocks: BlockNames
+    bias: BiasPolicy
+    sweeps: int | Mapping[str, int] | None
+
+
+def settle(G: NeuralGraph, kind: str, options: Options, seed: np.random.SeedSequence) -> Options:
+    """Check the options of a kind before the first draw, and measure the length of its chains once for all draws."""
+    blocks = options.get("blocks")
+    randomize(G.select([]), kind, **Options(**{**options, "blocks": []}))
+    G.select_blocks(blocks)
+    if kind_of(kind).chain is None:
+        return options
+    return Options(**{**options, "sweeps": chosen_sweeps(G, kind, blocks, options.get("sweeps"), seed)})
 
 
 def kind_of(name: object) -> Kind:
@@ -99,10 +130,11 @@ def randomize(
     kind: str,
     *,
     rng: RNG = None,
-    weights: str = "sign",
+    weights: str | None = None,
     blocks: BlockNames = None,
     bias: BiasPolicy = "keep",
-    sweeps: int | None = None,
+    sweeps: int | Mapping[str, int] | None = None,
+    n_jobs: int = 1,
 ) -> NeuralGraph:
     r"""Draw a random graph that keeps named properties of G, block by block.
 
@@ -149,6 +181,8 @@ def randomize(
     ------
     ArgumentError
         If a name is unknown, or an option does not belong to the kind.
+    NullModelError
+        If what the kind keeps admits no graph but G itself.
 
     Notes
     -----
@@ -185,25 +219,102 @@ def randomize(
     [-4.0, -2.0, 1.0, 3.0, 5.0]
     """
     chosen = kind_of(kind)
-    if weights not in chosen.weights:
-        raise ArgumentError(f"weights: got {weights!r}; kind {kind!r} takes {', '.join(map(repr, chosen.weights))}.")
+    policy = _checked_policy(kind, weights)
+    sweeps = _checked_sweeps(kind, sweeps)
+    seed = seed_sequence(rng)
+    parameters: dict[str, Any] = {"kind": kind, "blocks": blocks, "bias": bias}
+    if policy is not None:
+        parameters["weights"] = policy
+    rigid: list[str] = []
     sample = chosen.sample
-    parameters: dict[str, object] = {"kind": kind, "weights": weights, "blocks": blocks, "bias": bias}
-    if chosen.chain:
-        parameters["sweeps"] = sweeps = _checked_sweeps(sweeps)
-        sample = partial(sample, sweeps=sweeps)
-    elif sweeps is not None:
-        raise ArgumentError(f"sweeps: got {sweeps!r}; kind {kind!r} is no chain, its draws are exact: leave it out.")
+    if chosen.chain is not None:
+        parameters["sweeps"] = sweeps = chosen_sweeps(G, kind, blocks, sweeps, child(seed, "pilot"))
+        sample = partial(_chain_draw, kind=kind, policy=policy, sweeps=sweeps, n_jobs=n_jobs, rigid=rigid)
 
-    def change(block: Block, seed: np.random.SeedSequence | None) -> Block:
-        return sample(block, seed)
+    def change(block: Block, own: np.random.SeedSequence | None) -> Block:
+        assert sample is not None
+        return sample(block, own)
 
-    return change_blocks(G, change, Step("randomize", parameters), blocks=blocks, bias=bias, seed=seed_sequence(rng))
+    R = change_blocks(G, change, Step("randomize", parameters), blocks=blocks, bias=bias, seed=seed)
+    if rigid:
+        _tell_rigid(kind, [name for name in parameters["sweeps"] if name in rigid], unchanged=R == G)
+    return R
 
 
-def _checked_sweeps(sweeps: int | None) -> int:
+def chosen_sweeps(
+    G: NeuralGraph,
+    kind: str,
+    blocks: BlockNames,
+    sweeps: int | Mapping[str, int] | None,
+    seed: np.random.SeedSequence,
+) -> dict[str, int]:
+    """Return the length of the chain of each chosen block: as asked for, else as a pilot run of it has shown."""
+    chain = kind_of(kind).chain
+    assert chain is not None
+    result = {}
+    for block in G.select_blocks(blocks):
+        asked = sweeps.get(block.name) if isinstance(sweeps, Mapping) else sweeps
+        if asked is None:
+            few = block.n_edges < 2
+            asked = FEWEST_SWEEPS if few else sweeps_to_mix(chain, KernelEdges(block), child(seed, block.name))
+        result[block.name] = int(asked)
+    return result
+
+
+def _chain_draw(
+    block: Block,
+    seed: np.random.SeedSequence,
+    *,
+    kind: str,
+    policy: str | None,
+    sweeps: Mapping[str, int],
+    n_jobs: int,
+    rigid: list[str],
+) -> Block:
+    """Draw the signs and the support of one block by a chain, and deal the magnitudes; note it where nothing moves."""
+    start = kind_of(kind).chain
+    assert start is not None
+    assert policy is not None
+    if block.n_edges < 2:
+        rigid.extend([block.name] * block.n_edges)
+        return block
+    edges = KernelEdges(block)
+    chain = start(edges, child(seed, "signs"))
+    chain.run(sweeps.get(block.name, FEWEST_SWEEPS), n_jobs)
+    if chain.agreement() == 1 and chain.is_rigid():
+        rigid.append(block.name)
+    placement = chain.placement()
+    return edges.placed(placement, POLICIES[policy](edges, placement, child(seed, "magnitudes")))
+
+
+def _tell_rigid(kind: str, names: Sequence[str], *, unchanged: bool) -> None:
+    """Warn of blocks whose margins admit one graph only; raise where the whole draw is the graph itself."""
+    if not names:
+        return
+    which = f"block{'s' if len(names) > 1 else ''} {', '.join(map(repr, names))}"
+    what = f"kind {kind!r} has no legal move in {which}: what it keeps admits only the signs and edges that are there"
+    if unchanged:
+        raise NullModelError(f"{what}. There is nothing to compare with: keep less, for example by kind 'A' or 'B'.")
+    warnings.warn(f"{what}; in a draw only magnitudes move there.", NullModelWarning, stacklevel=3)
+
+
+def _checked_policy(kind: str, weights: str | None) -> str | None:
+    known = kind_of(kind).weights
+    if weights is None:
+        return known[0] if known else None
+    if weights not in known:
+        raise ArgumentError(
+            f"weights: got {weights!r}; kind {kind!r} takes {', '.join(map(repr, known)) or 'no policy, leave it out'}."
+        )
+    return weights
+
+
+def _checked_sweeps(kind: str, sweeps: int | Mapping[str, int] | None) -> int | Mapping[str, int] | None:
     if sweeps is None:
-        return DEFAULT_SWEEPS
-    if isinstance(sweeps, bool) or not isinstance(sweeps, (int, np.integer)) or sweeps < 1:
-        raise ArgumentError(f"sweeps: got {sweeps!r}; expected an integer of at least 1.")
-    return int(sweeps)
+        return None
+    if "sweeps" not in kind_of(kind).options:
+        raise ArgumentError(f"sweeps: got {sweeps!r}; kind {kind!r} is no chain, its draws are exact: leave it out.")
+    for number in sweeps.values() if isinstance(sweeps, Mapping) else (sweeps,):
+        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
+            raise ArgumentError(f"sweeps: got {number!r}; expected an integer of at least 1.")
+    return sweeps

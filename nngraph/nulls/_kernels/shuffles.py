@@ -1,0 +1,47 @@
+"""Permutations of weights within groups of edges."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+from __future__ import annotations
+
+import numpy as np
+
+from nngraph.nulls._kernels.compiling import jit
+from nngraph.nulls._kernels.words import shuffle_part
+
+
+@jit
+def shuffle(values, bounds, state, step):
+    """Permute, in place, the values between each two neighbours of ``bounds``."""
+    for g in range(len(bounds) - 1):
+        state = shuffle_part(values, bounds[g], bounds[g + 1] - bounds[g], state, step)
+
+
+@jit
+def shuffle_by_sign(values, signs, bounds, state, step):
+    """Permute, in place and within each group of ``bounds``, positive and negative values among themselves.
+
+    The positive values go where ``signs`` is 1 and the negative where it is -1 (as many of each in every group as
+    before); an empty ``signs`` means where they are now. Zeros stay.
+    """
+    longest = 0
+    for g in range(len(bounds) - 1):
+        longest = max(longest, bounds[g + 1] - bounds[g])
+    pool = np.empty(2 * longest + 2, values.dtype)  # positive values, then negative ones
+    for g in range(len(bounds) - 1):
+        i, j = 0, longest + 1
+        for e in range(bounds[g], bounds[g + 1]):  # without branches: the next value overwrites what does not count
+            value = values[e]
+            pool[i] = value
+            pool[j] = value
+            i += value > 0
+            j += value < 0
+        state = shuffle_part(pool, 0, i, state, step)
+        state = shuffle_part(pool, longest + 1, j - longest - 1, state, step)
+        i, j = 0, longest + 1
+        for e in range(bounds[g], bounds[g + 1]):
+            up = signs[e] > 0 if len(signs) else values[e] > 0
+            down = signs[e] < 0 if len(signs) else values[e] < 0
+            value = pool[i if up else j]
+            values[e] = value if up or down else values[e]
+            i += up
+            j += down
