@@ -1,0 +1,92 @@
+"""Integer magnitudes with fixed sums at all nodes: find some, and move among them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+
+import numpy as np
+
+from nngraph._rng import child
+
+__all__ = ["MOST", "Polytope"]
+
+MOST = 2**24
+"""Steps of the largest magnitude that a draw may have: float32 holds every integer up to here."""
+CHANGES, STEPS_OF_CYCLES = 60, 60
+"""Rectangles that an edge is to be part of on average, and steps along cycles per edge in their stead."""
+PILOT, FEW_SWEEPS, MOST_SWEEPS = 4, 300, 3000
+"""Sweeps that measure how rare rectangles are; where more than the most would be needed, a few are run."""
+
+
+@dataclasses.dataclass
+class Polytope:
+    """Integer magnitudes on the edges of a graph with nodes split by sign, with fixed sums at all nodes.
+
+    Sums of integers are exact, so the moves keep them bit for bit. Any two such magnitudes differ by a sum of cycles
+    along each of which all changes of an edge have one direction; adding these one by one never leaves the bounds. So
+    cycles of all lengths connect every polytope, and rectangles alone need not.
+    """
+
+    q: np.ndarray
+    """(n_slots,) int32 of [1, most], in the order of the split rows."""
+    starts: np.ndarray
+    """(2 n_target + 1,) int64 bounds of the split rows: positive edges of each row, then negative ones."""
+    columns: np.ndarray
+    """(n_slots,) int32 split columns."""
+    n_columns: int
+    most: int = MOST
+
+    def balance(self, rows: np.ndarray, columns: np.ndarray) -> tuple[str, int, str] | None:
+        """Give the split rows and columns these sums; return a node and sign that cannot have its own, or None."""
+        from nngraph.nulls import _kernels
+
+        now_rows = np.diff(np.concatenate([[0], np.cumsum(self.q, dtype=np.int64)])[self.starts])
+        now_columns = np.bincount(self.columns, weights=self.q, minlength=2 * self.n_columns).astype(np.int64)
+        need = np.concatenate([rows - now_rows, now_columns - columns])
+        if not need.any():
+            return None
+        _kernels.balance(self.q, *self.incidence, self.columns, len(rows), need, self.most)
+        if not need.any():
+            return None
+        node = int(np.flatnonzero(need)[0])
+        n_split = (len(rows) // 2, self.n_columns)
+        side, at = ("target", node) if node < len(rows) else ("source", node - len(rows))
+        half = n_split[side == "source"]
+        return side, at % half, "positive" if at < half else "negative"
+
+    def mix(self, seed: np.random.SeedSequence) -> None:
+        """Move until an edge has been part of :data:`CHANGES` rectangles on average, then along longer cycles.
+
+        Where rectangles are rare because edges are absent, cycles take their place. How long all this takes depends on
+        the graph alone, never on the magnitudes.
+        """
+        from nngraph.nulls import _kernels
+
+        n_slots, n_columns = len(self.q), 2 * self.n_columns
+        if n_slots == 0:
+            return
+        moves = (self.q, self.starts, self.columns, n_columns, self.most)
+        tried = _kernels.rectangles(*moves, PILOT, *_kernels.streams(child(seed, "pilot")))
+        wanted = CHANGES * n_slots / 4
+        n_sweeps = math.ceil(PILOT * wanted / max(tried, 1))
+        if n_sweeps > MOST_SWEEPS:
+            n_sweeps = FEW_SWEEPS
+        tried += _kernels.rectangles(*moves, max(n_sweeps - PILOT, 0), *_kernels.streams(child(seed, "rectangles")))
+        n_steps = math.ceil(n_slots * max(0.02, STEPS_OF_CYCLES * (1 - tried / wanted)))
+        bounds, slots, rows = self.incidence
+        n_rows = len(self.starts) - 1
+        bounds, slots = _kernels.prune(bounds, slots, rows, self.columns, n_rows)
+        stream = _kernels.streams(child(seed, "cycles"))
+        _kernels.lassos(self.q, bounds, slots, rows, self.columns, n_rows, self.most, n_steps, *stream)
+
+    @functools.cached_property
+    def incidence(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The slots of each node, as bounds and slots, and the row of each slot."""
+        from nngraph.nulls import _kernels
+
+        result: tuple[np.ndarray, np.ndarray, np.ndarray] = _kernels.incidence(
+            self.starts, self.columns, 2 * self.n_columns
+        )
+        return result
