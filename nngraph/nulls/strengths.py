@@ -189,9 +189,9 @@ def on_grid(G: NeuralGraph, *, blocks: BlockNames = None) -> NeuralGraph:
     Notes
     -----
     A magnitude moves by at most half a step, 2.4e-7 of the largest of its block, and one of less than half a step
-    becomes one step. So a strength moves by less than 5e-7 of itself where the mean magnitude at the node is at least
-    half the largest of the block, and in practice, because roundings average out, at any node of a trained layer. Sums
-    of rounded weights are exact in float64, in any order.
+    becomes one step; the strength of a node moves by the sum of these. On a complete 64x784 layer no strength moved by
+    more than 1e-6 of itself and most by less than 1e-7; at nodes with a few small weights (5 % of the edges) it was up
+    to 4e-5. Sums of rounded weights are exact in float64, in any order.
 
     Examples
     --------
@@ -260,10 +260,10 @@ def strength_residuals(G: NeuralGraph, R: NeuralGraph) -> pd.DataFrame:
     check_graph("strength_residuals", R)
     described = [[(block.name, block.shape) for block in graph.blocks] for graph in (G, R)]
     if described[0] != described[1]:
-        got = next((b for a, b in itertools.zip_longest(*described) if a != b), None)
+        other = next((b for a, b in itertools.zip_longest(*described) if a != b), None)
         raise ArgumentError(
-            f"strength_residuals: got a second graph whose blocks differ from the first {got}; expected the same names "
-            "and shapes, as a null model leaves them."
+            f"strength_residuals: got a second graph whose blocks differ from the first in {other}; expected the same "
+            "names and shapes, as a null model leaves them."
         )
     columns = ("block", "part", "index", "side", "sign", "strength", "residual", "relative")
     tables = [pd.DataFrame(columns=columns)] if not G.blocks else []
