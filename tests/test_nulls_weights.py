@@ -13,7 +13,7 @@ from scipy import optimize, stats
 
 import nngraph as nng
 from nngraph.errors import ArgumentError, NullModelError
-from nngraph.nulls import _kernels
+from nngraph.nulls import _kernels, polytopes
 from nngraph.nulls._edges import KernelEdges, Placement, read_only
 from nngraph.nulls.magnitudes import POLICIES, SIGNED_POLICIES
 from nngraph.nulls.polytopes import Polytope
@@ -71,6 +71,14 @@ def at_home(G):
     """A block as the kernels take it, and the placement of its edges where they are."""
     edges = KernelEdges(G.block(0))
     return edges, Placement(edges.shape, edges.indptr, edges.indices, read_only(np.sign(edges.values).astype(np.int8)))
+
+
+def placed(signs):
+    """The placement of a signed matrix; 0 is no edge."""
+    indptr = np.concatenate([[0], np.cumsum((signs != 0).sum(axis=1))])
+    flat = np.flatnonzero(signs)
+    indices = (flat % signs.shape[1]).astype(np.int32)
+    return Placement(signs.shape, *map(read_only, (indptr, indices, signs.ravel()[flat].astype(np.int8))))
 
 
 def dense(edges, placement, values):
@@ -141,6 +149,29 @@ def test_exact_strengths_are_kept_bit_for_bit_or_refused(seed, dtype):
                 np.testing.assert_array_equal(before[key], after[key], err_msg=key)
 
 
+def swapped(signs, n, seed=0):
+    """Move edges by checkerboard swaps of +, absent and -, which keep all signed degrees."""
+    rng, signs = np.random.default_rng(seed), signs.copy()
+    for _ in range(n):
+        (i, j), (k, m) = rng.choice(signs.shape[0], 2, replace=False), rng.choice(signs.shape[1], 2, replace=False)
+        if signs[i, k] == signs[j, m] and signs[i, m] == signs[j, k]:
+            signs[[i, i, j, j], [k, m, k, m]] = signs[[i, i, j, j], [m, k, m, k]]
+    return signs
+
+
+@pytest.mark.parametrize("policy", SIGNED_POLICIES)
+def test_every_policy_keeps_its_own_where_the_support_has_moved(policy):
+    G = integers((20, 60), 0.5)
+    edges, before = KernelEdges(G.block(0)), described(G)
+    signs = swapped(before["signs"], 8000)
+    assert 0.3 < ((signs != 0) != before["support"]).mean() < 0.6
+    W = dense(edges, placed(signs), POLICIES[policy](edges, placed(signs), seeded(1)))
+    np.testing.assert_array_equal(np.sign(W), signs)
+    after = properties(W, signs != 0)
+    kept = nng.nulls.kept("G", weights=policy) - {"support"}
+    assert {key for key in before if np.array_equal(before[key], after[key])} == kept
+
+
 # ------------------------------------------------- within nodes: uniform by enumeration
 
 
@@ -195,11 +226,7 @@ def test_magnitudes_follow_their_node_where_the_support_has_moved(policy, within
     W = np.array([[1.0, 2, -3, 0], [0, 4, -5, 6], [-7, 8, 0, 9]])
     signs = np.array([[1, 1, 0, -1], [-1, 1, 0, 1], [0, 1, -1, 1]])
     signs = signs if within == 0 else np.array([[0, 1, -1, 1], [-1, 1, 0, 1], [1, 1, -1, 0]])
-    edges = KernelEdges(nng.from_matrices([W]).block(0))
-    flat = np.flatnonzero(signs)
-    indptr = np.concatenate([[0], np.cumsum((signs != 0).sum(axis=1))])
-    arrays = (read_only(a) for a in (indptr, (flat % 4).astype(np.int32), signs.ravel()[flat].astype(np.int8)))
-    placement = Placement(W.shape, *arrays)
+    edges, placement = KernelEdges(nng.from_matrices([W]).block(0)), placed(signs)
     space = arrangements(W, signs, within)
     assert len(space) > 1
     counts = Counter()
@@ -261,8 +288,10 @@ POLYTOPES = {
 }
 
 
+@pytest.mark.parametrize("most_sweeps", [0, polytopes.MOST_SWEEPS], ids=["trees", "default"])
 @pytest.mark.parametrize("name", POLYTOPES)
-def test_magnitudes_are_uniform_over_the_integer_points_of_a_polytope(name):
+def test_magnitudes_are_uniform_over_the_integer_points_of_a_polytope(name, most_sweeps, monkeypatch):
+    monkeypatch.setattr(polytopes, "MOST_SWEEPS", most_sweeps)
     support, rows, columns, most = POLYTOPES[name]
     space = all_magnitudes(support, rows, columns, most)
     assert 3 < len(space) < 200
@@ -288,16 +317,20 @@ def test_rectangles_alone_miss_magnitudes_where_edges_are_absent(name):
     assert seen < all_magnitudes(support, rows, columns, most)
 
 
-def test_changes_along_cycles_alone_are_uniform_too():
+@pytest.mark.parametrize("kernel", ["lassos", "tree_cycles"])
+def test_changes_along_cycles_alone_are_uniform_too(kernel):
     support, rows, columns, most = POLYTOPES["a hexagon beside a rectangle"]
     space = all_magnitudes(support, rows, columns, most)
     P, _ = polytope(support, rows, columns, most=most)
     bounds, slots, of_row = P.incidence
-    bounds, slots = _kernels.prune(bounds, slots, of_row, P.columns, 6)
     counts = Counter()
     for k in range(100 * len(space)):
         stream = _kernels.streams(seeded(2, k))
-        assert _kernels.lassos(P.q, bounds, slots, of_row, P.columns, 6, most, 600, *stream) >= 60
+        if kernel == "lassos":
+            left = _kernels.prune(bounds, slots, of_row, P.columns, 6)
+            assert _kernels.lassos(P.q, *left, of_row, P.columns, 6, most, 600, *stream) >= 60
+        else:
+            _kernels.tree_cycles(P.q, bounds, slots, of_row, P.columns, 6, most, 60, *stream)
         counts[tuple(P.q.tolist())] += 1
     assert set(counts) == space
     assert stats.chisquare(list(counts.values())).pvalue > 1e-3
@@ -353,9 +386,9 @@ def test_what_cannot_be_kept_is_refused_by_block_node_and_sign():
             kept += (nng.nulls.strength_residuals(G, R)["residual"] == 0).all()
     assert kept > 3  # the signs came back to where they were
     assert messages == {
-        f"block '0': no magnitudes keep the strength of the positive edges of {side} node 0 exactly where its edges are "
-        "now (a node with few edges of a sign has to hand its strength to the nodes at their other ends). Draw again, or "
-        "take weights='strength', which keeps all strengths nearly."
+        f"block '0': no magnitudes keep the strength of the positive edges of {side} node 0 exactly where its edges "
+        "are now (a node with few edges of a sign has to hand its strength to the nodes at their other ends). Draw "
+        "again, or take weights='strength', which keeps all strengths nearly."
         for side in ("source", "target")
     }
 
@@ -524,4 +557,4 @@ def test_no_block_makes_a_kernel_compile_another_form():
             nng.nulls.strength_residuals(R, R)
     forms = {name: len(kernel.signatures) for name, kernel in vars(_kernels).items() if hasattr(kernel, "signatures")}
     assert forms["signed_sums"] == forms["split_by_sign"] == forms["merge_signs"] == forms["shuffle_by_sign"] == 2
-    assert {forms[name] for name in ("exchange", "incidence", "balance", "rectangles", "prune", "lassos")} == {1}
+    assert {forms[name] for name in ("exchange", "incidence", "balance", "rectangles", "tree_cycles", "lassos")} == {1}

@@ -99,8 +99,8 @@ def kept(kind: str, weights: str | None = None) -> frozenset[str]:
         A kind of :func:`randomize`.
     weights : str, optional
         Its policy for magnitudes; its default if None. The policy "exact_strength" keeps the strengths of the block on
-        the grid of :func:`on_grid` bit for bit, and not its weights; "strength" keeps no strength exactly, see
-        :func:`strength_residuals`.
+        the grid of :func:`on_grid` bit for bit (rounding moves most by less than 1e-7 of themselves), and not its
+        weights; "strength" keeps no strength exactly, see :func:`strength_residuals`.
 
     Returns
     -------

@@ -14,10 +14,12 @@ __all__ = ["MOST", "Polytope"]
 
 MOST = 2**24
 """Steps of the largest magnitude that a draw may have: float32 holds every integer up to here."""
-CHANGES, STEPS_OF_CYCLES = 60, 60
-"""Rectangles that an edge is to be part of on average, and steps along cycles per edge in their stead."""
-PILOT, FEW_SWEEPS, MOST_SWEEPS = 4, 300, 3000
-"""Sweeps that measure how rare rectangles are; where more than the most would be needed, a few are run."""
+CHANGES, PILOT, MOST_SWEEPS = 60, 4, 500
+"""Rectangles that an edge is to be part of on average, sweeps that measure how many there are, and the most sweeps."""
+TREES = 50
+"""Trees whose cycles take the place of rectangles where these are rare."""
+STEPS = 0.02
+"""Steps along random cycles per edge, and at least a thousand: they connect what the others may not."""
 
 
 @dataclasses.dataclass
@@ -26,7 +28,8 @@ class Polytope:
 
     Sums of integers are exact, so the moves keep them bit for bit. Any two such magnitudes differ by a sum of cycles
     along each of which all changes of an edge have one direction; adding these one by one never leaves the bounds. So
-    cycles of all lengths connect every polytope, and rectangles alone need not.
+    cycles of all lengths connect every polytope, and rectangles alone need not. Short cycles mix faster: the change
+    along a cycle is limited by the smallest of its magnitudes.
     """
 
     q: np.ndarray
@@ -57,29 +60,28 @@ class Polytope:
         return side, at % half, "positive" if at < half else "negative"
 
     def mix(self, seed: np.random.SeedSequence) -> None:
-        """Move until an edge has been part of :data:`CHANGES` rectangles on average, then along longer cycles.
+        """Move until an edge has been part of :data:`CHANGES` rectangles on average, then along random cycles.
 
-        Where rectangles are rare because edges are absent, cycles take their place. How long all this takes depends on
-        the graph alone, never on the magnitudes.
+        Where rectangles are rare because edges are absent, the cycles of :data:`TREES` random trees take their place.
+        The choice depends on the graph alone, never on the magnitudes.
         """
         from nngraph.nulls import _kernels
 
-        n_slots, n_columns = len(self.q), 2 * self.n_columns
+        n_slots = len(self.q)
         if n_slots == 0:
             return
-        moves = (self.q, self.starts, self.columns, n_columns, self.most)
-        tried = _kernels.rectangles(*moves, PILOT, *_kernels.streams(child(seed, "pilot")))
-        wanted = CHANGES * n_slots / 4
-        n_sweeps = math.ceil(PILOT * wanted / max(tried, 1))
-        if n_sweeps > MOST_SWEEPS:
-            n_sweeps = FEW_SWEEPS
-        tried += _kernels.rectangles(*moves, max(n_sweeps - PILOT, 0), *_kernels.streams(child(seed, "rectangles")))
-        n_steps = math.ceil(n_slots * max(0.02, STEPS_OF_CYCLES * (1 - tried / wanted)))
-        bounds, slots, rows = self.incidence
-        n_rows = len(self.starts) - 1
-        bounds, slots = _kernels.prune(bounds, slots, rows, self.columns, n_rows)
-        stream = _kernels.streams(child(seed, "cycles"))
-        _kernels.lassos(self.q, bounds, slots, rows, self.columns, n_rows, self.most, n_steps, *stream)
+        rows = (self.q, self.starts, self.columns, 2 * self.n_columns, self.most)
+        nodes = (self.q, *self.incidence, self.columns, len(self.starts) - 1, self.most)
+        tried = _kernels.rectangles(*rows, PILOT, *_kernels.streams(child(seed, "pilot")))
+        n_sweeps = math.ceil(PILOT * CHANGES * n_slots / 4 / max(tried, 1))
+        stream = _kernels.streams(child(seed, "short"))
+        if n_sweeps <= MOST_SWEEPS:
+            _kernels.rectangles(*rows, max(n_sweeps - PILOT, 0), *stream)
+        else:
+            _kernels.tree_cycles(*nodes, TREES, *stream)
+        n_steps = max(1000, math.ceil(STEPS * n_slots))
+        pruned = _kernels.prune(*nodes[1:-1])
+        _kernels.lassos(nodes[0], *pruned, *nodes[3:], n_steps, *_kernels.streams(child(seed, "long")))
 
     @functools.cached_property
     def incidence(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -92,8 +92,11 @@ def exactly_kept(edges: KernelEdges, placement: Placement, seed: np.random.SeedS
 
     Notes
     -----
-    A start is found from :func:`nearly_kept` by a maximum flow. Then come changes along rectangles and along cycles of
-    any length, which together connect all such magnitudes on any support; see :class:`Polytope`.
+    A start is found from :func:`nearly_kept` by a maximum flow. Then come changes along rectangles or other short
+    cycles and along cycles of any length, which connect all such magnitudes on any support; the uniform law is what
+    they converge to (:class:`Polytope`). It makes magnitudes nearly exponential, whatever law they had. At the default
+    length the correlation of magnitudes with their start was within 0.05 of its limit on 2 to 100 % of 64x784,
+    768x3072 and 4000x4000; that is a necessary sign of mixing, not a proof.
     """
     from nngraph.nulls import _kernels
 

@@ -9,7 +9,7 @@ file: after a change in ``words.py`` delete the caches of the others (``make cle
 """
 
 from nngraph.nulls._kernels.layouts import from_columns, pack, to_columns, unpack
-from nngraph.nulls._kernels.polytopes import balance, incidence, lassos, prune, rectangles
+from nngraph.nulls._kernels.polytopes import balance, incidence, lassos, prune, rectangles, tree_cycles
 from nngraph.nulls._kernels.shuffles import shuffle, shuffle_by_sign
 from nngraph.nulls._kernels.strengths import exchange, merge_signs, signed_sums, split_by_sign
 from nngraph.nulls._kernels.trades import trade
@@ -35,6 +35,7 @@ __all__ = [
     "streams",
     "to_columns",
     "trade",
+    "tree_cycles",
     "unpack",
     "worms",
 ]

@@ -21,8 +21,8 @@ def main() -> None:
     for dtype, matrix, kind in itertools.product((np.float32, np.float64), (W, holes, few), "ABCDEFG"):
         for view in (matrix, matrix.T):
             randomize(from_matrices([view.astype(dtype)]), kind, rng=0)
-    for dtype, policy in itertools.product((np.float32, np.float64), SIGNED_POLICIES):
-        randomize(from_matrices([W.astype(dtype)]), "G", weights=policy, rng=0)
+    for dtype, matrix, policy in itertools.product((np.float32, np.float64), (W, np.sign(few)), SIGNED_POLICIES):
+        randomize(from_matrices([matrix.astype(dtype)]), "G", weights=policy, rng=0)
     print(f"nngraph: kernels ready after {time.perf_counter() - began:.1f} s")
 
 

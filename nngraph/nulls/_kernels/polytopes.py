@@ -234,3 +234,82 @@ def lassos(q, bounds, slots, rows, columns, n_rows, most, n_steps, state, step):
             seen[nodes[d]] = -1
         n_steps -= length
     return n_cycles
+
+
+@jit
+def _grow(bounds, slots, rows, columns, n_rows, parent, above, level, queue, state, step):
+    """Grow breadth-first trees from random roots: set the edge to the parent, the parent, and the level of each node.
+
+    A node looks at its edges from a random one on, so that trees differ.
+    """
+    n_nodes = len(level)
+    level[:] = -1
+    state, x = below(n_nodes, state, step)
+    for t in range(n_nodes):
+        root = (x + t) % n_nodes
+        if level[root] >= 0:
+            continue
+        level[root], parent[root], above[root] = 0, -1, -1
+        queue[0] = root
+        head, tail = 0, 1
+        while head < tail:
+            v = queue[head]
+            head += 1
+            n = bounds[v + 1] - bounds[v]
+            if n == 0:
+                continue
+            state, at = below(n, state, step)
+            for _ in range(n):
+                k = slots[bounds[v] + at]
+                at = at + 1 if at + 1 < n else 0
+                w = n_rows + columns[k] if v < n_rows else rows[k]
+                if level[w] < 0:
+                    level[w], parent[w], above[w] = level[v] + 1, k, v
+                    queue[tail] = w
+                    tail += 1
+    return state
+
+
+@jit
+def tree_cycles(q, bounds, slots, rows, columns, n_rows, most, n_trees, state, step):
+    """Add e, -e, e, ... on short cycles of edges of one sign, in place.
+
+    Each edge outside a breadth-first tree closes one cycle with it, about as short as any through that edge. The graph
+    is a whole one, not pruned.
+    """
+    n_nodes = len(bounds) - 1
+    parent, above = np.empty(n_nodes, np.int32), np.empty(n_nodes, np.int32)
+    level, queue = np.empty(n_nodes, np.int32), np.empty(n_nodes, np.int32)
+    path = np.empty(n_nodes + 1, np.int64)
+    for _ in range(n_trees):
+        state = _grow(bounds, slots, rows, columns, n_rows, parent, above, level, queue, state, step)
+        for k in range(len(rows)):
+            a, b = np.int64(rows[k]), np.int64(n_rows + columns[k])
+            if parent[a] == k or parent[b] == k:
+                continue
+            # raised edges fill the path from the front, lowered ones from the back
+            path[0] = k
+            up, down = 1, n_nodes + 1
+            least, greatest = 1 - q[k], most - q[k]
+            raise_a, raise_b = False, False
+            while a != b:
+                if level[a] > level[b]:
+                    edge, raised = parent[a], raise_a
+                    a, raise_a = above[a], not raise_a
+                else:
+                    edge, raised = parent[b], raise_b
+                    b, raise_b = above[b], not raise_b
+                if raised:
+                    path[up] = edge
+                    up += 1
+                    least, greatest = max(least, 1 - q[edge]), min(greatest, most - q[edge])
+                else:
+                    down -= 1
+                    path[down] = edge
+                    least, greatest = max(least, q[edge] - most), min(greatest, q[edge] - 1)
+            state, e = below(greatest - least + 1, state, step)
+            e += least
+            for at in range(up):
+                q[path[at]] += e
+            for at in range(down, n_nodes + 1):
+                q[path[at]] -= e
