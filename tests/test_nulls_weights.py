@@ -317,6 +317,18 @@ def test_rectangles_alone_miss_magnitudes_where_edges_are_absent(name):
     assert seen < all_magnitudes(support, rows, columns, most)
 
 
+def test_changes_that_are_cut_off_at_the_bounds_fail_the_same_test():
+    support, rows, columns, most = POLYTOPES["2x2"]
+    space = all_magnitudes(support, rows, columns, most)
+    rng, counts, state = np.random.default_rng(0), Counter(), np.array([2, 5, 4, 1])
+    for _ in range(60 * len(space)):
+        e = np.clip(rng.integers(-3, 4), 1 - min(state[[0, 3]]), min(state[[1, 2]]) - 1)
+        state = state + np.array([e, -e, -e, e])
+        counts[tuple(state.tolist())] += 1
+    assert set(counts) == space
+    assert stats.chisquare(list(counts.values())).pvalue < 1e-3
+
+
 @pytest.mark.parametrize("kernel", ["lassos", "tree_cycles"])
 def test_changes_along_cycles_alone_are_uniform_too(kernel):
     support, rows, columns, most = POLYTOPES["a hexagon beside a rectangle"]
@@ -548,6 +560,15 @@ def test_blocks_with_little_to_deal_work(policy, matrix):
     values = POLICIES[policy](edges, placement, seeded(1))
     np.testing.assert_array_equal(np.sign(values), placement.signs)
     assert np.abs(values).sum() == np.abs(matrix).sum()
+
+
+def test_a_probed_bias_keeps_its_weights_where_they_are():
+    """One source node that is always 1: each target node has one edge of it, which cannot change its sign."""
+    W, bias = layer((8, 9)).block(0).dense(), np.arange(-3.0, 5, dtype=np.float32)
+    G = nng.from_matrices([W], biases=[bias])
+    for policy in ("sign_target", "exact_strength"):
+        R = nng.nulls.randomize(G, "G", weights=policy, bias="probe", rng=0)
+        np.testing.assert_array_equal(R.block(0).bias, bias)
 
 
 def test_no_block_makes_a_kernel_compile_another_form():

@@ -207,6 +207,10 @@ def randomize(
     as well. Agreement at its limit is a necessary sign of mixing, not a proof. The signed degrees are exact at any
     length.
 
+    Magnitudes that are permuted are uniform over their permutations given the signs, except under "strength", which
+    descends greedily and has no stated law. Under "exact_strength" they are the end of a second chain, whose stationary
+    law is uniform over the grid. Both cost more than the signs: 0.2 and 0.6 s on a complete 768x3072, against 0.02 s.
+
     An edge of weight 0 moves as a weight under A, C and D, and stays where it is under B, E, F and G. Tied blocks are
     one matrix, randomized once.
 
