@@ -45,12 +45,12 @@ class Polytope:
         """Give the split rows and columns these sums; return a node and sign that cannot have its own, or None."""
         from nngraph.nulls import _kernels
 
-        now_rows = np.diff(np.concatenate([[0], np.cumsum(self.q, dtype=np.int64)])[self.starts])
-        now_columns = np.bincount(self.columns, weights=self.q, minlength=2 * self.n_columns).astype(np.int64)
-        need = np.concatenate([rows - now_rows, now_columns - columns])
-        if not need.any():
-            return None
-        _kernels.balance(self.q, *self.incidence, self.columns, len(rows), need, self.most)
+        _, _, row_of_slot = self.incidence
+        ends = ((row_of_slot, len(rows)), (self.columns, len(columns)))
+        now = [np.bincount(nodes, weights=self.q, minlength=n).astype(np.int64) for nodes, n in ends]
+        need = np.concatenate([rows - now[0], now[1] - columns])
+        if need.any():
+            _kernels.balance(self.q, *self.incidence, self.columns, len(rows), need, self.most)
         if not need.any():
             return None
         node = int(np.flatnonzero(need)[0])

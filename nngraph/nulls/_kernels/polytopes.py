@@ -64,7 +64,7 @@ def prune(bounds, slots, rows, columns, n_rows):
 
 @jit
 def _reach(q, bounds, slots, rows, columns, n_rows, need, most, level):
-    """Set each node's distance from the nearest source over edges that leave room; return whether a sink is reached.
+    """Set each node's distance from the nearest source over edges with room; return that of the nearest sink, or 0.
 
     A row is left by raising an edge, a column by lowering one.
     """
@@ -77,7 +77,7 @@ def _reach(q, bounds, slots, rows, columns, n_rows, need, most, level):
             queue[tail] = v
             tail += 1
     sinks = 0
-    while head < tail:
+    while head < tail < len(need):
         v = queue[head]
         head += 1
         if sinks and level[v] >= sinks:
@@ -85,14 +85,13 @@ def _reach(q, bounds, slots, rows, columns, n_rows, need, most, level):
         for at in range(bounds[v], bounds[v + 1]):
             k = slots[at]
             w = n_rows + columns[k] if v < n_rows else rows[k]
-            room = most - q[k] if v < n_rows else q[k] - 1
-            if room > 0 and level[w] < 0:
+            if level[w] < 0 and (most - q[k] if v < n_rows else q[k] - 1) > 0:
                 level[w] = level[v] + 1
                 queue[tail] = w
                 tail += 1
                 if need[w] < 0:
                     sinks = level[w]
-    return sinks > 0
+    return sinks
 
 
 @jit
@@ -103,7 +102,10 @@ def balance(q, bounds, slots, rows, columns, n_rows, need, most):
     """
     level = np.empty(len(need), np.int64)
     path, nodes = np.empty(len(need), np.int64), np.empty(len(need), np.int64)
-    while _reach(q, bounds, slots, rows, columns, n_rows, need, most, level):
+    while True:
+        sinks = _reach(q, bounds, slots, rows, columns, n_rows, need, most, level)
+        if not sinks:
+            break
         at = bounds[:-1].copy()
         for source in range(len(need)):
             depth, v = 0, source
@@ -122,7 +124,7 @@ def balance(q, bounds, slots, rows, columns, n_rows, need, most):
                     k = slots[at[v]]
                     w = n_rows + columns[k] if v < n_rows else rows[k]
                     room = most - q[k] if v < n_rows else q[k] - 1
-                    if room > 0 and level[w] == level[v] + 1:
+                    if room > 0 and level[w] == level[v] + 1 and (need[w] < 0 or level[w] < sinks):
                         path[depth], nodes[depth] = k, v
                         depth, v = depth + 1, w
                     else:
