@@ -9,21 +9,33 @@ file: after a change in ``words.py`` delete the caches of the others (``make cle
 """
 
 from nngraph.nulls._kernels.layouts import from_columns, pack, to_columns, unpack
+from nngraph.nulls._kernels.polytopes import balance, incidence, lassos, prune, rectangles, tree_cycles
 from nngraph.nulls._kernels.shuffles import shuffle, shuffle_by_sign
+from nngraph.nulls._kernels.strengths import exchange, merge_signs, signed_sums, split_by_sign
 from nngraph.nulls._kernels.trades import trade
 from nngraph.nulls._kernels.words import streams
 from nngraph.nulls._kernels.worms import orient, read_signs, worms
 
 __all__ = [
+    "balance",
+    "exchange",
     "from_columns",
+    "incidence",
+    "lassos",
+    "merge_signs",
     "orient",
     "pack",
+    "prune",
     "read_signs",
+    "rectangles",
     "shuffle",
     "shuffle_by_sign",
+    "signed_sums",
+    "split_by_sign",
     "streams",
     "to_columns",
     "trade",
+    "tree_cycles",
     "unpack",
     "worms",
 ]

@@ -12,6 +12,7 @@ def main() -> None:
     """Compile every kernel (or load it from the cache) and report the seconds."""
     from nngraph.convert.matrices import from_matrices
     from nngraph.nulls import randomize
+    from nngraph.nulls.magnitudes import SIGNED_POLICIES
 
     began = time.perf_counter()
     W = np.random.default_rng(0).normal(size=(24, 40))
@@ -20,6 +21,8 @@ def main() -> None:
     for dtype, matrix, kind in itertools.product((np.float32, np.float64), (W, holes, few), "ABCDEFG"):
         for view in (matrix, matrix.T):
             randomize(from_matrices([view.astype(dtype)]), kind, rng=0)
+    for dtype, matrix, policy in itertools.product((np.float32, np.float64), (W, np.sign(few)), SIGNED_POLICIES):
+        randomize(from_matrices([matrix.astype(dtype)]), "G", weights=policy, rng=0)
     print(f"nngraph: kernels ready after {time.perf_counter() - began:.1f} s")
 
 
