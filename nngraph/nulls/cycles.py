@@ -38,6 +38,7 @@ class SupportSigns:
         self._runs = 0
 
     def run(self, n_sweeps: int, n_jobs: int = 1) -> None:
+        """Go on for so many sweeps."""
         if len(self._signs) < 2:
             return
         moved = _moved_signs(self._edges, self._signs, n_sweeps, child(self._seed, self._runs))
@@ -45,16 +46,20 @@ class SupportSigns:
         self._runs += 1
 
     def agreement(self) -> float:
+        """Return the share of the signs that are as at the start."""
         signed = self._start != 0
         return float((self._signs == self._start)[signed].mean()) if signed.any() else 1.0
 
     def is_rigid(self) -> bool:
+        """Return False: whether the start is the only state is not found out."""
         return False
 
     def counts(self) -> dict[str, int]:
+        """Return nothing: moves are not counted."""
         return {}
 
     def placement(self) -> Placement:
+        """Return the signs where they are now."""
         return Placement(self._edges.shape, self._edges.indptr, self._edges.indices, self._signs)
 
 

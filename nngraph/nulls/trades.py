@@ -23,6 +23,7 @@ class CompleteSigns(cycles.SupportSigns):
     """Signs of a complete block."""
 
     def run(self, n_sweeps: int, n_jobs: int = 1) -> None:
+        """Go on for so many sweeps."""
         from nngraph.nulls import _kernels
 
         if len(self._signs) < 2:
