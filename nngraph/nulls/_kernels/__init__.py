@@ -8,22 +8,29 @@ a block and one bit for each cell.
 file: after a change in ``words.py`` delete the caches of the others (``make clean`` does).
 """
 
+from nngraph.nulls._kernels.cores import strongly_connected, transposed, trim
 from nngraph.nulls._kernels.layouts import from_columns, pack, to_columns, unpack
 from nngraph.nulls._kernels.shuffles import shuffle, shuffle_by_sign
-from nngraph.nulls._kernels.trades import trade
+from nngraph.nulls._kernels.trades import pairing, trade, trade_sweeps
 from nngraph.nulls._kernels.words import streams
-from nngraph.nulls._kernels.worms import orient, read_signs, worms
+from nngraph.nulls._kernels.worms import crawl_lists, crawl_planes, heads, orient
 
 __all__ = [
+    "crawl_lists",
+    "crawl_planes",
     "from_columns",
+    "heads",
     "orient",
     "pack",
-    "read_signs",
+    "pairing",
     "shuffle",
     "shuffle_by_sign",
     "streams",
+    "strongly_connected",
     "to_columns",
     "trade",
+    "trade_sweeps",
+    "transposed",
+    "trim",
     "unpack",
-    "worms",
 ]
