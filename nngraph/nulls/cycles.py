@@ -12,9 +12,7 @@ out-edges, so both are equally likely and the uniform law is stationary.
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
-import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeAlias
 
@@ -23,27 +21,20 @@ import numpy as np
 from nngraph._rng import child, generator
 from nngraph.errors import SizeError
 from nngraph.nulls._edges import KernelEdges, Placement, read_only
+from nngraph.nulls._recipes import PASSES, sweeps_of_trades
 
 __all__ = ["SupportSigns"]
 
 _SWEEPS = 20
 """In so many sweeps the agreement with the start comes within 1e-3 of its limit."""
-_PASSES = 5.0
-"""How often worms pass an edge in them, in the mean, where there are no trades."""
 _PASSES_BESIDE_TRADES = 0.02
-"""The same of the worms that reach what trades cannot."""
+"""How often worms that reach what trades cannot pass an edge in these sweeps, in the mean."""
 _FEWEST_STEPS = 100
 """Steps of the worms of a sweep at least (as many as there are edges, where those are fewer)."""
-_LEFT = 5e-4
-"""Share of the edges that may have kept their first sign for want of trades."""
-_MOST_TRADES = 2000
 _DENSE = 0.03
 """Up to this share of the cells there are no planes: trades of so few common columns never pay."""
 _THREADED = 2**21
 """Bytes of a plane from which threads are worth their start."""
-
-_SAMPLE = 256
-"""Cells that stand for all in the recipe."""
 
 Stream: TypeAlias = tuple[np.uint64, np.uint64]
 Graph: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -176,7 +167,7 @@ class OnPlanes:
         edges: KernelEdges,
         start: np.ndarray,
         planes: tuple[np.ndarray, np.ndarray],
-        n_trades: int,
+        n_trades: float,
         worms: Worms,
         seed: np.random.SeedSequence,
     ) -> None:
@@ -192,15 +183,13 @@ class OnPlanes:
         from nngraph.nulls import _kernels
 
         planes = self._positive, self._movable
-        first = number * self._n_trades
+        first, last = (int(n * self._n_trades) for n in (number, number + 1))
         if n_jobs == 1 or self._positive.nbytes < _THREADED:
-            counts.changing_trades += _kernels.trade_sweeps(
-                *planes, first, self._n_trades, self._pairings, self._trades
-            )
+            counts.changing_trades += _kernels.trade_sweeps(*planes, first, last, self._pairings, self._trades)
         else:
-            for sweep in range(first, first + self._n_trades):
+            for sweep in range(first, last):
                 counts.changing_trades += self._threaded(sweep, n_jobs)
-        counts.trades += self._n_trades * (len(self._positive) // 2)
+        counts.trades += (last - first) * (len(self._positive) // 2)
         worms = self._worms
         moved = _kernels.crawl_planes(*planes, worms.homes, worms.chances, worms.number, number, *worms.stream)
         counts.worms, counts.steps = counts.worms + moved[0], counts.steps + moved[1]
@@ -274,8 +263,8 @@ def _moves(edges: KernelEdges, start: np.ndarray, n_signed: int, seed: np.random
         n_movable = int(np.bitwise_count(movable).sum())
         if n_movable == 0:
             return None
-        n_trades = _sweeps_of_trades(edges, positive, movable, generator(child(seed, "cells")))
-        if _trades_pay(n_trades, movable.shape, n_movable):
+        n_trades = sweeps_of_trades(edges, positive, movable, generator(child(seed, "cells")))
+        if n_trades is not None:
             component = np.zeros(len(positive), np.int64)
             if not _kernels.strongly_connected(positive, movable):
                 where, _, component = _movable_edges(edges, start)
@@ -285,13 +274,13 @@ def _moves(edges: KernelEdges, start: np.ndarray, n_signed: int, seed: np.random
                 n_movable = len(where)
             n_in = np.bitwise_count(movable & ~positive).sum(axis=1)
             worms = Worms.over(n_in, component, n_movable, _PASSES_BESIDE_TRADES, stream)
-            return OnPlanes(edges, start, (positive, movable), math.ceil(n_trades / _SWEEPS), worms, seed)
+            return OnPlanes(edges, start, (positive, movable), max(n_trades / _SWEEPS, 1.0), worms, seed)
     where, graph, component = _movable_edges(edges, start)
     if len(where) == 0:
         return None
     nodes, edge_at, _ = graph
     n_in = (np.diff(nodes[:, 0], append=len(edge_at)) - nodes[:, 1])[: len(component)]
-    return OnLists(start, where, graph, Worms.over(n_in, component, len(where), _PASSES, stream))
+    return OnLists(start, where, graph, Worms.over(n_in, component, len(where), PASSES, stream))
 
 
 def _planes(edges: KernelEdges, signs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -328,51 +317,3 @@ def _movable_edges(edges: KernelEdges, start: np.ndarray) -> tuple[np.ndarray, G
         where = where[movable]
         graph = _kernels.orient(rows[movable], columns[movable], start[where] > 0, *shape)
     return where, graph, component[: shape[0]]
-
-
-def _sweeps_of_trades(edges: KernelEdges, positive: np.ndarray, movable: np.ndarray, rng: np.random.Generator) -> float:
-    r"""Return the number of sweeps of trades after which few edges have kept their first sign for want of one.
-
-    .. math:: \mathrm{mean}_{ij}\; 2 p_{ij} (1 - p_{ij}) (1 - r_{ij})^n \le \epsilon, \qquad
-       r_{ij} = c_{ij}\; \mathrm{mean}_h \frac{w_h (1 + l_j w_i)}{(1 + l_j w_h)(w_h + w_i)}
-
-    Mean field over a sample of cells: signs as independent with odds ``l_j w_i``; in a sweep, row i meets a row h with
-    an edge in column j at the rate c, and the two signs are then dealt anew, to h at odds ``w_h : w_i``. A deal also
-    needs a column in which the two rows differ the other way round.
-    """
-    from nngraph.nulls import _kernels
-
-    n_rows, n_columns = len(positive), max(edges.shape)
-    up = movable & positive
-    row_degree, row_up = (np.bitwise_count(plane).sum(axis=1) for plane in (movable, up))
-    degree, column_up = (np.bitwise_count(_kernels.transposed(plane, n_columns)).sum(axis=1) for plane in (movable, up))
-    share = (np.maximum(degree - 1.0, 0) / (n_rows - 1)).astype(np.float32)
-
-    at = rng.integers(len(edges.values), size=_SAMPLE)
-    targets = np.searchsorted(edges.indptr, at, side="right") - 1
-    sources = edges.indices[at] if len(edges.indices) else at - edges.indptr[targets]
-    i, j = (targets, sources) if edges.shape[0] <= edges.shape[1] else (sources, targets)
-    seen = (movable[i, j >> 6] >> (j & 63).astype(np.uint64)) & np.uint64(1) == 1
-    i, j = i[seen], j[seen]
-    if len(i) == 0:
-        return math.inf
-
-    w = (row_up + 0.5) / (row_degree - row_up + 0.5)
-    ratio = (column_up + 0.5) / (degree - column_up + 0.5) * (degree.sum() - column_up.sum()) / column_up.sum()
-    others = w[rng.choice(np.flatnonzero(row_degree), _SAMPLE // 4)]
-    wi, lj = w[i, None], ratio[j, None]
-    dealt = (others * (1 + lj * wi) / ((1 + lj * others) * (others + wi))).mean(axis=1)
-    bits = np.unpackbits(movable[i].view(np.uint8), axis=1, bitorder="little", count=n_columns)
-    rate = share[j] * dealt * (1 - np.exp(-(bits @ share) / 4))
-    spread = (ratio[j] * w[i]) / (1 + ratio[j] * w[i]) ** 2
-
-    def mixed(n: int) -> bool:
-        return float((2 * spread * (1 - rate) ** n).mean()) <= _LEFT
-
-    return bisect.bisect_left(range(_MOST_TRADES), 1, key=mixed) if mixed(_MOST_TRADES) else math.inf
-
-
-def _trades_pay(n_sweeps: float, shape: tuple[int, ...], n_edges: int) -> bool:
-    """Return whether so many sweeps of trades take less time than worms."""
-    n_rows, n_words = shape
-    return n_sweeps * (n_rows // 2) * (10 * n_words + 100) < _PASSES * n_edges * 40

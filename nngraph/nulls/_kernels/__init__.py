@@ -8,7 +8,7 @@ a block and one bit for each cell.
 file: after a change in ``words.py`` delete the caches of the others (``make clean`` does).
 """
 
-from nngraph.nulls._kernels.cores import strongly_connected, transposed, trim
+from nngraph.nulls._kernels.cores import dealt_after, strongly_connected, transposed, trim
 from nngraph.nulls._kernels.layouts import from_columns, pack, to_columns, unpack
 from nngraph.nulls._kernels.shuffles import shuffle, shuffle_by_sign
 from nngraph.nulls._kernels.trades import pairing, trade, trade_sweeps
@@ -18,6 +18,7 @@ from nngraph.nulls._kernels.worms import crawl_lists, crawl_planes, heads, orien
 __all__ = [
     "crawl_lists",
     "crawl_planes",
+    "dealt_after",
     "from_columns",
     "heads",
     "orient",

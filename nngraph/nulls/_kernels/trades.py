@@ -8,8 +8,6 @@ import numpy as np
 from nngraph.nulls._kernels.compiling import jit
 from nngraph.nulls._kernels.words import choose, choose_few, count_bits, shuffle_part
 
-_FEW = 48
-"""Up to so many columns a trade deals them one by one."""
 _OF_A_PAIRING, _OF_A_TRADE = np.uint64(40), np.uint64(24)
 """Every pairing of rows has 2**40 words of its stream to itself, every trade 2**24."""
 
@@ -44,7 +42,7 @@ def trade(positive, movable, order, first, last, sweep, state, step):
         if k == 0 or k == n:
             continue
         own = state + (np.uint64(sweep * (len(order) // 2) + pair) << _OF_A_TRADE) * step
-        if n < _FEW:
+        if 2 * n < 48 + 5 * n_words:  # few bits by words would need repairs that seldom hit
             choose_few(differ, n, k, chosen, own, step)
         else:
             choose(differ, n, k, chosen, own, step)
@@ -59,13 +57,13 @@ def trade(positive, movable, order, first, last, sweep, state, step):
 
 
 @jit
-def trade_sweeps(positive, movable, first, n_sweeps, pairings, trades):
-    """Run sweeps ``first`` to ``first + n_sweeps`` of trades, in place; return how many trades changed signs.
+def trade_sweeps(positive, movable, first, last, pairings, trades):
+    """Run sweeps ``first`` to ``last`` of trades, in place; return how many trades changed signs.
 
     Each sweep pairs the rows uniformly. ``pairings`` and ``trades`` are streams: a start and an increment.
     """
     n_changed = 0
-    for sweep in range(first, first + n_sweeps):
+    for sweep in range(first, last):
         order = pairing(len(positive), sweep, pairings[0], pairings[1])
         n_changed += trade(positive, movable, order, 0, len(order) // 2, sweep, trades[0], trades[1])
     return n_changed
