@@ -159,4 +159,5 @@ def test_no_input_makes_a_kernel_compile_a_form_that_is_not_compiled_ahead():
     forms = {name: len(kernel.signatures) for name, kernel in vars(_kernels).items() if hasattr(kernel, "signatures")}
     assert forms["shuffle"] == forms["shuffle_by_sign"] == 2
     assert forms["to_columns"] == forms["from_columns"] == 2
-    assert {forms[name] for name in forms.keys() - {"shuffle", "shuffle_by_sign", "to_columns", "from_columns"}} == {1}
+    others = forms.keys() - {"shuffle", "shuffle_by_sign", "to_columns", "from_columns"}
+    assert max(forms[name] for name in others) == 1  # none where a kernel was loaded inside another only

@@ -42,6 +42,7 @@ def dense(walk, shape):
 def by_trades(monkeypatch, sweeps=20):
     """Take the route of blocks whose rows share many columns, however small the block is."""
     monkeypatch.setattr(cycles, "_DENSE", 0.0)
+    monkeypatch.setattr(cycles, "_FEW", 0)
     monkeypatch.setattr(cycles, "sweeps_of_trades", lambda *_: sweeps)
 
 

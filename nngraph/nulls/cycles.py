@@ -31,8 +31,8 @@ _PASSES_BESIDE_TRADES = 0.02
 """How often worms that reach what trades cannot pass an edge in these sweeps, in the mean."""
 _FEWEST_STEPS = 100
 """Steps of the worms of a sweep at least (as many as there are edges, where those are fewer)."""
-_DENSE = 0.03
-"""Up to this share of the cells there are no planes: trades of so few common columns never pay."""
+_FEW, _DENSE = 1000, 0.03
+"""Up to so many edges, or this share of the cells, there are no planes: worms are as fast there as trades."""
 _THREADED = 2**21
 """Bytes of a plane from which threads are worth their start."""
 
@@ -257,7 +257,7 @@ def _moves(edges: KernelEdges, start: np.ndarray, n_signed: int, seed: np.random
     from nngraph.nulls import _kernels
 
     stream = _kernels.streams(child(seed, "worms"))
-    if n_signed > _DENSE * edges.shape[0] * edges.shape[1]:
+    if n_signed > max(_FEW, _DENSE * edges.shape[0] * edges.shape[1]):
         positive, signed = _planes(edges, start)
         movable = _kernels.trim(positive, signed)
         n_movable = int(np.bitwise_count(movable).sum())
