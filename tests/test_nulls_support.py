@@ -227,7 +227,8 @@ def test_trades_alone_miss_a_state_of_the_cyclic_support(monkeypatch):
     by_trades(monkeypatch)
     moves = chain(CYCLIC)._moves
     before = moves._positive.copy()
-    assert _kernels.trade_sweeps(moves._positive, moves._movable, 0, 200, moves._pairings, moves._trades) == 0
+    streams = moves._pairings, moves._trades
+    assert _kernels.trade_sweeps(moves._positive, moves._movable, moves._ranked, 0, 200, *streams) == 0
     np.testing.assert_array_equal(moves._positive, before)
     assert len(states_of_one_chain(CYCLIC, 20)[0]) == 2
 
@@ -255,6 +256,22 @@ def large(shape=(96, 256), density=0.4, seed=0, spread=0.4):
 
 
 CASES = {"planes": (large(), OnPlanes), "tall": (large().T, OnPlanes), "lists": (large((200, 400), 0.02), OnLists)}
+
+
+def test_rows_are_paired_uniformly_and_with_rows_of_like_rank_in_turn():
+    ranked, stream = np.arange(24)[::-1].copy(), _kernels.streams(np.random.SeedSequence(0))
+    met = np.zeros((4, 24, 24))
+    for sweep in range(4000):
+        order = _kernels.pairing(ranked, sweep, *stream)
+        assert sorted(order.tolist()) == list(range(24))
+        met[sweep % 4, order[0::2], order[1::2]] += 1
+    met += met.transpose(0, 2, 1)
+    apart = np.abs(np.subtract.outer(ranked, ranked))
+    for even in (0, 2):
+        assert stats.chisquare(met[even][np.triu_indices(24, 1)]).pvalue > 1e-3
+    for odd in (1, 3):
+        assert (apart[met[odd] > 0] < 4).all()
+    assert (met[1][apart == 1] + met[3][apart == 1] > 0).all()  # shifted windows: no wall between neighbours
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -379,3 +396,95 @@ def test_a_trade_deals_uniform_subsets_of_few_and_many_columns(n, k, factor):
     both = np.array([(draws[:, i] & draws[:, i + 1]).sum() for i in range(0, n - 1, 2)])
     rate = k * (k - 1) / (n * (n - 1))
     assert np.abs(both - 4000 * rate).max() < 4.5 * np.sqrt(4000 * rate * (1 - rate)) + 1
+
+
+# ------------------------------------------------------------------------- mixing
+
+
+def offset(mask, spread=0.3, seed=4):
+    """Signs on a support, with logit offsets of rows and columns."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, spread, (len(mask), 1)) + rng.normal(0, spread, mask.shape[1])
+    return np.where(mask, np.where(rng.random(mask.shape) < 1 / (1 + np.exp(-logits)), 1, -1), 0).astype(np.int8)
+
+
+def bernoulli(density, shape=(768, 3072)):
+    return np.random.default_rng(7).random(shape) < density
+
+
+def sparse_beside_dense():
+    """Inputs at the border of images: few edges, so that no mean over all shows them."""
+    mask = bernoulli(0.01, (384, 1536))
+    mask[:, :150] = True
+    return mask
+
+
+def parts_apart(density):
+    """A small dense part and a large one that share no node."""
+    mask = np.zeros((400, 1500), bool)
+    mask[:40, :40] = True
+    mask[40:, 40:] = bernoulli(density, (360, 1460))
+    return mask
+
+
+def trained_and_pruned():
+    """Signs of the first block of a digit network, the weakest nine tenths of its edges pruned."""
+    from nngraph import training
+
+    data = nng.datasets.load("digits")
+    model = training.mlp((784, 64, 10), rng=0)
+    training.train(model, data.images, data.labels, epochs=3, rng=0)
+    G = nng.ops.prune(nng.from_torch(model), fraction=0.9)
+    return np.sign(G.block(0).dense()).astype(np.int8)
+
+
+def excess(signs, n_chains, some=None):
+    """How much the agreement with the start is above its limit after 5 and after 20 sweeps."""
+    edges = kernel_edges(signs)
+    start = edges.values.astype(np.int8)
+    some = np.ones(len(start), bool) if some is None else some[signs != 0]
+    after = {5: [], 20: [], "limit": []}
+    for seed in range(n_chains):
+        walk = SupportSigns(edges, np.random.SeedSequence(seed))
+        for n, key in ((5, 5), (15, 20), (30, "limit"), (10, "limit"), (10, "limit")):
+            walk.run(n)
+            after[key].append((walk.placement().signs == start)[some].mean())
+    limit = np.mean(after["limit"])
+    return np.mean(after[5]) - limit, np.mean(after[20]) - limit
+
+
+MIXED = {
+    "2 %": (lambda: offset(bernoulli(0.02)), 12),
+    "5 %": (lambda: offset(bernoulli(0.05)), 6),
+    "20 %": (lambda: offset(bernoulli(0.2)), 3),
+    "50 %": (lambda: offset(bernoulli(0.5)), 2),
+    "sparse columns beside dense ones": (lambda: offset(sparse_beside_dense()), 12),
+    "a small part apart from a dense one": (lambda: offset(parts_apart(0.3)), 6),
+    "a small part apart from a sparse one": (lambda: offset(parts_apart(0.04)), 20),
+    "very uneven signed degrees": (lambda: offset(bernoulli(0.3, (384, 1536)), 2.0), 6),
+    "a trained and pruned digit network": (trained_and_pruned, 100),
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_twenty_sweeps_take_the_agreement_with_the_start_to_its_limit(name):
+    make, n_chains = MIXED[name]
+    early, late = excess(make(), n_chains)
+    assert abs(late) < 0.003
+    assert early > 0.01  # so the line above can fail
+
+
+@pytest.mark.parametrize(
+    ("mask", "few"),
+    [
+        (sparse_beside_dense(), np.broadcast_to(np.arange(1536) >= 150, (384, 1536))),
+        (parts_apart(0.3), np.broadcast_to(np.arange(1500) < 40, (400, 1500))),
+        (parts_apart(0.04), np.broadcast_to(np.arange(1500) < 40, (400, 1500))),
+    ],
+    ids=["sparse columns", "the small part beside a dense one", "the small part beside a sparse one"],
+)
+def test_the_few_edges_of_another_density_are_mixed_too(mask, few):
+    early, late = excess(offset(mask), 30, few)
+    assert (mask & few).sum() < 0.15 * mask.sum()
+    assert abs(late) < 0.01
+    assert early > 0.02

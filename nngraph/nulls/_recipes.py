@@ -10,7 +10,7 @@ __all__ = ["PASSES", "sweeps_of_trades"]
 
 PASSES = 5.5
 """Worms alone mix the signs when they have passed each edge so many times, in the mean."""
-_LEFT = 5e-4
+_LEFT = 3e-4
 """Share of the edges that may have kept their first sign for want of trades."""
 _SAMPLE = 256
 """Cells that stand for all."""
@@ -22,7 +22,7 @@ def sweeps_of_trades(
     r"""Return after how many sweeps of trades few edges have kept their first sign for want of one.
 
     .. math:: \mathrm{mean}_{ij}\; 2 p_{ij} (1 - p_{ij}) (1 - r_{ij})^n \le \epsilon, \qquad
-       r_{ij} = c_j\, \bigl(1 - e^{-d_i / 4}\bigr)\,
+       r_{ij} = c_j\, \Bigl(1 - \frac{1 - e^{-d_i / 2}}{d_i / 2}\Bigr)\,
        \mathrm{mean}_h \frac{w_h (1 + l_j w_i)}{(1 + l_j w_h)(w_h + w_i)}
 
     Parameters
@@ -42,7 +42,7 @@ def sweeps_of_trades(
     Notes
     -----
     Mean field: row i meets another row with an edge in column j in a share c of the sweeps; the two have d movable
-    columns in common, of which one at least must differ the other way round; then their two signs are dealt anew, to
+    columns in common, of which a Poisson number, d / 2 in the mean, differ and are dealt among; the sign then goes to
     row h at odds ``w_h : w_i``. Signs count as independent with odds ``l_j w_i`` (p positive), from the signed degrees.
     """
     from nngraph.nulls import _kernels

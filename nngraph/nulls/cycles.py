@@ -176,6 +176,8 @@ class OnPlanes:
         self._edges, self._start = edges, start
         self._positive, self._movable = planes
         self._before = self._positive.copy()
+        up, degree = (np.bitwise_count(plane).sum(axis=1) for plane in (self._positive & self._movable, self._movable))
+        self._ranked = np.argsort(up / np.maximum(degree, 1), kind="stable")
         self._n_trades, self._worms = n_trades, worms
         self._pairings, self._trades = (_kernels.streams(child(seed, name)) for name in ("pairings", "trades"))
 
@@ -185,7 +187,9 @@ class OnPlanes:
         planes = self._positive, self._movable
         first, last = (int(n * self._n_trades) for n in (number, number + 1))
         if n_jobs == 1 or self._positive.nbytes < _THREADED:
-            counts.changing_trades += _kernels.trade_sweeps(*planes, first, last, self._pairings, self._trades)
+            counts.changing_trades += _kernels.trade_sweeps(
+                *planes, self._ranked, first, last, self._pairings, self._trades
+            )
         else:
             for sweep in range(first, last):
                 counts.changing_trades += self._threaded(sweep, n_jobs)
@@ -198,7 +202,7 @@ class OnPlanes:
         """Run one sweep of trades, its pairs dealt to threads."""
         from nngraph.nulls import _kernels
 
-        order = _kernels.pairing(len(self._positive), sweep, *self._pairings)
+        order = _kernels.pairing(self._ranked, sweep, *self._pairings)
         bounds = np.linspace(0, len(order) // 2, n_jobs + 1).astype(int).tolist()
 
         def trade(first: int, last: int) -> int:

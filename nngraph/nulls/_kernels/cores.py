@@ -147,7 +147,7 @@ def dealt_after(movable, cells, share, row_odds, column_odds, others, left):
                 common += share[64 * w + count_bits(lowest - ONE)]
                 bits ^= lowest
         n_movable += 1
-        stays[s] = 1 - share[j] * dealt * (1 - np.exp(-common / 4))
+        stays[s] = 1 - share[j] * dealt * (1 - (1 - np.exp(-common / 2)) / max(common / 2, 1e-9))
         weight[s] = 2 * odds / (1 + odds) ** 2
         differ += weight[s] * common
     if n_movable == 0:

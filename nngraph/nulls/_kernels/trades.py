@@ -13,10 +13,26 @@ _OF_A_PAIRING, _OF_A_TRADE = np.uint64(40), np.uint64(24)
 
 
 @jit
-def pairing(n_rows, sweep, state, step):
-    """Return a uniform order of the rows for one sweep of trades: rows 2 p and 2 p + 1 of it are pair p."""
-    order = np.arange(n_rows)
-    shuffle_part(order, 0, n_rows, state + (np.uint64(sweep) << _OF_A_PAIRING) * step, step)
+def pairing(ranked, sweep, state, step):
+    """Return an order of the rows for one sweep of trades: rows 2 p and 2 p + 1 of it are pair p.
+
+    Even sweeps pair the rows uniformly. Odd ones pair rows of like rank, within windows of a sixth of the rows that
+    shift by half: where few rows hold most of the signs that can move, these must meet. Ranks come from the signed
+    degrees, which no state changes.
+    """
+    n_rows = len(ranked)
+    order = ranked.copy()
+    state += (np.uint64(sweep) << _OF_A_PAIRING) * step
+    if sweep % 2 == 0:
+        shuffle_part(order, 0, n_rows, state, step)
+        return order
+    window = max(2, n_rows // 6)
+    first = 0
+    end = window // 2 if sweep % 4 == 1 else window
+    while first < n_rows:
+        end = min(end, n_rows)
+        state = shuffle_part(order, first, end - first, state, step)
+        first, end = end, end + window
     return order
 
 
@@ -57,13 +73,14 @@ def trade(positive, movable, order, first, last, sweep, state, step):
 
 
 @jit
-def trade_sweeps(positive, movable, first, last, pairings, trades):
+def trade_sweeps(positive, movable, ranked, first, last, pairings, trades):
     """Run sweeps ``first`` to ``last`` of trades, in place; return how many trades changed signs.
 
-    Each sweep pairs the rows uniformly. ``pairings`` and ``trades`` are streams: a start and an increment.
+    ``ranked`` are the rows by their share of positive signs. ``pairings`` and ``trades`` are streams: a start and an
+    increment.
     """
     n_changed = 0
     for sweep in range(first, last):
-        order = pairing(len(positive), sweep, pairings[0], pairings[1])
+        order = pairing(ranked, sweep, pairings[0], pairings[1])
         n_changed += trade(positive, movable, order, 0, len(order) // 2, sweep, trades[0], trades[1])
     return n_changed
