@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from nngraph.nulls._edges import KernelEdges
-
 __all__ = ["PASSES", "sweeps_of_trades"]
 
 PASSES = 5.5
@@ -16,9 +14,7 @@ _SAMPLE = 256
 """Cells that stand for all."""
 
 
-def sweeps_of_trades(
-    edges: KernelEdges, positive: np.ndarray, movable: np.ndarray, rng: np.random.Generator
-) -> int | None:
+def sweeps_of_trades(positive: np.ndarray, movable: np.ndarray, n_columns: int, rng: np.random.Generator) -> int | None:
     r"""Return after how many sweeps of trades few edges have kept their first sign for want of one.
 
     .. math:: \mathrm{mean}_{ij}\; 2 p_{ij} (1 - p_{ij}) (1 - r_{ij})^n \le \epsilon, \qquad
@@ -27,10 +23,10 @@ def sweeps_of_trades(
 
     Parameters
     ----------
-    edges : KernelEdges
-        The block.
     positive, movable : numpy.ndarray
-        (n_rows, n_words) planes: positive edges, and edges that can move; rows are the nodes of the smaller side.
+        (n_rows, n_words) planes: positive edges, and edges that can move, of which there is one at least.
+    n_columns : int
+        Number of columns.
     rng : numpy.random.Generator
         Source of the sample of cells. All that is read of them is the same in every state with these signed degrees.
 
@@ -48,22 +44,21 @@ def sweeps_of_trades(
     from nngraph.nulls import _kernels
 
     n_rows, n_words = movable.shape
-    degree, up = (np.bitwise_count(plane).sum(axis=1) for plane in (movable, movable & positive))
+    degree, up = (np.bitwise_count(plane).sum(axis=1, dtype=np.int64) for plane in (movable, movable & positive))
     columns, columns_up = (
-        np.bitwise_count(_kernels.transposed(plane, max(edges.shape))).sum(axis=1)
+        np.bitwise_count(_kernels.transposed(plane, n_columns)).sum(axis=1, dtype=np.int64)
         for plane in (movable, movable & positive)
     )
     row_odds, column_odds = ((n + 0.5) / (of - n + 0.5) for n, of in ((up, degree), (columns_up, columns)))
     column_odds *= (degree.sum() - up.sum()) / up.sum()
     share = np.maximum(columns - 1.0, 0) / (n_rows - 1)
 
-    at = rng.integers(len(edges.values), size=_SAMPLE)
-    targets = np.searchsorted(edges.indptr, at, side="right") - 1
-    sources = edges.indices[at] if len(edges.indices) else at - edges.indptr[targets]
-    cells = np.stack((targets, sources) if edges.shape[0] <= edges.shape[1] else (sources, targets)).astype(np.int64)
+    n_edges, ends = int(degree.sum()), np.cumsum(degree)
+    at = rng.integers(n_edges, size=_SAMPLE)
+    rows = np.searchsorted(ends, at, side="right")
+    cells = np.stack([rows, at - (ends - degree)[rows]]).astype(np.int64)
     others = row_odds[rng.choice(np.flatnonzero(degree), _SAMPLE // 4)]
     n_sweeps, differ = _kernels.dealt_after(movable, cells, share, row_odds, column_odds, others, _LEFT)
 
-    n_edges = int(degree.sum())
     trades = n_sweeps * (n_rows // 2) * (30 + 0.7 * n_words + min(5.5 * differ, 40 + 8 * n_words))  # measured ns
     return n_sweeps if trades < PASSES * n_edges * min(15 + 1e-4 * n_edges, 100) else None

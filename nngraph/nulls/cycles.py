@@ -22,13 +22,12 @@ from nngraph._rng import child, generator
 from nngraph.errors import SizeError
 from nngraph.nulls._edges import KernelEdges, Placement, read_only
 from nngraph.nulls._recipes import PASSES, sweeps_of_trades
+from nngraph.nulls.mixing import FEWEST_SWEEPS
 
 __all__ = ["SupportSigns"]
 
-_SWEEPS = 20
-"""In so many sweeps the agreement with the start comes within 1e-3 of its limit."""
 _PASSES_BESIDE_TRADES = 0.02
-"""How often worms that reach what trades cannot pass an edge in these sweeps, in the mean."""
+"""How often, in the sweeps of a chain of the usual length, the worms that reach what trades cannot pass an edge."""
 _FEWEST_STEPS = 100
 """Steps of the worms of a sweep at least (as many as there are edges, where those are fewer)."""
 _FEW, _DENSE = 1000, 0.03
@@ -153,7 +152,7 @@ class Worms:
         """
         homes = np.flatnonzero(n_in)
         weights = (n_in[homes] + 1) / np.bincount(component[homes])[component[homes]]
-        steps = max(passes / _SWEEPS * n_edges, min(n_edges, _FEWEST_STEPS))
+        steps = max(passes / FEWEST_SWEEPS * n_edges, min(n_edges, _FEWEST_STEPS))
         chances = np.cumsum(weights) / weights.sum()
         chances[-1] = 1.0
         return cls(max(0, round(steps * weights.sum() / n_edges - 0.5)), homes, chances, stream)
@@ -267,7 +266,7 @@ def _moves(edges: KernelEdges, start: np.ndarray, n_signed: int, seed: np.random
         n_movable = int(np.bitwise_count(movable).sum())
         if n_movable == 0:
             return None
-        n_trades = sweeps_of_trades(edges, positive, movable, generator(child(seed, "cells")))
+        n_trades = sweeps_of_trades(positive, movable, max(edges.shape), generator(child(seed, "cells")))
         if n_trades is not None:
             component = np.zeros(len(positive), np.int64)
             if not _kernels.strongly_connected(positive, movable):
@@ -278,7 +277,7 @@ def _moves(edges: KernelEdges, start: np.ndarray, n_signed: int, seed: np.random
                 n_movable = len(where)
             n_in = np.bitwise_count(movable & ~positive).sum(axis=1)
             worms = Worms.over(n_in, component, n_movable, _PASSES_BESIDE_TRADES, stream)
-            return OnPlanes(edges, start, (positive, movable), max(n_trades / _SWEEPS, 1.0), worms, seed)
+            return OnPlanes(edges, start, (positive, movable), max(n_trades / FEWEST_SWEEPS, 1.0), worms, seed)
     where, graph, component = _movable_edges(edges, start)
     if len(where) == 0:
         return None

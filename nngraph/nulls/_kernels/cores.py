@@ -127,38 +127,39 @@ def strongly_connected(positive, left):
 def dealt_after(movable, cells, share, row_odds, column_odds, others, left):
     """Return the sweeps of trades after which ``left`` of the edges keep their first sign for want of one (mean field).
 
-    Also returned: in how many columns a row and another differ, in the mean. Cells that cannot move do not count.
+    ``cells`` are (2, n_cells): a row, and which of its movable cells in turn. Also returned: in how many columns a row
+    and another differ, in the mean.
     """
     n_cells = cells.shape[1]
     stays, weight = np.zeros(n_cells), np.zeros(n_cells)
-    n_movable, differ = 0, 0.0
+    differ = 0.0
     for s in range(n_cells):
-        i, j = cells[0, s], cells[1, s]
-        if not (movable[i, j >> 6] >> np.uint64(j & 63)) & ONE:
-            continue
-        dealt, common = 0.0, 0.0
-        odds = column_odds[j] * row_odds[i]
-        for other in others:
-            dealt += other * (1 + odds) / ((1 + column_odds[j] * other) * (other + row_odds[i])) / len(others)
+        i, turn = cells[0, s], cells[1, s]
+        j, common = 0, 0.0
         for w in range(movable.shape[1]):
             bits = movable[i, w]
             while bits:
                 lowest = bits & (~bits + ONE)
-                common += share[64 * w + count_bits(lowest - ONE)]
                 bits ^= lowest
-        n_movable += 1
+                at = 64 * w + count_bits(lowest - ONE)
+                common += share[at]
+                if turn == 0:
+                    j = at
+                turn -= 1
+        dealt = 0.0
+        odds = column_odds[j] * row_odds[i]
+        for other in others:
+            dealt += other * (1 + odds) / ((1 + column_odds[j] * other) * (other + row_odds[i])) / len(others)
         stays[s] = 1 - share[j] * dealt * (1 - (1 - np.exp(-common / 2)) / max(common / 2, 1e-9))
         weight[s] = 2 * odds / (1 + odds) ** 2
-        differ += weight[s] * common
-    if n_movable == 0:
-        return 2**31, 0.0
+        differ += weight[s] * common / n_cells
     few, many = 0, 1
-    while np.sum(weight * stays ** np.float64(many)) > left * n_movable and many < 2**31:
+    while np.sum(weight * stays ** np.float64(many)) > left * n_cells and many < 2**31:
         few, many = many, 2 * many
     while many - few > 1:
         middle = (few + many) // 2
-        if np.sum(weight * stays ** np.float64(middle)) > left * n_movable:
+        if np.sum(weight * stays ** np.float64(middle)) > left * n_cells:
             few = middle
         else:
             many = middle
-    return many, differ / n_movable
+    return many, differ
