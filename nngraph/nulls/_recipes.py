@@ -10,7 +10,7 @@ PASSES = 5.5
 """Worms alone mix the signs when they have passed each edge so many times, in the mean."""
 _LEFT = 3e-4
 """Share of the edges that may have kept their first sign for want of trades."""
-_SAMPLE = 256
+_SAMPLE = 1024
 """Cells that stand for all."""
 
 
@@ -57,7 +57,7 @@ def sweeps_of_trades(positive: np.ndarray, movable: np.ndarray, n_columns: int, 
     at = rng.integers(n_edges, size=_SAMPLE)
     rows = np.searchsorted(ends, at, side="right")
     cells = np.stack([rows, at - (ends - degree)[rows]]).astype(np.int64)
-    others = row_odds[rng.choice(np.flatnonzero(degree), _SAMPLE // 4)]
+    others = row_odds[rng.choice(np.flatnonzero(degree), _SAMPLE // 32)]
     n_sweeps, differ = _kernels.dealt_after(movable, cells, share, row_odds, column_odds, others, _LEFT)
 
     trades = n_sweeps * (n_rows // 2) * (30 + 0.7 * n_words + min(5.5 * differ, 40 + 8 * n_words))  # measured ns

@@ -130,35 +130,40 @@ def dealt_after(movable, cells, share, row_odds, column_odds, others, left):
     ``cells`` are (2, n_cells): a row, and which of its movable cells in turn. Also returned: in how many columns a row
     and another differ, in the mean.
     """
-    n_cells = cells.shape[1]
+    n_cells, n_words = cells.shape[1], movable.shape[1]
     stays, weight = np.zeros(n_cells), np.zeros(n_cells)
+    common = np.full(len(movable), -1.0)
     differ = 0.0
     for s in range(n_cells):
         i, turn = cells[0, s], cells[1, s]
-        j, common = 0, 0.0
-        for w in range(movable.shape[1]):
-            bits = movable[i, w]
-            while bits:
-                lowest = bits & (~bits + ONE)
-                bits ^= lowest
-                at = 64 * w + count_bits(lowest - ONE)
-                common += share[at]
-                if turn == 0:
-                    j = at
-                turn -= 1
-        dealt = 0.0
-        odds = column_odds[j] * row_odds[i]
+        if common[i] < 0:
+            common[i] = 0
+            for w in range(n_words):
+                bits = movable[i, w]
+                while bits:
+                    lowest = bits & (~bits + ONE)
+                    bits ^= lowest
+                    common[i] += share[64 * w + count_bits(lowest - ONE)]
+        w = 0
+        while turn >= count_bits(movable[i, w]):
+            turn -= count_bits(movable[i, w])
+            w += 1
+        bits = movable[i, w]
+        for _ in range(turn):
+            bits &= bits - ONE
+        j = 64 * w + count_bits((bits & (~bits + ONE)) - ONE)
+        dealt, odds, half = 0.0, column_odds[j] * row_odds[i], max(common[i] / 2, 1e-9)
         for other in others:
             dealt += other * (1 + odds) / ((1 + column_odds[j] * other) * (other + row_odds[i])) / len(others)
-        stays[s] = 1 - share[j] * dealt * (1 - (1 - np.exp(-common / 2)) / max(common / 2, 1e-9))
+        stays[s] = np.log1p(-share[j] * dealt * (1 - (1 - np.exp(-half)) / half))
         weight[s] = 2 * odds / (1 + odds) ** 2
-        differ += weight[s] * common / n_cells
+        differ += weight[s] * common[i] / n_cells
     few, many = 0, 1
-    while np.sum(weight * stays ** np.float64(many)) > left * n_cells and many < 2**31:
+    while np.sum(weight * np.exp(many * stays)) > left * n_cells and many < 2**31:
         few, many = many, 2 * many
     while many - few > 1:
         middle = (few + many) // 2
-        if np.sum(weight * stays ** np.float64(middle)) > left * n_cells:
+        if np.sum(weight * np.exp(middle * stays)) > left * n_cells:
             few = middle
         else:
             many = middle
