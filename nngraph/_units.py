@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     import torch
 
     from nngraph.datasets import Task
+    from nngraph.errors import NullModelWarning
     from nngraph.evaluation import Evaluator, Metric
-    from nngraph.graph import NeuralGraph
+from nngraph.graph import NeuralGraph
 
 Operation: TypeAlias = "Callable[[NeuralGraph, float, np.random.SeedSequence], NeuralGraph]"
 Randomization: TypeAlias = "Callable[[NeuralGraph, np.random.SeedSequence], NeuralGraph]"
@@ -196,7 +198,9 @@ def _itself(G: NeuralGraph, value: float, seed: np.random.SeedSequence) -> Neura
 def _pruned_then(
     randomize: Randomization, pruned: Callable[[], NeuralGraph], seed: np.random.SeedSequence
 ) -> NeuralGraph:
-    return randomize(pruned(), seed)
+    with warnings.catch_warnings():  # deep pruning leaves blocks that a chain cannot move; their draws keep the signs
+        warnings.simplefilter("ignore", NullModelWarning)
+        return randomize(pruned(), seed)
 
 
 def _scored(

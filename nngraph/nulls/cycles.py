@@ -1,187 +1,322 @@
-"""Worms: reversal of directed cycles, which connects all signs of a fixed support with given signed degrees.
+r"""Signs on a fixed support with the signed degrees of both sides kept, where edges are absent.
 
 Let positive edges run from row to column and negative ones from column to row. Keeping the signed degrees is then
-keeping out-degrees, and two such orientations differ by directed cycles, on any support. A worm walks from a row along
-out-edges, reversing each edge behind it, until it returns. At each node that it passes, the walk and its reverse both
-choose among as many edges as the node has out-edges, so both are equally likely and the uniform law is stationary.
+keeping out-degrees, and two such orientations differ by directed cycles, on any support. So the edges that can move
+are those within one strongly connected component, and reversing cycles reaches every state.
+
+A *trade* re-deals the signs of two rows over the columns where both have an edge: fast where rows share many columns,
+but not enough to reach every state. A *worm* walks from a row along out-edges, reversing each edge behind it, until it
+returns. At each node that it passes, the walk and its reverse both choose among as many edges as the node has
+out-edges, so both are equally likely and the uniform law is stationary.
 """
 
 from __future__ import annotations
 
-import bisect
-import math
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
 from nngraph._rng import child, generator
 from nngraph.errors import SizeError
-from nngraph.nulls._edges import Columns, KernelEdges, Placement, read_only
+from nngraph.nulls._edges import KernelEdges, Placement, read_only
+from nngraph.nulls._recipes import PASSES, sweeps_of_trades
+from nngraph.nulls.mixing import FEWEST_SWEEPS
 
-__all__ = ["SupportSigns", "run_worms"]
+__all__ = ["SupportSigns"]
 
-_PILOT = 16
-_FEWEST, _FEWEST_OF_MANY, _MANY = 100, 16, 20_000
-"""Worms that run in any case: so many, or fewer where there are many edges and each worm is long."""
-_SWEEPS = 20
-_LEFT = 5e-4
-"""Share of the start that may be left where edges are absent."""
-_FEWEST_COMMON, _MOST_SWEEPS = 5, 700
-"""Where rows share up to so many columns, or trades would need more sweeps than this, worms mix faster."""
+_PASSES_BESIDE_TRADES = 0.02
+"""How often, in the sweeps of a chain of the usual length, the worms that reach what trades cannot pass an edge."""
+_FEWEST_STEPS = 100
+"""Steps of the worms of a sweep at least (as many as there are edges, where those are fewer)."""
+_FEW, _DENSE = 1000, 0.03
+"""Up to so many edges, or this share of the cells, there are no planes: worms are as fast there as trades."""
+_THREADED = 2**21
+"""Bytes of a plane from which threads are worth their start."""
+
+Stream: TypeAlias = tuple[np.uint64, np.uint64]
+Graph: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Nodes, edge of each slot, ends of each edge, as the kernel ``orient`` makes them."""
 
 
 class SupportSigns:
-    """Signs on a fixed support. An edge of weight 0 takes no part."""
-
-    def __init__(self, edges: KernelEdges, seed: np.random.SeedSequence) -> None:
-        self._edges, self._seed = edges, seed
-        self._start = self._signs = read_only(np.subtract(edges.values > 0, edges.values < 0, dtype=np.int8))
-        self._runs = 0
-
-    def run(self, n_sweeps: int, n_jobs: int = 1) -> None:
-        """Go on for so many sweeps."""
-        if len(self._signs) < 2:
-            return
-        moved = _moved_signs(self._edges, self._signs, n_sweeps, child(self._seed, self._runs))
-        self._signs = read_only(moved)
-        self._runs += 1
-
-    def agreement(self) -> float:
-        """Return the share of the signs that are as at the start."""
-        signed = self._start != 0
-        return float((self._signs == self._start)[signed].mean()) if signed.any() else 1.0
-
-    def is_rigid(self) -> bool:
-        """Return False: whether the start is the only state is not found out."""
-        return False
-
-    def counts(self) -> dict[str, int]:
-        """Return nothing: moves are not counted."""
-        return {}
-
-    def placement(self) -> Placement:
-        """Return the signs where they are now."""
-        return Placement(self._edges.shape, self._edges.indptr, self._edges.indices, self._signs)
-
-
-def run_worms(
-    signs: np.ndarray,
-    indptr: np.ndarray,
-    indices: np.ndarray,
-    n_columns: int,
-    steps: float | None,
-    seed: np.random.SeedSequence,
-) -> np.ndarray:
-    """Return the signs after worms of about ``steps`` steps in all.
+    """The chain of the signs of a fixed support, from a block's own; edges of weight 0 take no part.
 
     Parameters
     ----------
-    signs : numpy.ndarray
-        (n_edges,) int8, 1 or -1; an edge of sign 0 takes no part.
-    indptr, indices : numpy.ndarray
-        Compressed rows of the support.
-    n_columns : int
-        Number of columns.
-    steps : float, optional
-        How many edges to pass. It sets the *number* of worms by the mean length of a pilot run that goes before:
-        stopping by a total of steps would favour the states that short worms leave. None for a few worms.
+    edges : KernelEdges
+        The block.
     seed : numpy.random.SeedSequence
-        Source of the walks.
-
-    Returns
-    -------
-    numpy.ndarray
-        (n_edges,) int8.
+        Source of the moves.
 
     Notes
     -----
-    One more worm goes with probability 1/2, so that no parity of the number of worms can show.
+    A sweep is a number of sweeps of trades with worms after them, or worms alone, whichever is faster: a recipe made
+    from the start. The random words of a sweep are a function of the seed and of its number, so that running in
+    pieces, or on several threads, changes nothing.
     """
-    from nngraph.nulls import _kernels
 
-    if 2 * len(signs) >= 2**31 or len(indptr) - 1 + n_columns >= 2**31:
-        raise SizeError(f"worms: got {len(signs):,} edges; this null model takes fewer than {2**30:,} in a block.")
-    signs, indptr, indices = read_only(signs), read_only(indptr), read_only(indices)
-    starts, n_out, other, mate = _kernels.orient(signs, indptr, indices, n_columns)
-    n_rows = len(indptr) - 1
-    degree = np.diff(starts[: n_rows + 1])
-    eligible = np.flatnonzero((n_out[:n_rows] > 0) & (n_out[:n_rows] < degree))
-    if len(eligible) == 0:
+    def __init__(self, edges: KernelEdges, seed: np.random.SeedSequence) -> None:
+        self._edges = edges
+        self._start = read_only(np.subtract(edges.values > 0, edges.values < 0, dtype=np.int8))
+        self._n_signed = int(np.count_nonzero(self._start))
+        if self._n_signed >= 2**30 or sum(edges.shape) >= 2**31:
+            raise SizeError(
+                f"signs of a fixed support: got {self._n_signed:,} edges; this null model takes fewer than {2**30:,} "
+                "in a block."
+            )
+        self._moves = _moves(edges, self._start, self._n_signed, seed)
+        self._n_sweeps = 0
+        self._counts = Counts()
+
+    def run(self, n_sweeps: int, n_jobs: int = 1) -> None:
+        """Go on for so many sweeps; ``n_jobs`` threads give the same result as one."""
+        if self._moves is None:
+            return
+        for sweep in range(self._n_sweeps, self._n_sweeps + n_sweeps):
+            self._moves.sweep(sweep, self._counts, n_jobs)
+        self._n_sweeps += n_sweeps
+
+    def agreement(self) -> float:
+        """Return the share of the edges whose sign is that of the start (edges of weight 0 apart)."""
+        return 1.0 if self._moves is None else 1 - self._moves.n_unlike_start() / self._n_signed
+
+    def is_rigid(self) -> bool:
+        """Return whether the signed degrees admit the start alone: no directed cycle."""
+        return self._moves is None
+
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of trades, of trades that changed a sign, of worms, and of edges that worms passed."""
+        return dataclasses.asdict(self._counts)
+
+    def placement(self) -> Placement:
+        """Return the support with the signs of now."""
+        signs = self._start if self._moves is None else read_only(self._moves.signs())
+        return Placement(self._edges.shape, self._edges.indptr, self._edges.indices, signs)
+
+
+@dataclasses.dataclass
+class Counts:
+    """What a chain has done."""
+
+    trades: int = 0
+    changing_trades: int = 0
+    worms: int = 0
+    steps: int = 0
+
+
+class Moves(Protocol):
+    """The signs of a block in a layout of their own, and a recipe that moves them."""
+
+    def sweep(self, number: int, counts: Counts, n_jobs: int) -> None:
+        """Make the moves of one sweep."""
+
+    def n_unlike_start(self) -> int:
+        """Return how many edges have another sign than in the start."""
+
+    def signs(self) -> np.ndarray:
+        """Return (n_edges,) signs in edge order."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Worms:
+    """The worms of a sweep: how many (and by a coin one more), and where they start."""
+
+    number: int
+    homes: np.ndarray
+    """(n_homes,) rows."""
+    chances: np.ndarray
+    """(n_homes,) their cumulative probabilities."""
+    stream: Stream
+
+    @classmethod
+    def over(cls, n_in: np.ndarray, component: np.ndarray, n_edges: int, passes: float, stream: Stream) -> Worms:
+        r"""Return worms that pass each of the movable edges equally often.
+
+        A worm from row h in a component of m edges takes about m / (n_in[h] + 1) steps, since it must meet an edge into
+        h. So homes at chances in proportion to (n_in[h] + 1) / (homes in the component) give every component steps in
+        proportion to its edges. All this is the same in every state, as a fixed law of homes and a fixed number of
+        worms must be; to stop at a total of steps instead would favour the states that short worms leave.
+
+        Parameters
+        ----------
+        n_in, component : numpy.ndarray
+            (n_rows,) movable edges into each row, and its component.
+        n_edges : int
+            Number of movable edges.
+        passes : float
+            Mean number of times that an edge is passed in a chain of the usual length.
+        stream : Stream
+            Source of the walks.
+        """
+        homes = np.flatnonzero(n_in)
+        weights = (n_in[homes] + 1) / np.bincount(component[homes])[component[homes]]
+        steps = max(passes / FEWEST_SWEEPS * n_edges, min(n_edges, _FEWEST_STEPS))
+        chances = np.cumsum(weights) / weights.sum()
+        chances[-1] = 1.0
+        return cls(max(0, round(steps * weights.sum() / n_edges - 0.5)), homes, chances, stream)
+
+
+class OnPlanes:
+    """Signs in planes of bits, one row for each node of the smaller side, moved by trades and by worms."""
+
+    def __init__(
+        self,
+        edges: KernelEdges,
+        start: np.ndarray,
+        planes: tuple[np.ndarray, np.ndarray],
+        n_trades: float,
+        worms: Worms,
+        seed: np.random.SeedSequence,
+    ) -> None:
+        from nngraph.nulls import _kernels
+
+        self._edges, self._start = edges, start
+        self._positive, self._movable = planes
+        self._before = self._positive.copy()
+        up, degree = (np.bitwise_count(plane).sum(axis=1) for plane in (self._positive & self._movable, self._movable))
+        self._ranked = np.argsort(up / np.maximum(degree, 1), kind="stable")
+        self._n_trades, self._worms = n_trades, worms
+        self._pairings, self._trades = (_kernels.streams(child(seed, name)) for name in ("pairings", "trades"))
+
+    def sweep(self, number: int, counts: Counts, n_jobs: int) -> None:
+        from nngraph.nulls import _kernels
+
+        planes = self._positive, self._movable
+        first, last = (int(n * self._n_trades) for n in (number, number + 1))
+        if n_jobs == 1 or self._positive.nbytes < _THREADED:
+            counts.changing_trades += _kernels.trade_sweeps(
+                *planes, self._ranked, first, last, self._pairings, self._trades
+            )
+        else:
+            for sweep in range(first, last):
+                counts.changing_trades += self._threaded(sweep, n_jobs)
+        counts.trades += (last - first) * (len(self._positive) // 2)
+        worms = self._worms
+        moved = _kernels.crawl_planes(*planes, worms.homes, worms.chances, worms.number, number, *worms.stream)
+        counts.worms, counts.steps = counts.worms + moved[0], counts.steps + moved[1]
+
+    def _threaded(self, sweep: int, n_jobs: int) -> int:
+        """Run one sweep of trades, its pairs dealt to threads."""
+        from nngraph.nulls import _kernels
+
+        order = _kernels.pairing(self._ranked, sweep, *self._pairings)
+        bounds = np.linspace(0, len(order) // 2, n_jobs + 1).astype(int).tolist()
+
+        def trade(first: int, last: int) -> int:
+            changed = _kernels.trade(self._positive, self._movable, order, first, last, sweep, *self._trades)
+            return int(changed)
+
+        with ThreadPoolExecutor(n_jobs) as pool:
+            return sum(pool.map(trade, bounds[:-1], bounds[1:]))
+
+    def n_unlike_start(self) -> int:
+        return int(np.bitwise_count(self._positive ^ self._before).sum())
+
+    def signs(self) -> np.ndarray:
+        from nngraph.nulls import _kernels
+
+        n_target, n_source = self._edges.shape
+        positive = self._positive
+        if n_target > n_source:
+            positive = _kernels.transposed(positive, n_target)
+        signs: np.ndarray = _kernels.unpack(positive, self._start, self._edges.indptr, self._edges.indices)
         return signs
-    graph = (starts, n_out, other, mate, eligible)
-    n_worms = _FEWEST if len(other) < _MANY else _FEWEST_OF_MANY
-    if steps is not None:
-        pilot = _kernels.worms(*graph, _PILOT, *_kernels.streams(child(seed, "pilot")))
-        n_worms = max(n_worms, math.ceil(steps * _PILOT / pilot))
-    n_worms += int(generator(child(seed, "parity")).integers(2))
-    _kernels.worms(*graph, n_worms, *_kernels.streams(child(seed, "worms")))
-    moved: np.ndarray = _kernels.read_signs(starts, n_out, other, signs, indptr, indices, n_columns)
-    return moved
 
 
-def _moved_signs(edges: KernelEdges, signs: np.ndarray, sweeps: int, seed: np.random.SeedSequence) -> np.ndarray:
-    """Return new signs in edge order: trades where rows share enough columns, worms where edges are absent."""
+class OnLists:
+    """Signs as a directed graph with a list of edges for each node, moved by worms alone."""
+
+    def __init__(self, start: np.ndarray, where: np.ndarray, graph: Graph, worms: Worms) -> None:
+        self._start, self._where = start, where
+        self._graph, self._worms = graph, worms
+
+    def sweep(self, number: int, counts: Counts, n_jobs: int) -> None:
+        from nngraph.nulls import _kernels
+
+        worms = self._worms
+        moved = _kernels.crawl_lists(*self._graph, worms.homes, worms.chances, worms.number, number, *worms.stream)
+        counts.worms, counts.steps = counts.worms + moved[0], counts.steps + moved[1]
+
+    def n_unlike_start(self) -> int:
+        return int(np.count_nonzero(self._up() != (self._start[self._where] > 0)))
+
+    def signs(self) -> np.ndarray:
+        signs = self._start.copy()
+        signs[self._where] = 2 * self._up().astype(np.int8) - 1
+        return signs
+
+    def _up(self) -> np.ndarray:
+        """Return which of the movable edges are positive: those among the out-edges of their row."""
+        nodes, _, ends = self._graph
+        last_out: np.ndarray = nodes.sum(axis=1, dtype=np.int32)
+        up: np.ndarray = ends[:, 1] < last_out[ends[:, 0]]
+        return up
+
+
+def _moves(edges: KernelEdges, start: np.ndarray, n_signed: int, seed: np.random.SeedSequence) -> Moves | None:
+    """Return the faster way to move the signs, or None where nothing can move."""
+    from nngraph.nulls import _kernels
+
+    stream = _kernels.streams(child(seed, "worms"))
+    if n_signed > max(_FEW, _DENSE * edges.shape[0] * edges.shape[1]):
+        positive, signed = _planes(edges, start)
+        movable = _kernels.trim(positive, signed)
+        n_movable = int(np.bitwise_count(movable).sum())
+        if n_movable == 0:
+            return None
+        n_trades = sweeps_of_trades(positive, movable, max(edges.shape), generator(child(seed, "cells")))
+        if n_trades is not None:
+            component = np.zeros(len(positive), np.int64)
+            if not _kernels.strongly_connected(positive, movable):
+                where, _, component = _movable_edges(edges, start)
+                moving = np.zeros_like(start)
+                moving[where] = start[where]
+                _, movable = _planes(edges, moving)
+                n_movable = len(where)
+            n_in = np.bitwise_count(movable & ~positive).sum(axis=1)
+            worms = Worms.over(n_in, component, n_movable, _PASSES_BESIDE_TRADES, stream)
+            return OnPlanes(edges, start, (positive, movable), max(n_trades / FEWEST_SWEEPS, 1.0), worms, seed)
+    where, graph, component = _movable_edges(edges, start)
+    if len(where) == 0:
+        return None
+    nodes, edge_at, _ = graph
+    n_in = (np.diff(nodes[:, 0], append=len(edge_at)) - nodes[:, 1])[: len(component)]
+    return OnLists(start, where, graph, Worms.over(n_in, component, len(where), PASSES, stream))
+
+
+def _planes(edges: KernelEdges, signs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the planes of positive and of signed edges, the nodes of the smaller side as rows."""
     from nngraph.nulls import _kernels
 
     n_target, n_source = edges.shape
-    n_signed = int(np.count_nonzero(signs))
-    stream = _kernels.streams(child(seed, "trades"))
-    indices = read_only(np.tile(np.arange(n_source, dtype=np.int32), n_target)) if edges.complete else edges.indices
-    steps: float | None = 7 * n_signed * sweeps / _SWEEPS
-    needed = _sweeps_needed(edges, signs)
-    if needed is not None:
-        signs = _traded(edges, signs, math.ceil(sweeps * max(1.0, needed / _SWEEPS)), stream)
-        steps = None  # trades have mixed the bulk; a few worms reach what they cannot
-    return run_worms(signs, edges.indptr, indices, n_source, steps, child(seed, "worms"))
+    positive, signed = _kernels.pack(read_only(signs), edges.indptr, edges.indices, n_source)
+    if n_target > n_source:
+        return _kernels.transposed(positive, n_source), _kernels.transposed(signed, n_source)
+    return positive, signed
 
 
-def _traded(edges: KernelEdges, signs: np.ndarray, n_sweeps: int, stream: tuple[np.uint64, np.uint64]) -> np.ndarray:
-    """Return the signs after sweeps of trades between rows, or between columns where those are fewer."""
+def _movable_edges(edges: KernelEdges, start: np.ndarray) -> tuple[np.ndarray, Graph, np.ndarray]:
+    """Return the edges within a strongly connected component, their directed graph, and the component of each row."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
     from nngraph.nulls import _kernels
 
     n_target, n_source = edges.shape
-    by_column = Columns(edges) if n_target > n_source else None
-    indptr, indices, length = edges.indptr, edges.indices, n_source
-    if by_column is not None:
-        signs = by_column.gather(signs)
-        indptr, length = by_column.starts, n_target
-        if not edges.complete:
-            rows = np.repeat(np.arange(n_target, dtype=np.int32), np.diff(edges.indptr))
-            indices = read_only(by_column.gather(rows))
-    signs = read_only(signs)
-    positive, signed = _kernels.pack(signs, indptr, indices, length)
-    _kernels.trade(positive, signed, n_sweeps, *stream)
-    signs = _kernels.unpack(positive, signs, indptr, indices)
-    return signs if by_column is None else by_column.scatter(signs)
-
-
-def _sweeps_needed(edges: KernelEdges, signs: np.ndarray) -> int | None:
-    """Return how many sweeps of trades mix the signs where edges are absent, or None where worms do it faster.
-
-    Rows are the nodes of the smaller side. An edge takes part in a sweep if the other row of its pair has an edge in
-    the same column, and half of what is left of its start is then gone (a third where signed degrees are uneven, to be
-    safe): over the sweeps (1 - share / 3) ** n, with the share of the rows that its column joins. The mean over the
-    edges decides, so a tenth of them in sparse columns counts, however dense the rest is. Edges of a node whose edges
-    have one sign cannot move and do not count.
-    """
-    n_target, n_source = edges.shape
-    targets = np.repeat(np.arange(n_target), np.diff(edges.indptr))
-    sources = edges.indices if len(edges.indices) else np.tile(np.arange(n_source), n_target)
-    movable = signs != 0
-    for ends in (targets, sources):
-        up, down = (np.bincount(ends[signs == sign], minlength=max(edges.shape)) > 0 for sign in (1, -1))
-        movable &= (up & down)[ends]
-    rows, columns, n_rows = (targets, sources, n_target) if n_target <= n_source else (sources, targets, n_source)
-    rows, columns = rows[movable], columns[movable]
-    if len(rows) == 0:
-        return None
-    degree = np.bincount(columns)
-    share = np.maximum(degree - 1.0, 0) / (n_rows - 1)
-    common = np.bincount(rows, weights=share[columns])
-    if np.count_nonzero((common <= _FEWEST_COMMON)[rows]) > _LEFT * len(rows):
-        return None
-    weight = degree / len(rows)
-
-    def mixed(n: int) -> bool:
-        return float(weight @ (1 - share / 3) ** n) <= _LEFT
-
-    return bisect.bisect_left(range(_MOST_SWEEPS), 1, key=mixed) if mixed(_MOST_SWEEPS) else None
+    where = np.flatnonzero(start)
+    targets = np.repeat(np.arange(n_target, dtype=np.int32), np.diff(edges.indptr))[where]
+    sources = edges.indices[where] if len(edges.indices) else (where % n_source).astype(np.int32)
+    ends = (targets, sources) if n_target <= n_source else (sources, targets)
+    shape = min(edges.shape), max(edges.shape)
+    graph: Graph = _kernels.orient(*ends, start[where] > 0, *shape)
+    bounds, to = _kernels.heads(*graph)
+    out_edges = csr_array((np.ones(len(to), np.int8), to, bounds), shape=(sum(shape), sum(shape)))
+    _, component = connected_components(out_edges, connection="strong")
+    rows, columns = ends
+    movable = component[rows] == component[shape[0] + columns]
+    if not movable.all():
+        where = where[movable]
+        graph = _kernels.orient(rows[movable], columns[movable], start[where] > 0, *shape)
+    return where, graph, component[: shape[0]]

@@ -198,14 +198,13 @@ def randomize(
     -----
     A to F are independent, exactly uniform permutations, linear in the number of edges. G is a Markov chain from the
     signs of the graph itself. On a complete block it runs trades between pairs of rows (or of columns, where those are
-    fewer), which connect all states [2]_. Where edges are absent trades alone do not, so worms follow, which reverse
-    directed alternating cycles of any length; where rows share few columns (below about 5 % density of a large block)
-    worms run alone. At the default length the agreement with the start was within 1e-3 of its limit on random supports
-    of 2 to 100 % of 768x3072 and 64x784, on trained and pruned digit networks, and where sparse columns stand beside
-    dense ones. It is more where signed degrees are very uneven: 2e-3 to 5e-3 on 768x3072 with a limit of 0.85, where
-    ``sweeps=60`` leaves less than 1e-3. Parts of a support that share no node, of very different shapes, can need more
-    as well. Agreement at its limit is a necessary sign of mixing, not a proof. The signed degrees are exact at any
-    length.
+    fewer), which connect all states [2]_. Where edges are absent trades alone do not, so worms go between them, which
+    reverse directed alternating cycles of any length; where rows share few columns (below about 4 % density of a large
+    block) worms run alone. After 20 sweeps the agreement with the start was within 1e-3 of its limit on random supports
+    of 2 to 100 % of 768x3072 and 64x784, on trained and pruned digit networks, where sparse columns stand beside dense
+    ones, and on parts of different shape that share no node; and within 2e-3 where signed degrees are very uneven
+    (logit offsets of standard deviation 2). Agreement at its limit is a necessary sign of mixing, not a proof. The
+    signed degrees are exact at any length.
 
     Magnitudes that are permuted are uniform over their permutations given the signs, except under "strength", which
     descends greedily and has no stated law. Under "exact_strength" they are the end of a second chain, whose stationary
