@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from nngraph._rng import child
-from nngraph.errors import ArgumentError
+from nngraph.errors import ArgumentError, NullModelWarning
 from nngraph.store import Store
 
 if TYPE_CHECKING:
     import torch
 
     from nngraph.datasets import Task
-    from nngraph.errors import NullModelWarning
     from nngraph.evaluation import Evaluator, Metric
-from nngraph.graph import NeuralGraph
+    from nngraph.graph import NeuralGraph
 
 Operation: TypeAlias = "Callable[[NeuralGraph, float, np.random.SeedSequence], NeuralGraph]"
 Randomization: TypeAlias = "Callable[[NeuralGraph, np.random.SeedSequence], NeuralGraph]"
