@@ -30,7 +30,7 @@ _PASSES_BESIDE_TRADES = 0.02
 """How often, in the sweeps of a chain of the usual length, the worms that reach what trades cannot pass an edge."""
 _FEWEST_STEPS = 100
 """Steps of the worms of a sweep at least (as many as there are edges, where those are fewer)."""
-_FEW, _DENSE = 1000, 0.03
+_FEW, _DENSE = 4000, 0.03
 """Up to so many edges, or this share of the cells, there are no planes: worms are as fast there as trades."""
 _THREADED = 2**21
 """Bytes of a plane from which threads are worth their start."""

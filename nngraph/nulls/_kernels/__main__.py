@@ -15,7 +15,7 @@ def main() -> None:
     from nngraph.nulls.magnitudes import SIGNED_POLICIES
 
     began = time.perf_counter()
-    W = np.random.default_rng(0).normal(size=(48, 80))  # large enough for planes of bits
+    W = np.random.default_rng(0).normal(size=(60, 100))  # large enough for planes of bits
     holes = np.where(np.arange(W.size).reshape(W.shape) % 5, W, 0)
     few = np.where(np.arange(W.size).reshape(W.shape) % 7, 0, W)
     for dtype, matrix, kind in itertools.product((np.float32, np.float64), (W, holes, few), "ABCDEFG"):
