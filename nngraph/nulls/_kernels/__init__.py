@@ -8,22 +8,36 @@ a block and one bit for each cell.
 file: after a change in ``words.py`` delete the caches of the others (``make clean`` does).
 """
 
-from nngraph.nulls._kernels.layouts import from_columns, pack, to_columns, unpack
-from nngraph.nulls._kernels.shuffles import shuffle, shuffle_by_sign
+from nngraph.nulls._kernels.layouts import from_columns, pack, plane_signs, sign_plane, to_columns, turn_plane, unpack
+from nngraph.nulls._kernels.planes import random_order, sweep_key, trade_pairs, trade_rows
+from nngraph.nulls._kernels.shuffles import place, pool_by_sign, shuffle, shuffle_by_sign
+from nngraph.nulls._kernels.swaps import n_word_pairs, swap, swap_pass
 from nngraph.nulls._kernels.trades import trade
 from nngraph.nulls._kernels.words import streams
 from nngraph.nulls._kernels.worms import orient, read_signs, worms
 
 __all__ = [
     "from_columns",
+    "n_word_pairs",
     "orient",
     "pack",
+    "place",
+    "plane_signs",
+    "pool_by_sign",
+    "random_order",
     "read_signs",
     "shuffle",
     "shuffle_by_sign",
+    "sign_plane",
     "streams",
+    "swap",
+    "swap_pass",
+    "sweep_key",
     "to_columns",
     "trade",
+    "trade_pairs",
+    "trade_rows",
+    "turn_plane",
     "unpack",
     "worms",
 ]
