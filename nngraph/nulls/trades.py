@@ -31,8 +31,8 @@ __all__ = ["CompleteSigns", "PlaneChain", "PlanePlacement", "sign_chain"]
 
 _MOST_PASSES = 14
 """A sweep of trades costs as much as so many passes of swaps, or more."""
-_LARGE = 2**23
-"""Bytes of a plane from which on a second thread gains more than it costs to hand out the parts of a pass."""
+_LARGE = 2**25
+"""Bytes of a plane from which on threads share a pass: below, handing out its parts costs more than they could gain."""
 _SHORT = 128
 """With fewer bits in a lane than this, words are filled badly, and there is little choice among partners of a word."""
 _PAIRS = 128
@@ -110,13 +110,13 @@ class PlaneChain:
         plane = np.ascontiguousarray(self._plane.T)
         return _kernels.turn_plane(plane, self.start.shape[1]) if self._turned else plane
 
-    def run(self, n_sweeps: int, n_jobs: int = 1) -> None:
-        """Go on for so many sweeps; ``n_jobs`` threads share those of large planes, with the same result."""
+    def run(self, n_sweeps: int, n_jobs: int = 1, *, large: int = _LARGE) -> None:
+        """Go on for so many sweeps; ``n_jobs`` threads share those of planes from ``large`` bytes, with one result."""
         from nngraph.nulls import _kernels
 
         n_threads = n_jobs if n_jobs > 0 else (os.cpu_count() or 1) + 1 + n_jobs
         first, self._n_sweeps = self._n_sweeps, self._n_sweeps + n_sweeps
-        if n_threads > 1 and self._plane.nbytes >= _LARGE:
+        if n_threads > 1 and self._plane.nbytes >= large:
             with ThreadPoolExecutor(n_threads) as pool:
 
                 def share(work: Callable[[int, int], int], n: int) -> None:

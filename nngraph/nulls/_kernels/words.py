@@ -68,10 +68,12 @@ def draw_block(picks, slot, first, state, step):
     if close:
         for t in range(half):
             word = mix(begin + np.uint64(t + 1) * step)
-            for place, part in ((t, word >> HALF), (half + t, word & LOW)):
-                bound = start + np.uint64(place)
-                if (part * bound) & LOW < (ONE << HALF) % bound:
-                    state, picks[slot + place] = below(bound, state, step)
+            for part in range(2):
+                offset = t + part * half
+                bound = start + np.uint64(offset)
+                bits = word & LOW if part else word >> HALF
+                if (bits * bound) & LOW < (ONE << HALF) % bound:
+                    state, picks[slot + offset] = below(bound, state, step)
     return state
 
 
@@ -87,8 +89,8 @@ def shuffle_part(values, first, n, state, step):
     for done in range(0, n, BLOCK):
         state = draw_block(picks, 0, done, state, step)
         for t in range(min(BLOCK, n - done)):
-            i, j = np.uint64(first + done + t), np.uint64(first) + np.uint64(picks[t])
-            values[i], values[j] = values[j], values[i]
+            last, place = np.uint64(first + done + t), np.uint64(first) + np.uint64(picks[t])
+            values[last], values[place] = values[place], values[last]
     return state
 
 
