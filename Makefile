@@ -4,7 +4,7 @@ JOBS ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test integration lint slow bench clean
+.PHONY: demo test integration lint slow bench notebooks clean
 
 demo: .venv/.base
 	$(BIN)/nngraph study --out results/demo
@@ -26,6 +26,9 @@ slow: .venv/.base
 	$(BIN)/nngraph study --as-published --out results/digits-as-published
 	$(BIN)/nngraph study --data fashion-mnist --out results/fashion-mnist
 	$(BIN)/nngraph study --data fashion-mnist --as-published --out results/fashion-mnist-as-published
+
+notebooks: .venv/.test
+	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
 
 bench: .venv/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks

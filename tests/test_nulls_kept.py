@@ -305,7 +305,10 @@ def test_bad_arguments_are_refused_at_once():
         (lambda: nng.nulls.randomize(G, "a"), "kind: got 'a'"),
         (lambda: nng.nulls.randomize(G, None), "kind: got None"),
         (lambda: nng.nulls.kept("X"), "kind: got 'X'"),
-        (lambda: nng.nulls.randomize(G, "G", weights="strength"), "weights: got 'strength'; kind 'G' takes 'sign'"),
+        (
+            lambda: nng.nulls.randomize(G, "G", weights="rank"),
+            "weights: got 'rank'; kind 'G' takes 'sign', 'sign_source'",
+        ),
         (lambda: nng.nulls.randomize(G, "A", sweeps=5), "sweeps: got 5; kind 'A' is no chain"),
         (lambda: nng.nulls.randomize(G, "G", sweeps=0), "sweeps: got 0; expected an integer of at least 1"),
         (lambda: nng.nulls.randomize(G, "G", sweeps=2.0), "sweeps: got 2.0"),

@@ -33,6 +33,11 @@ class Placement:
     signs: np.ndarray
     """(n_edges,) int8, 1 or -1; 0 for an edge of weight 0. Read-only."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether every source is joined to every target."""
+        return len(self.signs) == self.shape[0] * self.shape[1]
+
 
 class KernelEdges:
     """The edges of a block as the kernels take them.
@@ -45,6 +50,8 @@ class KernelEdges:
         (n_edges,) weights, a writable copy made when it is asked for.
     shape : tuple of int
         (n_target, n_source).
+    name, dtype : str
+        The block's own name, and the type of the model's weights.
     complete : bool
         Whether every source is joined to every target.
     indptr, indices : numpy.ndarray
@@ -55,7 +62,7 @@ class KernelEdges:
 
     def __init__(self, block: Block) -> None:
         self._block = block
-        self.shape = block.shape
+        self.name, self.dtype, self.shape = block.name, block.dtype, block.shape
         self.complete = block.n_edges == block.n_target * block.n_source
         if self.complete:
             indptr, indices, values = (
@@ -100,7 +107,7 @@ class Columns:
         (n_source + 1,) bounds of the columns.
     """
 
-    def __init__(self, edges: KernelEdges) -> None:
+    def __init__(self, edges: KernelEdges | Placement) -> None:
         self._edges = edges
         n_target, n_source = edges.shape
         counts = np.full(n_source, n_target) if edges.complete else np.bincount(edges.indices, minlength=n_source)

@@ -7,9 +7,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from nngraph.nulls._edges import KernelEdges, Placement, read_only
+from nngraph.nulls._edges import Columns, KernelEdges, Placement, read_only
+from nngraph.nulls.strengths import exactly_kept, nearly_kept
 
-__all__ = ["POLICIES", "Policy", "dealt_by_sign"]
+__all__ = ["POLICIES", "SIGNED_POLICIES", "Policy", "dealt_by_sign", "dealt_by_source", "dealt_by_target", "keeps"]
 
 Policy: TypeAlias = Callable[[KernelEdges, Placement, np.random.SeedSequence], np.ndarray]
 """``policy(edges, placement, seed)`` returns the weights of the placement's edges, in their edge order."""
@@ -46,5 +47,75 @@ def dealt_by_sign(edges: KernelEdges, placement: Placement, seed: np.random.Seed
     return values
 
 
-POLICIES: dict[str, Policy] = {"sign": dealt_by_sign}
+def dealt_by_target(edges: KernelEdges, placement: Placement, seed: np.random.SeedSequence) -> np.ndarray:
+    """Permute the weights uniformly over the edges of their target node and sign.
+
+    Parameters
+    ----------
+    edges : KernelEdges
+        The block as it was.
+    placement : Placement
+        As many positive and as many negative edges at each target node as the block.
+    seed : numpy.random.SeedSequence
+        Source of the permutation.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_edges,) weights; each target node has those that it had.
+    """
+    from nngraph.nulls import _kernels
+
+    values = edges.values.copy()
+    _kernels.shuffle_by_sign(values, read_only(placement.signs), edges.indptr, *_kernels.streams(seed))
+    return values
+
+
+def dealt_by_source(edges: KernelEdges, placement: Placement, seed: np.random.SeedSequence) -> np.ndarray:
+    """Permute the weights uniformly over the edges of their source node and sign.
+
+    Parameters
+    ----------
+    edges : KernelEdges
+        The block as it was.
+    placement : Placement
+        As many positive and as many negative edges at each source node as the block.
+    seed : numpy.random.SeedSequence
+        Source of the permutation.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_edges,) weights; each source node has those that it had.
+    """
+    from nngraph.nulls import _kernels
+
+    before, after = Columns(edges), Columns(placement)
+    values, signs = before.gather(edges.values), after.gather(placement.signs)
+    _kernels.shuffle_by_sign(values, read_only(signs), before.starts, *_kernels.streams(seed))
+    return after.scatter(values)
+
+
+POLICIES: dict[str, Policy] = {
+    "sign": dealt_by_sign,
+    "sign_source": dealt_by_source,
+    "sign_target": dealt_by_target,
+    "strength": nearly_kept,
+    "exact_strength": exactly_kept,
+}
 """Every policy by its name in ``weights=``."""
+SIGNED_POLICIES = ("sign", "sign_source", "sign_target", "strength", "exact_strength")
+"""The policies of kinds that keep the signed degrees of both sides, the default first."""
+
+_SOURCE, _TARGET = (frozenset({f"s_{side}+", f"s_{side}-"}) for side in ("source", "target"))
+_CHANGES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "sign_source": (_SOURCE, frozenset()),
+    "sign_target": (_TARGET, frozenset()),
+    "exact_strength": (_SOURCE | _TARGET, frozenset({"weights"})),
+}
+
+
+def keeps(kept: frozenset[str], policy: str | None) -> frozenset[str]:
+    """Return what is kept in all, given what a kind keeps with the multiset of weights of each sign."""
+    added, dropped = _CHANGES.get(policy or "", (frozenset(), frozenset()))
+    return (kept | added) - dropped

@@ -10,25 +10,36 @@ file: after a change in ``words.py`` delete the caches of the others (``make cle
 
 from nngraph.nulls._kernels.layouts import from_columns, pack, plane_signs, sign_plane, to_columns, turn_plane, unpack
 from nngraph.nulls._kernels.planes import random_order, sweep_key, trade_pairs, trade_rows
+from nngraph.nulls._kernels.polytopes import balance, incidence, lassos, prune, rectangles, tree_cycles
 from nngraph.nulls._kernels.shuffles import place, pool_by_sign, shuffle, shuffle_by_sign
+from nngraph.nulls._kernels.strengths import exchange, merge_signs, signed_sums, split_by_sign
 from nngraph.nulls._kernels.swaps import n_word_pairs, swap, swap_pass
 from nngraph.nulls._kernels.trades import trade
 from nngraph.nulls._kernels.words import streams
 from nngraph.nulls._kernels.worms import orient, read_signs, worms
 
 __all__ = [
+    "balance",
+    "exchange",
     "from_columns",
+    "incidence",
+    "lassos",
+    "merge_signs",
     "n_word_pairs",
     "orient",
     "pack",
     "place",
     "plane_signs",
     "pool_by_sign",
+    "prune",
     "random_order",
     "read_signs",
+    "rectangles",
     "shuffle",
     "shuffle_by_sign",
     "sign_plane",
+    "signed_sums",
+    "split_by_sign",
     "streams",
     "swap",
     "swap_pass",
@@ -37,6 +48,7 @@ __all__ = [
     "trade",
     "trade_pairs",
     "trade_rows",
+    "tree_cycles",
     "turn_plane",
     "unpack",
     "worms",

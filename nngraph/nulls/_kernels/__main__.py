@@ -12,6 +12,7 @@ def main() -> None:
     """Compile every kernel (or load it from the cache) and report the seconds."""
     from nngraph.convert.matrices import from_matrices
     from nngraph.nulls import randomize
+    from nngraph.nulls.magnitudes import SIGNED_POLICIES
     from nngraph.nulls.trades import PlaneChain
 
     began = time.perf_counter()
@@ -26,6 +27,8 @@ def main() -> None:
         for n_threads in (1, 2):
             chain = PlaneChain(np.ascontiguousarray(words.T), 300, np.random.SeedSequence(0))
             chain.run(1, n_threads, large=0)
+    for dtype, matrix, policy in itertools.product((np.float32, np.float64), (W, np.sign(few)), SIGNED_POLICIES):
+        randomize(from_matrices([matrix.astype(dtype)]), "G", weights=policy, rng=0)
     print(f"nngraph: kernels ready after {time.perf_counter() - began:.1f} s")
 
 
