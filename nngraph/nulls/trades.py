@@ -32,7 +32,7 @@ __all__ = ["CompleteSigns", "PlaneChain", "PlanePlacement", "sign_chain"]
 _MOST_PASSES = 14
 """A sweep of trades costs as much as so many passes of swaps, or more."""
 _LARGE = 2**25
-"""Bytes of a plane from which on threads share a pass: below, handing out its parts costs more than they could gain."""
+"""Bytes of a plane from which on threads share a pass: below, handing out its parts costs about what they gain."""
 _SHORT = 128
 """With fewer bits in a lane than this, words are filled badly, and there is little choice among partners of a word."""
 _PAIRS = 128
@@ -165,8 +165,8 @@ class PlaneChain:
         with n or more.
         """
         lanes = np.bitwise_count(self.start).sum(axis=0, dtype=np.int64)
-        bits = (self.start[:, None, :] >> np.arange(64, dtype=np.uint64)[:, None]) & np.uint64(1)
-        sums = np.sort(bits.sum(axis=2, dtype=np.int64).reshape(-1)[: self._n_bits])[::-1]
+        bits = [((self.start >> np.uint64(b)) & np.uint64(1)).sum(axis=1, dtype=np.int64) for b in range(64)]
+        sums = np.sort(np.stack(bits, axis=1).reshape(-1)[: self._n_bits])[::-1]
         fullest = len(lanes) - np.searchsorted(np.sort(lanes), np.arange(self._n_bits), side="right")
         return bool(np.array_equal(sums, fullest))
 

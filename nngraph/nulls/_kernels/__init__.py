@@ -2,7 +2,7 @@
 
 Per-edge arrays follow edge order: ``indptr`` bounds the edges of each row, ``indices`` are their columns; an empty
 ``indices`` beside edges means that every row holds every column. A plane has one row of 64-bit words for each row of
-a block and one bit for each cell.
+a block and one bit for each cell; with words first it lies transposed, so that a word of many rows is contiguous.
 
 ``python -m nngraph.nulls._kernels`` compiles every kernel once and reports the seconds. Compiled code is cached by
 file: after a change in ``words.py`` delete the caches of the others (``make clean`` does).
