@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 
 import numpy as np
 
@@ -43,8 +44,10 @@ class KernelEdges:
 
     Attributes
     ----------
+    given : numpy.ndarray
+        (n_edges,) weights, read-only, the block's own array; float16 is held as float32.
     values : numpy.ndarray
-        (n_edges,) weights, a writable copy; float16 is held as float32.
+        (n_edges,) weights, a writable copy made when it is asked for.
     shape : tuple of int
         (n_target, n_source).
     name, dtype : str
@@ -77,8 +80,12 @@ class KernelEdges:
             raise SizeError(f"block {block.name!r}: got {len(values):,} edges; null models take fewer than {2**32:,}.")
         self.indptr, self.indices = read_only(indptr), read_only(indices)
         self._dtype = values.dtype
-        self.values = np.array(values, dtype=np.float32 if values.dtype.itemsize < 4 else values.dtype, order="C")
+        self.given = read_only(values.astype(np.float32) if values.dtype.itemsize < 4 else values)
         self.whole = read_only(np.array([0, len(values)]))
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        return self.given.copy()
 
     def with_values(self, values: np.ndarray) -> Block:
         """Return the block with other weights."""

@@ -176,10 +176,10 @@ def randomize(
     bias : "keep", "probe" or "zero"
         Keep biases, randomize each bias vector as the edges of a source node of its own, or set biases to zero.
     sweeps : int, optional
-        Length of the chain of G, 20 by default. On a complete block, the number of sweeps of trades (one sweep pairs
-        all rows and trades once in each pair; for balanced signs each halves what the agreement with the start has
-        above its limit). Where edges are absent the number of trades, or of worms, is scaled up so that as many sweeps
-        mix about as well.
+        Length of the chain of G, 20 by default. On a complete block a sweep is one of trades (it pairs all rows and
+        trades once in each pair) or as many passes of swaps as do the same: it halves, about, what the agreement with
+        the start has above its limit. Where edges are absent the number of trades, or of worms, is scaled up so that as
+        many sweeps mix about as well.
 
     Returns
     -------
@@ -197,14 +197,14 @@ def randomize(
     Notes
     -----
     A to F are independent, exactly uniform permutations, linear in the number of edges. G is a Markov chain from the
-    signs of the graph itself. On a complete block it runs trades between pairs of rows (or of columns, where those are
-    fewer), which connect all states [2]_. Where edges are absent trades alone do not, so worms go between them, which
-    reverse directed alternating cycles of any length; where rows share few columns (below about 4 % density of a large
-    block) worms run alone. After 20 sweeps the agreement with the start was within 1e-3 of its limit on random supports
-    of 2 to 100 % of 768x3072 and 64x784, on trained and pruned digit networks, where sparse columns stand beside dense
-    ones, and on parts of different shape that share no node; and within 2e-3 where signed degrees are very uneven
-    (logit offsets of standard deviation 2). Agreement at its limit is a necessary sign of mixing, not a proof. The
-    signed degrees are exact at any length.
+    signs of the graph itself. On a complete block it turns over the checkerboards of random pairings of rows and
+    columns, or, where one sign is rare or the block narrow, trades between pairs of rows; both connect all states [2]_.
+    Where edges are absent trades alone do not, so worms go between them, which reverse directed alternating cycles of
+    any length; where rows share few columns (below about 4 % density of a large block) worms run alone. After 20 sweeps
+    the agreement with the start was within 1e-3 of its limit on random supports of 2 to 100 % of 768x3072 and 64x784,
+    on trained and pruned digit networks, where sparse columns stand beside dense ones, and on parts of different shape
+    that share no node; and within 3e-3 where signed degrees are very uneven (logit offsets of standard deviation 2).
+    Agreement at its limit is a necessary sign of mixing, not a proof. The signed degrees are exact at any length.
 
     Magnitudes that are permuted are uniform over their permutations given the signs, except under "strength", which
     descends greedily and has no stated law. Under "exact_strength" they are the end of a second chain, whose stationary

@@ -35,7 +35,14 @@ def dealt_by_sign(edges: KernelEdges, placement: Placement, seed: np.random.Seed
     """
     from nngraph.nulls import _kernels
 
-    values = edges.values.copy()
+    plane = getattr(placement, "plane", None)
+    if plane is not None:
+        values, pool = np.empty_like(edges.given), np.empty_like(edges.given)
+        n_positive = int(np.bitwise_count(plane).sum(dtype=np.int64))
+        _kernels.pool_by_sign(edges.given, n_positive, pool, *_kernels.streams(seed))
+        _kernels.place(pool, n_positive, plane, values)
+        return values
+    values = edges.given.copy()
     _kernels.shuffle_by_sign(values, read_only(placement.signs), edges.whole, *_kernels.streams(seed))
     return values
 

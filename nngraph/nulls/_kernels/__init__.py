@@ -2,17 +2,28 @@
 
 Per-edge arrays follow edge order: ``indptr`` bounds the edges of each row, ``indices`` are their columns; an empty
 ``indices`` beside edges means that every row holds every column. A plane has one row of 64-bit words for each row of
-a block and one bit for each cell.
+a block and one bit for each cell; with words first it lies transposed, so that a word of many rows is contiguous.
 
 ``python -m nngraph.nulls._kernels`` compiles every kernel once and reports the seconds. Compiled code is cached by
 file: after a change in ``words.py`` delete the caches of the others (``make clean`` does).
 """
 
-from nngraph.nulls._kernels.cores import dealt_after, strongly_connected, transposed, trim
-from nngraph.nulls._kernels.layouts import from_columns, pack, to_columns, unpack
+from nngraph.nulls._kernels.cores import dealt_after, strongly_connected, trim
+from nngraph.nulls._kernels.layouts import (
+    from_columns,
+    pack,
+    plane_signs,
+    sign_plane,
+    to_columns,
+    transposed,
+    turn_plane,
+    unpack,
+)
+from nngraph.nulls._kernels.planes import random_order, sweep_key, trade_pairs, trade_rows
 from nngraph.nulls._kernels.polytopes import balance, incidence, lassos, prune, rectangles, tree_cycles
-from nngraph.nulls._kernels.shuffles import shuffle, shuffle_by_sign
+from nngraph.nulls._kernels.shuffles import place, pool_by_sign, shuffle, shuffle_by_sign
 from nngraph.nulls._kernels.strengths import exchange, merge_signs, signed_sums, split_by_sign
+from nngraph.nulls._kernels.swaps import n_word_pairs, swap, swap_pass
 from nngraph.nulls._kernels.trades import pairing, trade, trade_sweeps
 from nngraph.nulls._kernels.words import streams
 from nngraph.nulls._kernels.worms import crawl_lists, crawl_planes, heads, orient
@@ -28,22 +39,34 @@ __all__ = [
     "incidence",
     "lassos",
     "merge_signs",
+    "n_word_pairs",
     "orient",
     "pack",
     "pairing",
+    "place",
+    "plane_signs",
+    "pool_by_sign",
     "prune",
+    "random_order",
     "rectangles",
     "shuffle",
     "shuffle_by_sign",
+    "sign_plane",
     "signed_sums",
     "split_by_sign",
     "streams",
     "strongly_connected",
+    "swap",
+    "swap_pass",
+    "sweep_key",
     "to_columns",
     "trade",
+    "trade_pairs",
+    "trade_rows",
     "trade_sweeps",
     "transposed",
     "tree_cycles",
     "trim",
+    "turn_plane",
     "unpack",
 ]

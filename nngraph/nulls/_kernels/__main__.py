@@ -13,6 +13,7 @@ def main() -> None:
     from nngraph.convert.matrices import from_matrices
     from nngraph.nulls import randomize
     from nngraph.nulls.magnitudes import SIGNED_POLICIES
+    from nngraph.nulls.trades import PlaneChain
 
     began = time.perf_counter()
     W = np.random.default_rng(0).normal(size=(60, 100))  # large enough for planes of bits
@@ -21,6 +22,11 @@ def main() -> None:
     for dtype, matrix, kind in itertools.product((np.float32, np.float64), (W, holes, few), "ABCDEFG"):
         for view in (matrix, matrix.T):
             randomize(from_matrices([view.astype(dtype)]), kind, rng=0)
+    for plane in (np.eye(64, 300, dtype=bool), np.random.default_rng(0).random((64, 300)) < 0.5):
+        words = np.packbits(np.pad(plane, ((0, 0), (0, 20))), axis=1, bitorder="little").view(np.uint64)
+        for n_threads in (1, 2):
+            chain = PlaneChain(np.ascontiguousarray(words.T), 300, np.random.SeedSequence(0))
+            chain.run(1, n_threads, large=0)
     for dtype, matrix, policy in itertools.product((np.float32, np.float64), (W, np.sign(few)), SIGNED_POLICIES):
         randomize(from_matrices([matrix.astype(dtype)]), "G", weights=policy, rng=0)
     print(f"nngraph: kernels ready after {time.perf_counter() - began:.1f} s")

@@ -8,42 +8,6 @@ import numpy as np
 from nngraph.nulls._kernels.compiling import jit
 from nngraph.nulls._kernels.words import ONE, count_bits
 
-_HALVES = np.array(
-    [
-        0x00000000FFFFFFFF,
-        0x0000FFFF0000FFFF,
-        0x00FF00FF00FF00FF,
-        0x0F0F0F0F0F0F0F0F,
-        0x3333333333333333,
-        0x5555555555555555,
-    ],
-    np.uint64,
-)
-
-
-@jit
-def transposed(plane, n_columns):
-    """Return a plane with one row for each column of another, in squares of 64 x 64 bits."""
-    n_rows, n_words = plane.shape
-    result = np.zeros((n_columns, (n_rows + 63) // 64), np.uint64)
-    square = np.empty(64, np.uint64)
-    for i in range(result.shape[1]):
-        for w in range(n_words):
-            for b in range(64):
-                square[b] = plane[64 * i + b, w] if 64 * i + b < n_rows else np.uint64(0)
-            half = 32
-            for level in range(6):  # exchange the off-diagonal halves of ever smaller squares
-                low, shift = _HALVES[level], np.uint64(half)
-                for group in range(0, 64, 2 * half):
-                    for b in range(group, group + half):
-                        moved = ((square[b] >> shift) ^ square[b + half]) & low
-                        square[b] ^= moved << shift
-                        square[b + half] ^= moved
-                half >>= 1
-            for b in range(min(64, n_columns - 64 * w)):
-                result[64 * w + b, i] = square[b]
-    return result
-
 
 @jit
 def trim(positive, signed):

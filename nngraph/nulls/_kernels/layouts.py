@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from nngraph.nulls._kernels.compiling import jit
-from nngraph.nulls._kernels.words import ONE
+from nngraph.nulls._kernels.words import LOW, ONE
 
 
 @jit
@@ -66,3 +66,81 @@ def unpack(positive, signs, indptr, indices):
             bit = np.int8((positive[r, c >> 6] >> np.uint64(c & 63)) & ONE)
             result[e] = (2 * bit - 1) * (signs[e] != 0)
     return result
+
+
+@jit
+def sign_plane(values, n_source):
+    """Return a plane of the positive values of a complete block, and how many values are zero or no number.
+
+    Words go first: bit r % 64 of word r // 64 of lane c is cell (r, c), so that one row of the block is one bit of
+    contiguous words. All bits of the padding are 0.
+    """
+    n_target = len(values) // max(n_source, 1)
+    plane = np.zeros(((n_target + 63) // 64, n_source), np.uint64)
+    n_unsigned = 0
+    for r in range(n_target):
+        words, first, bit = plane[r >> 6], r * n_source, np.uint64(r & 63)
+        for c in range(n_source):
+            value = values[first + c]
+            words[c] |= np.uint64(value > 0) << bit
+            n_unsigned += not (value > 0 or value < 0)
+    return plane, n_unsigned
+
+
+@jit
+def plane_signs(plane, n_target):
+    """Return the signs of a complete block that a plane with words first holds, in edge order."""
+    n_source = plane.shape[1]
+    signs = np.empty(n_target * n_source, np.int8)
+    for r in range(n_target):
+        words, first, bit = plane[r >> 6], r * n_source, np.uint64(r & 63)
+        for c in range(n_source):
+            signs[first + c] = np.int8((words[c] >> bit) & ONE) * np.int8(2) - np.int8(1)
+    return signs
+
+
+@jit
+def turn_square(square):
+    """Turn 64 words of 64 bits over their diagonal in place: exchange off-diagonal quarters of ever smaller squares."""
+    width, low = 32, LOW
+    while width:
+        shift = np.uint64(width)
+        for i in range(64):
+            if not i & width:
+                swap = ((square[i] >> shift) ^ square[i + width]) & low
+                square[i + width] ^= swap
+                square[i] ^= swap << shift
+        width >>= 1
+        low ^= low << np.uint64(width)
+
+
+@jit
+def transposed(plane, n_columns):
+    """Return a plane with one row for each column of another, words last."""
+    n_rows, n_words = plane.shape
+    result = np.zeros((n_columns, (n_rows + 63) // 64), np.uint64)
+    square = np.empty(64, np.uint64)
+    for v in range(result.shape[1]):
+        for w in range(n_words):
+            n = min(64, n_rows - 64 * v)
+            square[:n], square[n:] = plane[64 * v : 64 * v + n, w], 0
+            turn_square(square)
+            n = min(64, n_columns - 64 * w)
+            result[64 * w : 64 * w + n, v] = square[:n]
+    return result
+
+
+@jit
+def turn_plane(plane, n_bits):
+    """Return a plane with words first whose lanes are the bits of another, and whose bits its lanes."""
+    n_words, n_lanes = plane.shape
+    turned = np.zeros(((n_lanes + 63) // 64, n_bits), np.uint64)
+    square = np.empty(64, np.uint64)
+    for w in range(n_words):
+        for v in range(turned.shape[0]):
+            n = min(64, n_lanes - 64 * v)
+            square[:n], square[n:] = plane[w, 64 * v : 64 * v + n], 0
+            turn_square(square)
+            n = min(64, n_bits - 64 * w)
+            turned[v, 64 * w : 64 * w + n] = square[:n]
+    return turned

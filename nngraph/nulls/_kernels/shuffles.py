@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from nngraph.nulls._kernels.compiling import jit
-from nngraph.nulls._kernels.words import shuffle_part
+from nngraph.nulls._kernels.words import ONE, shuffle_part
 
 
 @jit
@@ -45,3 +45,32 @@ def shuffle_by_sign(values, signs, bounds, state, step):
             values[e] = value if up or down else values[e]
             i += up
             j += down
+
+
+@jit
+def pool_by_sign(values, n_positive, pool, state, step):
+    """Put all positive values at the start of ``pool`` and the others after them, both shuffled."""
+    i, j = np.uint64(0), np.uint64(len(values) - 1)
+    for e in range(len(values)):
+        value = values[np.uint64(e)]
+        pool[i] = value  # without branches: the next value overwrites what does not count
+        pool[j] = value
+        up = np.uint64(value > 0)
+        i += up
+        j -= np.uint64(1) - up
+    state = shuffle_part(pool, 0, n_positive, state, step)
+    shuffle_part(pool, n_positive, len(pool) - n_positive, state, step)
+
+
+@jit
+def place(pool, n_positive, plane, values):
+    """Give the cells of a plane with words first the values of ``pool``: those with a bit the first ones, in order."""
+    n_source = plane.shape[1]
+    i, j = np.uint64(0), np.uint64(n_positive)
+    for r in range(len(values) // n_source):
+        words, first, bit = plane[r >> 6], np.uint64(r * n_source), np.uint64(r & 63)
+        for c in range(n_source):
+            up = (words[c] >> bit) & ONE
+            values[first + np.uint64(c)] = pool[i if up else j]
+            i += up
+            j += ONE - up

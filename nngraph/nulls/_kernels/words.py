@@ -9,12 +9,16 @@ with rejection).
 from __future__ import annotations
 
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
 
 from nngraph.nulls._kernels.compiling import jit
 
 ONE = np.uint64(1)
 HALF = np.uint64(32)
 LOW = np.uint64(0xFFFFFFFF)
+SIX = np.uint64(63)
+BLOCK = 128
 
 
 def streams(seed: np.random.SeedSequence) -> tuple[np.uint64, np.uint64]:
@@ -45,33 +49,78 @@ def below(n, state, step):
 
 
 @jit
-def shuffle_part(values, first, n, state, step):
-    """Permute ``values[first : first + n]`` uniformly (Fisher-Yates, two draws per random word)."""
-    i = n
-    while i > 2:
-        a, b = np.uint64(i), np.uint64(i - 1)
-        state += step
-        word = mix(state)
+def draw_block(picks, slot, first, state, step):
+    """Set ``picks[slot + t]`` to a uniform integer of [0, first + t], t = 0 ... BLOCK - 1; return the advanced state.
+
+    Two draws per random word, several words in one instruction; the few to be rejected are drawn anew one by one.
+    """
+    half = BLOCK // 2
+    start, at = np.uint64(first + 1), np.uint64(slot)
+    close = False
+    for t in range(half):
+        word = mix(state + np.uint64(t + 1) * step)
+        a = start + np.uint64(t)
+        b = a + np.uint64(half)
         x, y = (word >> HALF) * a, (word & LOW) * b
-        if (x & LOW < a and x & LOW < (ONE << HALF) % a) or (y & LOW < b and y & LOW < (ONE << HALF) % b):
-            continue
-        j, k = first + np.int64(x >> HALF), first + i - 1
-        values[j], values[k] = values[k], values[j]
-        j, k = first + np.int64(y >> HALF), first + i - 2
-        values[j], values[k] = values[k], values[j]
-        i -= 2
-    if i == 2:
-        state, j = below(2, state, step)
-        values[first + j], values[first + 1] = values[first + 1], values[first + j]
+        picks[at + np.uint64(t)], picks[at + np.uint64(half + t)] = x >> HALF, y >> HALF
+        close |= (x & LOW < a) | (y & LOW < b)
+    begin, state = state, state + np.uint64(half) * step
+    if close:
+        for t in range(half):
+            word = mix(begin + np.uint64(t + 1) * step)
+            for part in range(2):
+                offset = t + part * half
+                bound = start + np.uint64(offset)
+                bits = word & LOW if part else word >> HALF
+                if (bits * bound) & LOW < (ONE << HALF) % bound:
+                    state, picks[slot + offset] = below(bound, state, step)
     return state
 
 
 @jit
+def shuffle_part(values, first, n, state, step):
+    """Permute ``values[first : first + n]`` uniformly (Fisher-Yates)."""
+    if n < 16:
+        for i in range(1, n):
+            state, j = below(i + 1, state, step)
+            values[first + i], values[first + j] = values[first + j], values[first + i]
+        return state
+    picks = np.empty(BLOCK, np.uint32)
+    for done in range(0, n, BLOCK):
+        state = draw_block(picks, 0, done, state, step)
+        for t in range(min(BLOCK, n - done)):
+            last, place = np.uint64(first + done + t), np.uint64(first) + np.uint64(picks[t])
+            values[last], values[place] = values[place], values[last]
+    return state
+
+
+@intrinsic
+def _ctpop(typing, x):
+    """One machine instruction, or several lanes in one, where the processor has it."""
+    return types.uint64(types.uint64), lambda context, builder, signature, args: builder.ctpop(args[0])
+
+
+@intrinsic
+def _bitreverse(typing, x):
+    return types.uint64(types.uint64), lambda context, builder, signature, args: builder.bitreverse(args[0])
+
+
+@jit
 def count_bits(x):
-    x = x - ((x >> ONE) & np.uint64(0x5555555555555555))
-    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+    return np.int64(_ctpop(x))
+
+
+@jit
+def reverse_bits(x):
+    """Return the word with bit b where bit 63 - b was."""
+    return _bitreverse(x)
+
+
+@jit
+def rotate(x, n):
+    """Return the word with bit b - n (mod 64) where bit b was."""
+    n &= SIX
+    return (x << n) | (x >> ((np.uint64(64) - n) & SIX))
 
 
 @jit
