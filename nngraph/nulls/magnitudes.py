@@ -9,7 +9,7 @@ import numpy as np
 
 from nngraph.nulls._edges import KernelEdges, Placement, read_only
 
-__all__ = ["POLICIES", "Policy", "dealt_by_sign"]
+__all__ = ["POLICIES", "Policy", "dealt_by_sign", "dealt_over_all"]
 
 Policy: TypeAlias = Callable[[KernelEdges, Placement, np.random.SeedSequence], np.ndarray]
 """``policy(edges, placement, seed)`` returns the weights of the placement's edges, in their edge order."""
@@ -39,5 +39,29 @@ def dealt_by_sign(edges: KernelEdges, placement: Placement, seed: np.random.Seed
     return values
 
 
-POLICIES: dict[str, Policy] = {"sign": dealt_by_sign}
+def dealt_over_all(edges: KernelEdges, placement: Placement, seed: np.random.SeedSequence) -> np.ndarray:
+    """Permute the weights, with their signs, uniformly over all edges.
+
+    Parameters
+    ----------
+    edges : KernelEdges
+        The block as it was.
+    placement : Placement
+        As many edges as the block; their signs count for nothing.
+    seed : numpy.random.SeedSequence
+        Source of the permutation.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_edges,) weights.
+    """
+    from nngraph.nulls import _kernels
+
+    values = edges.values.copy()
+    _kernels.shuffle(values, edges.whole, *_kernels.streams(seed))
+    return values
+
+
+POLICIES: dict[str, Policy] = {"sign": dealt_by_sign, "all": dealt_over_all}
 """Every policy by its name in ``weights=``."""
