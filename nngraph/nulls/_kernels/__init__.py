@@ -8,7 +8,7 @@ a block and one bit for each cell.
 file: after a change in ``words.py`` delete the caches of the others (``make clean`` does).
 """
 
-from nngraph.nulls._kernels.layouts import from_columns, pack, to_columns, unpack
+from nngraph.nulls._kernels.layouts import compress, from_columns, pack, to_columns, unpack
 from nngraph.nulls._kernels.lists import (
     any_legal_list_trade,
     common_codes,
@@ -28,6 +28,7 @@ __all__ = [
     "any_legal_trade",
     "common_bits",
     "common_codes",
+    "compress",
     "from_columns",
     "orient",
     "pack",
