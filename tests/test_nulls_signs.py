@@ -355,12 +355,18 @@ def test_no_input_makes_a_kernel_compile_a_form_that_is_not_compiled_ahead():
     full = rng.normal(size=(40, 24))
     cases = [full, np.abs(full), np.where(rng.random(full.shape) < 0.8, full, 0), np.diag(full[:, 0]), full[:, :1]]
     cases += [np.where(rng.random(full.shape) < 0.03, full, 0), np.round(full)]
-    for matrix, kind, zeros in itertools.product(cases, "ABCDEFG", ("drop", "keep")):
+    cases += [np.where(rng.random((60, 80)) < 0.002, 1.0, 0)]
+    kinds = (*"ABCDEFG", "signed_configuration", "configuration")
+    for matrix, kind, zeros in itertools.product(cases, kinds, ("drop", "keep")):
         for W in (matrix, matrix.T, matrix.astype(np.float32), matrix.astype(np.float16).T):
-            nng.nulls.randomize(nng.from_matrices([W], zeros=zeros), kind, rng=0)
+            if kind != "signed_configuration" or zeros == "drop" or W.all():
+                nng.nulls.randomize(nng.from_matrices([W], zeros=zeros), kind, rng=0)
     forms = {name: len(kernel.signatures) for name, kernel in vars(_kernels).items() if hasattr(kernel, "signatures")}
     assert forms["shuffle"] == forms["shuffle_by_sign"] == 2
     assert forms["to_columns"] == forms["from_columns"] == 3  # signs too
+    assert forms["compress"] == 3
+    free = ("pack_ternary", "unpack_ternary", "common_bits", "run_ternary", "write_lists", "run_lists", "common_codes")
+    assert {forms[name] for name in free} == {1}
     assert {forms[name] for name in ("pack", "unpack", "trade", "orient", "worms", "read_signs")} == {1}
 
 
