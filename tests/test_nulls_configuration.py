@@ -61,6 +61,18 @@ def space(signs):
     return {tuple(one.ravel().tolist()) for one in same}
 
 
+def square_space():
+    """All 4x4 matrices with one + and one - in every row and column: pairs of permutations that share no place."""
+    every = list(itertools.permutations(range(4)))
+    found = set()
+    for plus, minus in itertools.product(every, every):
+        if not any(a == b for a, b in zip(plus, minus, strict=True)):
+            one = np.zeros((4, 4), int)
+            one[range(4), plus], one[range(4), minus] = 1, -1
+            found.add(tuple(one.ravel().tolist()))
+    return found
+
+
 def supports(signs):
     """All supports with the unsigned margins of one, as tuples of 0 and 1."""
     every = all_matrices(signs.shape)
@@ -106,6 +118,7 @@ SPACES = {
     "3x3, uneven": matrix("++- 0-+ -00"),
     "3x4": matrix("+-00 0+-0 00+-"),
     "3x4, dense": matrix("+-+0 -+0+ 0--+"),
+    "3x4, one of the largest classes": matrix("0--+ -++0 +00-"),
     "4x3": matrix("+-0 0+- -0+ +00"),
     "4x3, a full row and an empty one": matrix("+-+ 000 -0- 0+0"),
     "3x3, complete": matrix("+-+ -++ +--"),
@@ -132,6 +145,13 @@ def test_every_signed_matrix_is_visited_equally_often(name, route):
     assert p_value(counts, states) > 1e-3
 
 
+def test_every_pair_of_disjoint_permutations_is_visited_equally_often(route):
+    states = square_space()
+    assert len(states) == 24 * 9  # permutations, and derangements of each
+    counts = sampled(SignedConfiguration, edges_of(matrix("+-00 0+-0 00+- -00+")), 40 * len(states), 24)
+    assert p_value(counts, states) > 1e-3
+
+
 @pytest.mark.parametrize("name", ["3x3, uneven", "3x4", "4x3, a full row and an empty one"])
 def test_every_support_is_visited_equally_often(name, route):
     states = supports(SPACES[name])
@@ -143,11 +163,11 @@ def test_every_support_is_visited_equally_often(name, route):
 def test_the_public_draw_is_uniform_over_places_signs_and_magnitudes():
     W = np.array([[1.0, -3.0, 0.0], [0.0, 2.0, -4.0], [0.0, 0.0, 0.0]])
     signs = np.sign(W).astype(np.int8)
-    draws = nng.nulls.ensemble(nng.from_matrices([W]), "signed_configuration", n=3000, rng=4, sweeps=20)
+    draws = nng.nulls.ensemble(nng.from_matrices([W]), "signed_configuration", n=1000, rng=4, sweeps=20)
     counts = Counter(tuple(R.block(0).dense().ravel().tolist()) for R in draws)
     assert len(counts) == 4 * len(space(signs))  # 2! 2! ways to deal the magnitudes
     assert stats.chisquare(list(counts.values())).pvalue > 1e-3
-    draws = nng.nulls.ensemble(nng.from_matrices([W[:2]]), "configuration", n=3000, rng=4, sweeps=20)
+    draws = nng.nulls.ensemble(nng.from_matrices([W[:2]]), "configuration", n=2000, rng=4, sweeps=20)
     counts = Counter(tuple(R.block(0).dense().ravel().tolist()) for R in draws)
     assert len(counts) == math.factorial(4) * len(supports(signs[:2]))
     assert stats.chisquare(list(counts.values())).pvalue > 1e-3

@@ -11,7 +11,7 @@ import numpy as np
 
 from nngraph.nulls._kernels.compiling import jit
 from nngraph.nulls._kernels.ternary import is_forced, keyed, pairing, split
-from nngraph.nulls._kernels.words import ONE, below
+from nngraph.nulls._kernels.words import below, mix
 
 SAME, PLUS_ZERO, PLUS_MINUS, ZERO_MINUS = 0, 1, 2, 3
 """Classes of the columns of two rows; the last three are those of :mod:`nngraph.nulls._kernels.ternary`."""
@@ -138,11 +138,12 @@ def run_lists(codes, indptr, n_columns, first_sweep, n_sweeps, period, start, st
     Return how many trades between rows, and between columns, changed something.
     """
     rows, columns = 0, 0
+    apart = mix(start)  # so that columns draw from other streams than the rows of any sweep
     for sweep in range(first_sweep, first_sweep + n_sweeps):
         rows += sweep_lists(codes, indptr, sweep, start, step)
         if (sweep + 1) % period == 0:
             by_column, starts = transpose_lists(codes, indptr, n_columns)
-            columns += sweep_lists(by_column, starts, sweep, start ^ ONE, step)
+            columns += sweep_lists(by_column, starts, sweep, apart, step)
             codes[:], _ = transpose_lists(by_column, starts, len(indptr) - 1)
     return rows, columns
 
