@@ -433,6 +433,25 @@ def test_a_very_sparse_block_is_mixed_in_lists_of_its_edges():
             np.testing.assert_array_equal(np.bincount(now, minlength=20_000), np.bincount(before, minlength=20_000))
 
 
+@pytest.mark.parametrize("start", [SignedConfiguration, Configuration])
+@pytest.mark.parametrize("density", [0.05, 0.5])
+def test_nine_sweeps_leave_a_hundredth_of_the_start(start, density):
+    rng = np.random.default_rng(0)
+    signs = rng.choice([-1, 0, 1], (256, 1024), p=[0.4 * density, 1 - density, 0.6 * density]).astype(np.int8)
+    edges = edges_of(signs)
+
+    def agreement(n_sweeps):
+        chains = [start(edges, np.random.SeedSequence([n_sweeps, i])) for i in range(6)]
+        for chain in chains:
+            chain.run(n_sweeps)
+        return np.mean([chain.agreement() for chain in chains])
+
+    limit, by_chance = agreement(40), density * (0.52 if start is SignedConfiguration else 1)
+    assert 0.99 * by_chance < limit < 1.3 * by_chance  # more where degrees are uneven
+    assert (agreement(9) - limit) / (1 - limit) < 0.01
+    assert (agreement(4) - limit) / (1 - limit) > 0.03
+
+
 # ------------------------------------------------- complete, rigid, and bad blocks
 
 

@@ -250,7 +250,8 @@ def room(n_words):
 def trade(planes, i, j, few, x, y, taken, state, step):
     """Trade between two rows, in place, column by column if fewer than ``few`` differ; return whether it changed any.
 
-    Rows that overlap, with a cell both positive and negative, are left alone.
+    The numbers to deal are within the sizes of their classes for any bits, also for a cell both positive and negative
+    (which packing refuses): where no number is possible the rows are left alone.
     """
     n1, n2, n3, plus, minus = tally(planes, i, j, x, y)
     if is_forced(n1, n2, n3, plus, minus):
