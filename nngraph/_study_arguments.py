@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nngraph._units import MakeTask
-from nngraph.errors import ArgumentError
+from nngraph.errors import ArgumentError, NullModelWarning
 from nngraph.metrics import METRICS
 
 if TYPE_CHECKING:
     from nngraph._blockwise import BiasPolicy
     from nngraph.datasets import Task
     from nngraph.evaluation import Metric
+    from nngraph.graph import NeuralGraph
 
 PRUNED = (*(round(0.05 * i, 2) for i in range(20)), 0.97, 0.99)
 """Fractions p of the edges of each block removed: 0, 0.05, ..., 0.95, 0.97, 0.99."""
@@ -117,15 +120,23 @@ def named_metrics(metrics: Sequence[Metric] | Metric | None) -> tuple[Metric, ..
 
 def named_nulls(nulls: Sequence[str] | Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """Return for each null model f(G, seed), and its description."""
-    from nngraph.nulls import kept, randomize
+    from nngraph.nulls import kept
 
     if isinstance(nulls, Mapping):
         named = {name: lambda G, seed, f=draw: f(G, rng=seed) for name, draw in nulls.items()}
         return named, {name: described(draw) for name, draw in nulls.items()}
     for kind in nulls:
         kept(kind)  # raises for a kind that does not exist
-    named = {kind: lambda G, seed, kind=kind: randomize(G, kind, rng=seed) for kind in nulls}
-    return named, dict.fromkeys(nulls, "nngraph")
+    return {kind: partial(_drawn, kind) for kind in nulls}, dict.fromkeys(nulls, "nngraph")
+
+
+def _drawn(kind: str, G: NeuralGraph, seed: np.random.SeedSequence) -> NeuralGraph:
+    """Draw from a null model; a block that what is kept pins down keeps its signs, and a study has many such blocks."""
+    from nngraph.nulls import randomize
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NullModelWarning)
+        return randomize(G, kind, rng=seed)
 
 
 def described(function: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from nngraph._rng import child
-from nngraph.errors import ArgumentError, NullModelWarning
+from nngraph.errors import ArgumentError, NullModelError
 from nngraph.store import Store
 
 if TYPE_CHECKING:
@@ -197,9 +196,7 @@ def _itself(G: NeuralGraph, value: float, seed: np.random.SeedSequence) -> Neura
 def _pruned_then(
     randomize: Randomization, pruned: Callable[[], NeuralGraph], seed: np.random.SeedSequence
 ) -> NeuralGraph:
-    with warnings.catch_warnings():  # deep pruning leaves blocks that a chain cannot move; their draws keep the signs
-        warnings.simplefilter("ignore", NullModelWarning)
-        return randomize(pruned(), seed)
+    return randomize(pruned(), seed)
 
 
 def _scored(
@@ -222,6 +219,8 @@ def _scored(
                 yield _row(point, form, null, metric, value, status)
             if form == "full":
                 yield _row(point, form, null, "flipped", _flipped(graph, signs))
+    except NullModelError as error:  # deterministic: no other graph keeps what the null model keeps
+        yield _row(point, forms[0], null, "", float("nan"), f"no draw: {error}")
     except Exception as error:  # one graph that cannot be made must not cost the others
         yield _row(point, forms[0], null, "", float("nan"), _failed(error))
 

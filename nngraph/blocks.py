@@ -183,18 +183,22 @@ class Block:
         """Make a block of compressed sparse rows (one row per target, columns sorted, no duplicates)."""
         data = floating(data, dtype)
         n_target, n_source = shape
-        sparse = (
-            frozen(indptr.astype(np.int64, copy=False)),
-            frozen(indices.astype(np.int32, copy=False)),
-            frozen(data),
-        )
-        if len(data) >= SPARSE_BELOW * n_target * n_source:
-            rows = np.repeat(np.arange(n_target), np.diff(indptr))
+        csr = weights = mask = None
+        if len(data) < SPARSE_BELOW * n_target * n_source:
+            csr = (
+                frozen(indptr.astype(np.int64, copy=False)),
+                frozen(indices.astype(np.int32, copy=False)),
+                frozen(data),
+            )
+        else:
+            cells = np.repeat(np.arange(n_target) * n_source, np.diff(indptr)) + indices
             weights = np.zeros(shape, dtype=data.dtype)
-            weights[rows, indices] = data
-            mask = np.zeros(shape, dtype=bool)
-            mask[rows, indices] = True
-            return cls.from_dense(name, source, target, weights, mask, bias=bias, dtype=dtype, origin=origin, raw=raw)
+            weights.reshape(-1)[cells] = data
+            frozen(weights)
+            if len(data) < weights.size:
+                mask = np.zeros(shape, dtype=bool)
+                mask.reshape(-1)[cells] = True
+                frozen(mask)
         return cls._new(
             name=name,
             source=source,
@@ -205,9 +209,9 @@ class Block:
             dtype=dtype or str(data.dtype),
             origin=origin,
             raw=None if raw is None else frozen(raw),
-            _weights=None,
-            _mask=None,
-            _csr=sparse,
+            _weights=weights,
+            _mask=mask,
+            _csr=csr,
         )
 
     def replace(self, **changes: object) -> Block:

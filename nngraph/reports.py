@@ -84,7 +84,8 @@ def write(table: pd.DataFrame, folder: str | os.PathLike[str], *, fold: bool = F
 
 def _overview(table: pd.DataFrame, *, fold: bool) -> list[str]:
     n_tasks, n_seeds = table["task"].nunique(), table["seed"].nunique()
-    failed = table[table["status"] != "ok"]
+    failed = table[table["status"].str.startswith("failed")]
+    undrawn = table[table["status"].str.startswith("no draw")]
     lines = [
         f"{many(n_tasks * n_seeds, 'network')} ({many(n_tasks, 'task')}, {many(n_seeds, 'seed')}), "
         f"{many(len(table), 'number')}.",
@@ -99,6 +100,9 @@ def _overview(table: pd.DataFrame, *, fold: bool) -> list[str]:
             f"**Rows of {many(n_failed, 'network')} failed** (a rerun does these again).",
             f"First: {_cell(failed['status'].iloc[0])}",
         ]
+    if len(undrawn):
+        first = undrawn["status"].iloc[0].removeprefix("no draw: ")
+        lines += ["", f"**{many(len(undrawn), 'draw')} of null models could not be made.** First: {_cell(first)}"]
     return lines
 
 

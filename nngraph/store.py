@@ -133,7 +133,7 @@ class Store:
         import pyarrow
         import pyarrow.parquet
 
-        n_failed = sum(str(row["status"]) != "ok" for row in rows)
+        n_failed = sum(str(row["status"]).startswith("failed") for row in rows)
         metadata = {"failed": str(n_failed), "seconds": json.dumps(dict(seconds))}
         table = pyarrow.Table.from_pylist([dict(row) for row in rows], schema=_schema().with_metadata(metadata))
         with replacing(self._part(unit)) as file:

@@ -203,9 +203,9 @@ class Study:
         -------
         pandas.DataFrame
             Columns task, seed, network (file), operation ("none" for the network as it is), parameter, form ("full" or
-            "signed"), null (kind, or ""), draw, metric, value, status ("ok", or "failed: " and the error). The same
-            table is written as ``results.parquet`` and ``results.csv``, with ``summary.md`` and, apart because they
-            differ from run to run, ``timings.csv``.
+            "signed"), null (kind, or ""), draw, metric, value, status ("ok", "failed: " and the error, or "no draw: "
+            where a null model has no other graph). The same table is written as ``results.parquet`` and
+            ``results.csv``, with ``summary.md`` and, apart because they differ from run to run, ``timings.csv``.
 
         Raises
         ------

@@ -21,10 +21,12 @@ from nngraph.graph import NeuralGraph
 KINDS = "ABCDEFG"
 PROPERTIES = {
     "alpha",
+    "density",
     "support",
     "signs",
     "weights",
     *(f"{what}_{side}{sign}" for what in "ks" for side in ("source", "target") for sign in "+-"),
+    *(f"k_{side}" for side in ("source", "target")),
 }
 
 
@@ -42,11 +44,13 @@ def properties(block):
     W, mask = block.dense(), block.mask
     found = {
         "alpha": np.count_nonzero(block.values > 0) / max(block.n_edges, 1),
+        "density": block.n_edges,
         "support": np.ones(W.shape, bool) if mask is None else mask,
         "signs": np.sign(W),
         "weights": np.sort(block.values),
     }
     for axis, side in ((0, "source"), (1, "target")):
+        found[f"k_{side}"] = found["support"].sum(axis)
         for sign, one in (("+", W > 0), ("-", W < 0)):
             found[f"k_{side}{sign}"] = one.sum(axis)
             found[f"s_{side}{sign}"] = np.abs(W * one).sum(axis)
@@ -62,16 +66,17 @@ GRAPHS = {
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "signed_configuration", "configuration"])
 def test_exactly_the_properties_of_table_1_are_kept(kind, name):
     G = GRAPHS[name]
+    kept = nng.nulls.kept(kind) | ({"support"} if G.block(0).mask is None and not G.block(0).is_sparse else set())
     before = properties(G.block(0))
-    assert set(before) == PROPERTIES >= nng.nulls.kept(kind)
+    assert set(before) == PROPERTIES >= kept
     broken = set()
     for R in nng.nulls.ensemble(G, kind, n=20, rng=1):
         after = properties(R.block(0))
         broken |= {key for key in PROPERTIES if not np.array_equal(before[key], after[key])}
-    assert broken == PROPERTIES - nng.nulls.kept(kind)
+    assert broken == PROPERTIES - kept
 
 
 def test_the_graphs_of_the_table_are_held_in_all_three_ways():

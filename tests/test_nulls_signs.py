@@ -152,12 +152,17 @@ def test_no_input_makes_a_kernel_compile_a_form_that_is_not_compiled_ahead():
     full = rng.normal(size=(40, 24))
     cases = [full, np.abs(full), np.where(rng.random(full.shape) < 0.8, full, 0), np.diag(full[:, 0]), full[:, :1]]
     cases += [np.where(rng.random(full.shape) < 0.03, full, 0), np.round(full)]
-    for matrix, kind, zeros in itertools.product(cases, "ABCDEFG", ("drop", "keep")):
+    cases += [np.where(rng.random((60, 80)) < 0.002, 1.0, 0)]
+    kinds = (*"ABCDEFG", "signed_configuration", "configuration")
+    for matrix, kind, zeros in itertools.product(cases, kinds, ("drop", "keep")):
         for W in (matrix, matrix.T, matrix.astype(np.float32), matrix.astype(np.float16).T):
+            if kind == "signed_configuration" and zeros == "keep" and not W.all():
+                continue  # refused
             with contextlib.suppress(NullModelError):  # a block that cannot move at all
                 nng.nulls.randomize(nng.from_matrices([W], zeros=zeros), kind, rng=0)
     forms = {name: len(kernel.signatures) for name, kernel in vars(_kernels).items() if hasattr(kernel, "signatures")}
     of_values = {"shuffle", "shuffle_by_sign", "pool_by_sign", "place", "sign_plane", "to_columns", "from_columns"}
     assert {forms[name] for name in of_values} == {2}  # of either precision
-    others = forms.keys() - of_values - {"merge_signs", "signed_sums", "split_by_sign"}
+    assert forms["compress"] == 3  # half precision too
+    others = forms.keys() - of_values - {"merge_signs", "signed_sums", "split_by_sign", "compress"}
     assert max(forms[name] for name in others) <= 1  # none where a kernel was loaded inside another only

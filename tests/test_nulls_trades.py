@@ -120,7 +120,7 @@ def by_swaps(plane, stream):
 
 def by_trades(plane, stream):
     rows = np.ascontiguousarray(plane.T)
-    _kernels.trade_rows(rows, 0, 30, *stream)
+    _kernels.trade_plane(rows, 0, 30, *stream)
     return np.ascontiguousarray(rows.T)
 
 
@@ -225,7 +225,7 @@ def test_a_trade_deals_uniform_subsets(n, k):
     draws = []
     for seed in range(4000):
         rows = np.ascontiguousarray(packed(matrix).T)
-        _kernels.trade_rows(rows, 0, 1, *streams(n, seed))
+        _kernels.trade_plane(rows, 0, 1, *streams(n, seed))
         draws.append(unpacked(np.ascontiguousarray(rows.T), 3 * n)[0])
     draws = np.array(draws)[:, differ]
     assert (draws.sum(axis=1) == k).all()
@@ -241,7 +241,7 @@ def test_a_trade_visits_all_subsets_equally_often():
     counts = Counter()
     for seed in range(35 * 200):
         rows = np.ascontiguousarray(packed(matrix).T)
-        _kernels.trade_rows(rows, 0, 1, *streams(seed))
+        _kernels.trade_plane(rows, 0, 1, *streams(seed))
         counts[int(rows[0, 0])] += 1
     assert len(counts) == 35
     assert stats.chisquare(list(counts.values())).pvalue > 1e-3
@@ -316,7 +316,7 @@ def test_structured_starts_are_taken_apart_as_well():
         rows = np.ascontiguousarray(plane.T)
         before = largest(plane)
         _kernels.swap(plane, 3, 0, 20, *streams(1))
-        _kernels.trade_rows(rows, 0, 20, *streams(1))
+        _kernels.trade_plane(rows, 0, 20, *streams(1))
         assert before > 4 > 2 * largest(plane)
         assert largest(plane) == pytest.approx(largest(np.ascontiguousarray(rows.T)), rel=0.06)
 
@@ -458,7 +458,7 @@ def test_every_kernel_has_one_compiled_form_for_each_precision():
         "sweep_key",
         "random_order",
         "trade_pairs",
-        "trade_rows",
+        "trade_plane",
         "turn_plane",
     )
     assert {forms[name] for name in moves} == {1}

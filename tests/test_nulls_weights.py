@@ -46,7 +46,9 @@ def integers(shape, density=1.0, *, seed=0):
 def properties(W, mask):
     """All that a null model may keep, straight from the dense matrix."""
     found = {"alpha": (W > 0).sum(), "support": mask, "signs": np.sign(W), "weights": np.sort(W[mask])}
+    found["density"] = mask.sum()
     for axis, side in ((0, "source"), (1, "target")):
+        found[f"k_{side}"] = mask.sum(axis)
         for sign, one in (("+", W > 0), ("-", W < 0)):
             found[f"k_{side}{sign}"] = one.sum(axis)
             found[f"s_{side}{sign}"] = np.abs(W * one, dtype=np.float64).sum(axis)

@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 import nngraph as nng
 from nngraph.datasets import Task
@@ -13,10 +14,17 @@ from nngraph.errors import ArgumentError, NNGraphError, StudyError
 from nngraph.store import COLUMNS, Store
 from nngraph.studies import NOISE, PRUNED, Study, Training
 
-FORK = multiprocessing.get_context("fork")  # a process with everything imported already
 METRICS = ("accuracy", "auc", "recalibrated", "cross_entropy")
 TINY = Training(hidden=(5,), epochs=2)
 GRIDS = {"prune": [0.0, 0.5], "noise": [0.05], "flip": [0.0, 0.5, 1.0]}
+
+
+def forked(target, *args, **kwargs):
+    """Start a process with everything imported already, and without workers, which an exiting fork would take along."""
+    get_reusable_executor().shutdown(wait=True)
+    process = multiprocessing.get_context("fork").Process(target=target, args=args, kwargs=kwargs)
+    process.start()
+    return process
 
 
 def blobs(rng=0, name="blobs", n=60, d=8, gap=1.0):
@@ -198,8 +206,7 @@ def run_and_die(where, folder):
 )
 def test_a_study_killed_at_any_moment_is_completed_to_the_same_bits(done, tmp_path, where, n_parts):
     folder = tmp_path / "results"
-    process = FORK.Process(target=run_and_die, args=(where, folder))
-    process.start()
+    process = forked(run_and_die, where, folder)
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
     assert len(list((folder / "parts").glob("[!.]*"))) == n_parts
@@ -210,9 +217,7 @@ def test_a_study_killed_at_any_moment_is_completed_to_the_same_bits(done, tmp_pa
 
 
 def test_two_processes_in_one_folder_at_once_leave_the_same_bits(done, tmp_path):
-    both = [FORK.Process(target=small().run, args=(tmp_path,), kwargs={"figures": False}) for _ in range(2)]
-    for process in both:
-        process.start()
+    both = [forked(small().run, tmp_path, figures=False) for _ in range(2)]
     for process in both:
         process.join(60)
     assert [process.exitcode for process in both] == [0, 0]

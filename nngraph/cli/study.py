@@ -101,7 +101,7 @@ def study(
         table = chosen.run(folder, n_jobs=jobs or joblib.cpu_count())
         typer.echo((folder / "summary.md").read_text(encoding="utf-8"), nl=False)
         typer.echo(f"nngraph: tables, summary.md and figures are in {folder}", err=True)
-        failed = table[table["status"] != "ok"]
+        failed = table[table["status"].str.startswith("failed")]
         if len(failed):
             typer.echo(
                 f"nngraph: {many(len(failed), 'row')} failed, the first with {failed['status'].iloc[0]!r}.", err=True

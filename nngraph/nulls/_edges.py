@@ -70,8 +70,10 @@ class KernelEdges:
                 np.empty(0, np.int32),
                 block.values,
             )
-        else:
+        elif block.is_sparse or block.n_edges == 0:
             indptr, indices, values = block.csr_arrays()
+        else:
+            indptr, indices, values = _compressed(block)
         if values.dtype.itemsize > 8:
             raise ArgumentError(
                 f"block {block.name!r}: got weights of type {values.dtype}; null models take up to float64."
@@ -96,6 +98,19 @@ class KernelEdges:
         if np.array_equal(placement.indptr, self.indptr) and np.array_equal(placement.indices, self.indices):
             return self.with_values(values)
         return self._block.with_csr(placement.indptr, placement.indices, values.astype(self._dtype, copy=False))
+
+
+def _compressed(block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the compressed rows of a block that is held dense with a mask; some times faster than numpy does."""
+    from nngraph.nulls import _kernels
+
+    assert block.mask is not None
+    weights = block.dense()
+    bits = read_only(weights.reshape(-1).view(f"u{weights.dtype.itemsize}"))
+    present = np.zeros(-(-bits.size // 64), np.uint64)
+    present.view(np.uint8)[: -(-bits.size // 8)] = np.packbits(block.mask, bitorder="little")
+    indptr, indices, values = _kernels.compress(present, bits, block.n_target, block.n_edges)
+    return indptr, indices, values.view(weights.dtype)
 
 
 class Columns:

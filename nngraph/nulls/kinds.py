@@ -17,6 +17,7 @@ from nngraph.errors import ArgumentError, NullModelError, NullModelWarning
 from nngraph.graph import NeuralGraph, Step
 from nngraph.nulls._chains import ChainOf
 from nngraph.nulls._edges import KernelEdges
+from nngraph.nulls.configuration import Configuration, signed_configuration
 from nngraph.nulls.magnitudes import POLICIES, SIGNED_POLICIES, keeps
 from nngraph.nulls.mixing import FEWEST_SWEEPS, sweeps_to_mix
 from nngraph.nulls.permutation import permute
@@ -42,13 +43,15 @@ class Kind:
 
 
 def _kept(*names: str) -> frozenset[str]:
-    signed = {name: (f"{name}+", f"{name}-") for name in ("k_source", "k_target", "s_source", "s_target")}
-    always = ("alpha", "support", "weights")
-    return frozenset([*always, *(full for name in names for full in signed.get(name, (name,)))])
+    """Spell out the signed forms of degrees and strengths, and what follows from what; all keep the weights."""
+    forms: dict[str, tuple[str, ...]] = {name: (name, f"{name}+", f"{name}-") for name in ("k_source", "k_target")}
+    forms |= {name: (f"{name}+", f"{name}-") for name in ("s_source", "s_target")}
+    forms["support"] = ("support", "k_source", "k_target")
+    return frozenset(["alpha", "density", "weights", *(full for name in names for full in forms.get(name, (name,)))])
 
 
 def _permuted(*names: str, within: Literal["source", "target"] | None, by_sign: bool) -> Kind:
-    return Kind(_kept(*names), sample=partial(permute, within=within, by_sign=by_sign))
+    return Kind(_kept("support", *names), sample=partial(permute, within=within, by_sign=by_sign))
 
 
 KINDS: dict[str, Kind] = {
@@ -58,7 +61,13 @@ KINDS: dict[str, Kind] = {
     "D": _permuted("k_target", "s_target", within="target", by_sign=False),
     "E": _permuted("signs", "k_source", "k_target", "s_source", within="source", by_sign=True),
     "F": _permuted("signs", "k_source", "k_target", "s_target", within="target", by_sign=True),
-    "G": Kind(_kept("k_source", "k_target"), chain=sign_chain, weights=SIGNED_POLICIES, options=("sweeps",)),
+    "G": Kind(_kept("support", "k_source", "k_target"), chain=sign_chain, weights=SIGNED_POLICIES, options=("sweeps",)),
+    "signed_configuration": Kind(
+        _kept("k_source", "k_target"), chain=signed_configuration, weights=SIGNED_POLICIES, options=("sweeps",)
+    ),
+    "configuration": Kind(
+        _kept() | {"k_source", "k_target"}, chain=Configuration, weights=("all",), options=("sweeps",)
+    ),
 }
 """Every kind by name."""
 
@@ -105,9 +114,10 @@ def kept(kind: str, weights: str | None = None) -> frozenset[str]:
     Returns
     -------
     frozenset of str
-        Out of "alpha" (share of positive edges), "support" (which edges are present), "signs" (the sign of every
-        edge), "weights" (the multiset of weights of each block), "k_source+", "k_source-", "k_target+", "k_target-"
-        (signed degrees) and "s_source+", "s_source-", "s_target+", "s_target-" (signed strengths).
+        Out of "alpha" (share of positive edges), "density" (number of edges of each block), "support" (which edges are
+        present), "signs" (the sign of every edge), "weights" (the multiset of weights of each block), "k_source",
+        "k_target" (degrees), "k_source+", "k_source-", "k_target+", "k_target-" (signed degrees) and "s_source+",
+        "s_source-", "s_target+", "s_target-" (signed strengths).
 
     Raises
     ------
@@ -144,7 +154,9 @@ def randomize(
 ) -> NeuralGraph:
     r"""Draw a random graph that keeps named properties of G, block by block.
 
-    .. math:: W' \sim U\{W' : \text{same support, same weights, and what the kind keeps}\}
+    .. math:: W' \sim U\{W' : \text{same weights, and what the kind keeps}\}
+
+    On the same support:
 
     ====  ==============================================================================  ======================
     kind  the weights of a block are                                                      kept besides the weights
@@ -158,25 +170,37 @@ def randomize(
     G     given new places for their signs, then permuted over the edges of their sign    all signed degrees
     ====  ==============================================================================  ======================
 
+    Edges free to move to any pair of nodes of their block:
+
+    ====================  ===============================================================  ======================
+    kind                  the edges of a block are                                         kept besides the weights
+    ====================  ===============================================================  ======================
+    signed_configuration  placed anew, positive and negative, then the weights permuted    all signed degrees
+                          over the edges of their sign
+    configuration         placed anew, then the weights permuted, signs and all, over all  all degrees
+                          edges
+    ====================  ===============================================================  ======================
+
     Parameters
     ----------
     G : NeuralGraph
         The graph.
-    kind : "A", "B", "C", "D", "E", "F" or "G"
-        The null model; :func:`kept` says what each keeps.
+    kind : str
+        "A" to "G", "signed_configuration" or "configuration": the null model; :func:`kept` says what each keeps.
     rng : None, int, SeedSequence or Generator
         Source of the draw. Each block draws from a child seed of its own, keyed by its name.
     weights : str, optional
-        How magnitudes follow where signs move (G): permuted within each sign ("sign", the default), within each sign
-        and source node ("sign_source") or target node ("sign_target"), within each sign such that all signed strengths
-        come close to those of G ("strength", see :func:`strength_residuals`), or drawn on a grid such that they are
-        those of ``on_grid(G)`` bit for bit ("exact_strength", which gives up the multiset of weights).
+        How magnitudes follow where signs or edges move: permuted within each sign ("sign", the default), within each
+        sign and source node ("sign_source") or target node ("sign_target"), within each sign such that all signed
+        strengths come close to those of G ("strength", see :func:`strength_residuals`), or drawn on a grid such that
+        they are those of ``on_grid(G)`` bit for bit ("exact_strength", which gives up the multiset of weights). The
+        unsigned configuration model permutes them over all edges ("all").
     blocks : name, position, or a sequence of them, optional
         The blocks to randomize; all by default.
     bias : "keep", "probe" or "zero"
         Keep biases, randomize each bias vector as the edges of a source node of its own, or set biases to zero.
     sweeps : int, optional
-        Length of the chain of G, 20 by default. On a complete block a sweep is one of trades (it pairs all rows and
+        Length of a chain, 20 by default. On a complete block a sweep is one of trades (it pairs all rows and
         trades once in each pair) or as many passes of swaps as do the same: it halves, about, what the agreement with
         the start has above its limit. Where edges are absent the number of trades, or of worms, is scaled up so that as
         many sweeps mix about as well.
@@ -184,7 +208,7 @@ def randomize(
     Returns
     -------
     NeuralGraph
-        The same edges present; the history records the kind and the seed.
+        The same edges present, save in the configuration models; the history records the kind and the seed.
 
     Raises
     ------
@@ -210,8 +234,12 @@ def randomize(
     descends greedily and has no stated law. Under "exact_strength" they are the end of a second chain, whose stationary
     law is uniform over the grid. Both cost more than the signs: 0.2 and 0.6 s on a complete 768x3072, against 0.02 s.
 
-    An edge of weight 0 moves as a weight under A, C and D, and stays where it is under B, E, F and G. Tied blocks are
-    one matrix, randomized once.
+    The configuration models are chains of trades between rows, and now and then between columns; on a complete block
+    the signed one is G and the other is A. Trades of both sides connect every class of signed margins up to 4x4 and 3x5
+    by exhaustive search; no proof for larger sizes is known to us.
+
+    An edge of weight 0 moves as a weight under A, C, D and configuration, stays where it is under B, E, F and G, and is
+    refused by signed_configuration, where it must be dropped first. Tied blocks are one matrix, randomized once.
 
     References
     ----------

@@ -10,7 +10,16 @@ import numpy as np
 from nngraph.nulls._edges import Columns, KernelEdges, Placement, read_only
 from nngraph.nulls.strengths import exactly_kept, nearly_kept
 
-__all__ = ["POLICIES", "SIGNED_POLICIES", "Policy", "dealt_by_sign", "dealt_by_source", "dealt_by_target", "keeps"]
+__all__ = [
+    "POLICIES",
+    "SIGNED_POLICIES",
+    "Policy",
+    "dealt_by_sign",
+    "dealt_by_source",
+    "dealt_by_target",
+    "dealt_over_all",
+    "keeps",
+]
 
 Policy: TypeAlias = Callable[[KernelEdges, Placement, np.random.SeedSequence], np.ndarray]
 """``policy(edges, placement, seed)`` returns the weights of the placement's edges, in their edge order."""
@@ -96,12 +105,37 @@ def dealt_by_source(edges: KernelEdges, placement: Placement, seed: np.random.Se
     return after.scatter(values)
 
 
+def dealt_over_all(edges: KernelEdges, placement: Placement, seed: np.random.SeedSequence) -> np.ndarray:
+    """Permute the weights, with their signs, uniformly over all edges.
+
+    Parameters
+    ----------
+    edges : KernelEdges
+        The block as it was.
+    placement : Placement
+        As many edges as the block; their signs count for nothing.
+    seed : numpy.random.SeedSequence
+        Source of the permutation.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_edges,) weights.
+    """
+    from nngraph.nulls import _kernels
+
+    values = edges.values.copy()
+    _kernels.shuffle(values, edges.whole, *_kernels.streams(seed))
+    return values
+
+
 POLICIES: dict[str, Policy] = {
     "sign": dealt_by_sign,
     "sign_source": dealt_by_source,
     "sign_target": dealt_by_target,
     "strength": nearly_kept,
     "exact_strength": exactly_kept,
+    "all": dealt_over_all,
 }
 """Every policy by its name in ``weights=``."""
 SIGNED_POLICIES = ("sign", "sign_source", "sign_target", "strength", "exact_strength")

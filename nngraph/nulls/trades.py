@@ -129,7 +129,7 @@ class PlaneChain:
         elif self.n_passes:
             self._n_changed += _kernels.swap(self._plane, self.n_passes, first, n_sweeps, *self._stream)
         else:
-            self._n_changed += _kernels.trade_rows(self._plane, first, n_sweeps, *self._stream)
+            self._n_changed += _kernels.trade_plane(self._plane, first, n_sweeps, *self._stream)
 
     def _swap_in_parts(self, sweeps: range, share: Callable[[Callable[[int, int], int], int], None]) -> None:
         from nngraph.nulls import _kernels

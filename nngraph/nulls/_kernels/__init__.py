@@ -10,6 +10,7 @@ file: after a change in ``words.py`` delete the caches of the others (``make cle
 
 from nngraph.nulls._kernels.cores import dealt_after, strongly_connected, trim
 from nngraph.nulls._kernels.layouts import (
+    compress,
     from_columns,
     pack,
     plane_signs,
@@ -19,17 +20,25 @@ from nngraph.nulls._kernels.layouts import (
     turn_plane,
     unpack,
 )
-from nngraph.nulls._kernels.planes import random_order, sweep_key, trade_pairs, trade_rows
+from nngraph.nulls._kernels.lists import any_legal_list_trade, common_codes, run_lists, transpose_lists, write_lists
+from nngraph.nulls._kernels.planes import random_order, sweep_key, trade_pairs, trade_plane
 from nngraph.nulls._kernels.polytopes import balance, incidence, lassos, prune, rectangles, tree_cycles
 from nngraph.nulls._kernels.shuffles import place, pool_by_sign, shuffle, shuffle_by_sign
 from nngraph.nulls._kernels.strengths import exchange, merge_signs, signed_sums, split_by_sign
 from nngraph.nulls._kernels.swaps import n_word_pairs, swap, swap_pass
+from nngraph.nulls._kernels.ternary import any_legal_trade, row_order, run_ternary, trade_columns, trade_rows
+from nngraph.nulls._kernels.ternary_planes import common_bits, pack_ternary, unpack_ternary
 from nngraph.nulls._kernels.trades import pairing, trade, trade_sweeps
 from nngraph.nulls._kernels.words import streams
 from nngraph.nulls._kernels.worms import crawl_lists, crawl_planes, heads, orient
 
 __all__ = [
+    "any_legal_list_trade",
+    "any_legal_trade",
     "balance",
+    "common_bits",
+    "common_codes",
+    "compress",
     "crawl_lists",
     "crawl_planes",
     "dealt_after",
@@ -42,6 +51,7 @@ __all__ = [
     "n_word_pairs",
     "orient",
     "pack",
+    "pack_ternary",
     "pairing",
     "place",
     "plane_signs",
@@ -49,6 +59,9 @@ __all__ = [
     "prune",
     "random_order",
     "rectangles",
+    "row_order",
+    "run_lists",
+    "run_ternary",
     "shuffle",
     "shuffle_by_sign",
     "sign_plane",
@@ -61,12 +74,17 @@ __all__ = [
     "sweep_key",
     "to_columns",
     "trade",
+    "trade_columns",
     "trade_pairs",
+    "trade_plane",
     "trade_rows",
     "trade_sweeps",
+    "transpose_lists",
     "transposed",
     "tree_cycles",
     "trim",
     "turn_plane",
     "unpack",
+    "unpack_ternary",
+    "write_lists",
 ]

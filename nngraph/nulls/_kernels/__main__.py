@@ -17,9 +17,13 @@ def main() -> None:
 
     began = time.perf_counter()
     W = np.random.default_rng(0).normal(size=(60, 100))  # large enough for planes of bits
-    holes = np.where(np.arange(W.size).reshape(W.shape) % 5, W, 0)
+    holes = np.where(np.arange(W.size).reshape(W.shape) % 9, W, 0)
     few = np.where(np.arange(W.size).reshape(W.shape) % 7, 0, W)
-    for dtype, matrix, kind in itertools.product((np.float32, np.float64), (W, holes, few), "ABCDEFG"):
+    fewer = np.zeros((60, 80))
+    fewer[:3, :3] = np.diag(W[:3, 0])
+    kinds = (*"ABCDEFG", "signed_configuration", "configuration")
+    dtypes = (np.float16, np.float32, np.float64)
+    for dtype, matrix, kind in itertools.product(dtypes, (W, holes, few, fewer), kinds):
         for view in (matrix, matrix.T):
             randomize(from_matrices([view.astype(dtype)]), kind, rng=0)
     for plane in (np.eye(64, 300, dtype=bool), np.random.default_rng(0).random((64, 300)) < 0.5):

@@ -6,7 +6,30 @@ from __future__ import annotations
 import numpy as np
 
 from nngraph.nulls._kernels.compiling import jit
-from nngraph.nulls._kernels.words import LOW, ONE
+from nngraph.nulls._kernels.words import LOW, ONE, count_bits
+
+
+@jit
+def compress(present, values, n_rows, n_edges):
+    """Return bounds of the rows, columns and values of the cells whose bit of ``present`` is set, all row-major."""
+    n_columns = len(values) // n_rows
+    indptr = np.zeros(n_rows + 1, np.int64)
+    indices, result = np.empty(n_edges, np.int32), np.empty(n_edges, values.dtype)
+    e, row, first = 0, 0, 0
+    for w in range(len(present)):
+        bits = present[w]
+        while bits:
+            cell = 64 * w + count_bits((bits & (~bits + ONE)) - ONE)
+            bits &= bits - ONE
+            while cell >= first + n_columns:
+                row += 1
+                first += n_columns
+                indptr[row] = e
+            indices[e] = cell - first
+            result[e] = values[cell]
+            e += 1
+    indptr[row + 1 :] = e
+    return indptr, indices, result
 
 
 @jit

@@ -89,7 +89,7 @@ def trade_pairs(plane, order, first, last, key, step):
 
 
 @jit
-def trade_rows(plane, first_sweep, n_sweeps, state, step):
+def trade_plane(plane, first_sweep, n_sweeps, state, step):
     """Run sweeps of trades, in place: per sweep a uniform pairing of the rows; return how many trades changed."""
     n_changed = 0
     for number in range(first_sweep, first_sweep + n_sweeps):
