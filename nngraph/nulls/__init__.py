@@ -1,6 +1,7 @@
 """Null models: a graph in, a random graph out that keeps named properties and randomises the rest."""
 
 from nngraph.nulls.ensembles import ensemble
-from nngraph.nulls.kinds import kept, randomize
+from nngraph.nulls.entropy import MaximumEntropy, maximum_entropy
+from nngraph.nulls.kinds import expected, kept, randomize
 
-__all__ = ["ensemble", "kept", "randomize"]
+__all__ = ["MaximumEntropy", "ensemble", "expected", "kept", "maximum_entropy", "randomize"]

@@ -17,12 +17,13 @@ from nngraph.errors import ArgumentError, NullModelError, NullModelWarning
 from nngraph.graph import NeuralGraph, Step
 from nngraph.nulls._chains import ChainOf
 from nngraph.nulls._edges import KernelEdges
+from nngraph.nulls.entropy import draw
 from nngraph.nulls.magnitudes import POLICIES
 from nngraph.nulls.mixing import FEWEST_SWEEPS, sweeps_to_mix
 from nngraph.nulls.permutation import permute
 from nngraph.nulls.trades import sign_chain
 
-__all__ = ["KINDS", "Kind", "kept", "randomize"]
+__all__ = ["KINDS", "Kind", "expected", "kept", "randomize"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Kind:
     """The policies ``weights=`` that the kind knows, its default first."""
     options: tuple[str, ...] = ()
     """Which of the further keywords of :func:`randomize` the kind takes."""
+    expected: frozenset[str] = frozenset()
+    """What equals the start in expectation only: every draw has its own."""
 
 
 def _kept(*names: str) -> frozenset[str]:
@@ -59,6 +62,12 @@ KINDS: dict[str, Kind] = {
     "E": _permuted("signs", "k_source", "k_target", "s_source", within="source", by_sign=True),
     "F": _permuted("signs", "k_source", "k_target", "s_target", within="target", by_sign=True),
     "G": Kind(_kept("k_source", "k_target"), chain=sign_chain, weights=("sign",), options=("sweeps",)),
+    "maximum_entropy": Kind(
+        frozenset(),
+        sample=draw,
+        weights=("resample",),
+        expected=frozenset({"k_source+", "k_source-", "k_target+", "k_target-"}),
+    ),
 }
 """Every kind by name."""
 
@@ -125,6 +134,33 @@ def kept(kind: str) -> frozenset[str]:
     return kind_of(kind).kept
 
 
+def expected(kind: str) -> frozenset[str]:
+    """Return what a null model has in common with the graph in expectation over its draws, but not in every draw.
+
+    Parameters
+    ----------
+    kind : str
+        A kind of :func:`randomize`.
+
+    Returns
+    -------
+    frozenset of str
+        Out of the properties that :func:`kept` names; empty for a kind that keeps what it keeps in every draw.
+
+    Raises
+    ------
+    ArgumentError
+        If the kind is unknown.
+
+    Examples
+    --------
+    >>> import nngraph as nng
+    >>> sorted(nng.nulls.expected("maximum_entropy"))
+    ['k_source+', 'k_source-', 'k_target+', 'k_target-']
+    """
+    return kind_of(kind).expected
+
+
 def randomize(
     G: NeuralGraph,
     kind: str,
@@ -152,16 +188,21 @@ def randomize(
     G     given new places for their signs, then permuted over the edges of their sign    all signed degrees
     ====  ==============================================================================  ======================
 
+    "maximum_entropy" draws every cell of a block independently, from the law of largest entropy whose *expected*
+    signed degrees are the block's (:func:`maximum_entropy`), and magnitudes from the block's edges of the same sign. A
+    draw need not keep anything; in a complete block the support stays.
+
     Parameters
     ----------
     G : NeuralGraph
         The graph.
-    kind : "A", "B", "C", "D", "E", "F" or "G"
+    kind : "A", "B", "C", "D", "E", "F", "G" or "maximum_entropy"
         The null model; :func:`kept` says what each keeps.
     rng : None, int, SeedSequence or Generator
         Source of the draw. Each block draws from a child seed of its own, keyed by its name.
-    weights : "sign"
-        How magnitudes are dealt where signs move (G): permuted within each sign.
+    weights : "sign" or "resample"
+        How magnitudes are dealt where signs move: permuted within each sign (G), or drawn with replacement from those
+        of the sign where their number changes (maximum_entropy).
     blocks : name, position, or a sequence of them, optional
         The blocks to randomize; all by default.
     bias : "keep", "probe" or "zero"
@@ -183,6 +224,8 @@ def randomize(
         If a name is unknown, or an option does not belong to the kind.
     NullModelError
         If what the kind keeps admits no graph but G itself.
+    ConvergenceError
+        If the fit of "maximum_entropy" does not reach its tolerance.
 
     Notes
     -----
@@ -230,6 +273,8 @@ def randomize(
     if chosen.chain is not None:
         parameters["sweeps"] = sweeps = chosen_sweeps(G, kind, blocks, sweeps, child(seed, "pilot"))
         sample = partial(_chain_draw, kind=kind, policy=policy, sweeps=sweeps, n_jobs=n_jobs, rigid=rigid)
+    elif chosen.expected and sample is not None:
+        sample = partial(sample, determined=rigid)
 
     def change(block: Block, own: np.random.SeedSequence | None) -> Block:
         assert sample is not None
@@ -237,7 +282,7 @@ def randomize(
 
     R = change_blocks(G, change, Step("randomize", parameters), blocks=blocks, bias=bias, seed=seed)
     if rigid:
-        _tell_rigid(kind, [name for name in parameters["sweeps"] if name in rigid], unchanged=R == G)
+        _tell_rigid(kind, [block.name for block in G.select_blocks(blocks) if block.name in rigid], unchanged=R == G)
     return R
 
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from nngraph.nulls._edges import KernelEdges, Placement, read_only
+from nngraph.nulls.entropy import resampled
 
 __all__ = ["POLICIES", "Policy", "dealt_by_sign"]
 
@@ -39,5 +40,5 @@ def dealt_by_sign(edges: KernelEdges, placement: Placement, seed: np.random.Seed
     return values
 
 
-POLICIES: dict[str, Policy] = {"sign": dealt_by_sign}
+POLICIES: dict[str, Policy] = {"resample": resampled, "sign": dealt_by_sign}
 """Every policy by its name in ``weights=``."""

@@ -8,17 +8,21 @@ a block and one bit for each cell.
 file: after a change in ``words.py`` delete the caches of the others (``make clean`` does).
 """
 
+from nngraph.nulls._kernels.cells import cell_moments, draw_cells
 from nngraph.nulls._kernels.layouts import from_columns, pack, to_columns, unpack
-from nngraph.nulls._kernels.shuffles import shuffle, shuffle_by_sign
+from nngraph.nulls._kernels.shuffles import resample, shuffle, shuffle_by_sign
 from nngraph.nulls._kernels.trades import trade
 from nngraph.nulls._kernels.words import streams
 from nngraph.nulls._kernels.worms import orient, read_signs, worms
 
 __all__ = [
+    "cell_moments",
+    "draw_cells",
     "from_columns",
     "orient",
     "pack",
     "read_signs",
+    "resample",
     "shuffle",
     "shuffle_by_sign",
     "streams",

@@ -20,6 +20,8 @@ def main() -> None:
     for dtype, matrix, kind in itertools.product((np.float32, np.float64), (W, holes, few), "ABCDEFG"):
         for view in (matrix, matrix.T):
             randomize(from_matrices([view.astype(dtype)]), kind, rng=0)
+    for dtype in (np.float32, np.float64):
+        randomize(from_matrices([W.astype(dtype)]), "maximum_entropy", rng=0)
     print(f"nngraph: kernels ready after {time.perf_counter() - began:.1f} s")
 
 

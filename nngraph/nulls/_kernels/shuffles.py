@@ -1,4 +1,4 @@
-"""Permutations of weights within groups of edges."""
+"""Permutations of weights within groups of edges, and weights drawn anew for another number of edges."""
 
 # mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from nngraph.nulls._kernels.compiling import jit
-from nngraph.nulls._kernels.words import shuffle_part
+from nngraph.nulls._kernels.words import below, shuffle_part
 
 
 @jit
@@ -45,3 +45,38 @@ def shuffle_by_sign(values, signs, bounds, state, step):
             values[e] = value if up or down else values[e]
             i += up
             j += down
+
+
+@jit
+def resample(values, signs, state, step):
+    """Return a weight for each of ``signs``, 1 or -1, out of the values of that sign.
+
+    Where the sign has as many edges as values they are the values in a random order, else drawn with replacement.
+    """
+    pool = np.empty_like(values)  # positive values from the left, negative ones from the right
+    i, j = 0, len(values) - 1
+    for value in values:  # without branches: the next value overwrites what does not count
+        pool[i] = value
+        pool[j] = value
+        i += value > 0
+        j -= value < 0
+    n_positive, n_negative = i, len(values) - 1 - j
+    up = 0
+    for sign in signs:
+        up += sign > 0
+    deal_positive, deal_negative = up == n_positive, len(signs) - up == n_negative
+    if deal_positive:
+        state = shuffle_part(pool, 0, n_positive, state, step)
+    if deal_negative:
+        state = shuffle_part(pool, j + 1, n_negative, state, step)
+    result = np.empty(len(signs), values.dtype)
+    next_positive, next_negative = 0, 0
+    for e in range(len(signs)):
+        positive = signs[e] > 0
+        state, drawn = below(n_positive if positive else n_negative, state, step)
+        dealt = next_positive if positive else next_negative
+        at = dealt if (deal_positive if positive else deal_negative) else drawn
+        result[e] = pool[at if positive else j + 1 + at]
+        next_positive += positive
+        next_negative += not positive
+    return result
