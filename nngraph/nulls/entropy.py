@@ -237,9 +237,11 @@ class MaximumEntropy:
             odds = solution.odds(solution.rows.of_node[first : first + height])
             states = _kernels.draw_cells(*odds, column_classes, first * n_source, *stream)
             if self._rest == 0:
-                flat = np.flatnonzero(states < len(self.signs))
-                counts.append(np.bincount(flat // n_source, minlength=len(states)))
-                indices.append((flat % n_source).astype(np.int32))
+                present = states < len(self.signs)
+                flat = np.flatnonzero(present)
+                counts.append(np.count_nonzero(present, axis=1))
+                row_starts = np.repeat(np.arange(len(states)) * n_source, counts[-1])
+                indices.append((flat - row_starts).astype(np.int32))
                 states = states.reshape(-1)[flat]
             else:
                 counts.append(np.full(len(states), n_source))
@@ -373,7 +375,8 @@ def _signed_degrees(block: Block) -> dict[str, np.ndarray]:
             result[f"target{name}"] = np.bincount(targets[there], minlength=block.n_target)
             result[f"source{name}"] = np.bincount(sources[there], minlength=block.n_source)
         else:
-            there = block.dense() * sign > 0
+            W = block.dense()
+            there = W > 0 if sign > 0 else W < 0
             result[f"target{name}"] = np.count_nonzero(there, axis=1)
             result[f"source{name}"] = np.count_nonzero(there, axis=0)
     return {name: read_only(degree.astype(np.int64)) for name, degree in result.items()}

@@ -60,23 +60,29 @@ def resample(values, signs, state, step):
         pool[j] = value
         i += value > 0
         j -= value < 0
-    n_positive, n_negative = i, len(values) - 1 - j
-    up = 0
+    n_positive = 0
     for sign in signs:
-        up += sign > 0
-    deal_positive, deal_negative = up == n_positive, len(signs) - up == n_negative
-    if deal_positive:
-        state = shuffle_part(pool, 0, n_positive, state, step)
-    if deal_negative:
-        state = shuffle_part(pool, j + 1, n_negative, state, step)
+        n_positive += sign > 0
+    drawn = np.empty(len(signs) + 1, values.dtype)
+    state = draw_part(pool, 0, i, drawn, 0, n_positive, state, step)
+    state = draw_part(pool, j + 1, len(values) - 1 - j, drawn, n_positive, len(signs) - n_positive, state, step)
     result = np.empty(len(signs), values.dtype)
-    next_positive, next_negative = 0, 0
+    i, j = 0, n_positive
     for e in range(len(signs)):
-        positive = signs[e] > 0
-        state, drawn = below(n_positive if positive else n_negative, state, step)
-        dealt = next_positive if positive else next_negative
-        at = dealt if (deal_positive if positive else deal_negative) else drawn
-        result[e] = pool[at if positive else j + 1 + at]
-        next_positive += positive
-        next_negative += not positive
+        up = signs[e] > 0
+        result[e] = drawn[i if up else j]
+        i += up
+        j += not up
     return result
+
+
+@jit
+def draw_part(pool, first, n, drawn, start, n_drawn, state, step):
+    """Put into ``drawn`` so many of n values: in a random order if it is n of them, else drawn with replacement."""
+    if n_drawn == n:
+        drawn[start : start + n] = pool[first : first + n]
+        return shuffle_part(drawn, start, n, state, step)
+    for k in range(start, start + n_drawn):
+        state, at = below(n, state, step)
+        drawn[k] = pool[first + at]
+    return state
