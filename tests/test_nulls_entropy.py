@@ -288,20 +288,21 @@ def test_expectations_and_variances_equal_those_over_all_states(signs):
 
 
 def test_moments_of_two_paths_equal_those_over_all_states_of_two_blocks():
-    first, then = np.array([[1, -1], [0, 1]]), np.array([[1, 0], [-1, 1]])
+    first, then = np.array([[1, 0, -1], [0, 1, 1]]), np.array([[1, -1], [-1, 1]])
     G = nng.from_matrices([first.astype(float), then.astype(float)])
     one, two = nng.nulls.maximum_entropy(G).values()
-    states = all_states((2, 2), 2)
-    joint = np.outer(state_chances(one, states), state_chances(two, states)).ravel()
+    before, after = all_states((2, 3), 2), all_states((2, 2), 2)
+    joint = np.outer(state_chances(one, before), state_chances(two, after)).ravel()
 
     def through(a, b, coherent):
         """Paths through each node between: a (target, source) ends there, b starts there."""
         product = a[:, :, None, :] * b.transpose(0, 2, 1)[:, :, :, None]
         return (product == (1 if coherent else -1)).sum((2, 3))
 
-    a, b = np.repeat(states, len(states), axis=0), np.tile(states, (len(states), 1, 1))
+    a, b = np.repeat(before, len(after), axis=0), np.tile(after, (len(before), 1, 1))
     for sign in ("coherent", "incoherent"):
         mean, variance = moments(through(a, b, sign == "coherent").astype(np.float64), joint)
+        assert (variance > 0.1).all()
         np.testing.assert_allclose(one.expected("two_paths", sign=sign, then=two), mean, atol=1e-12)
         np.testing.assert_allclose(one.variance("two_paths", sign=sign, then=two), variance, atol=1e-12)
         observed = through(first[None], then[None], sign == "coherent")[0]
@@ -334,6 +335,50 @@ def test_nodes_without_a_choice_get_probabilities_of_exactly_zero_and_one():
         assert (drawn[2] == -1).all()
         assert (drawn[3] >= 0).all()
         assert drawn[4].all()
+
+
+def possible_by_programming(signs):
+    """Whether each cell can be +, - and absent: whether the largest chance of it that the margins allow is above 0."""
+    m, n = signs.shape
+    cells = np.stack([signs == 1, signs == -1, signs == 0])
+    number = np.arange(cells.size).reshape(cells.shape)
+    sums = [
+        *number.transpose(1, 2, 0).reshape(-1, 3),
+        *number.reshape(-1, n),
+        *number.transpose(0, 2, 1).reshape(-1, m),
+    ]
+    equations = np.zeros((len(sums), cells.size))
+    for equation, members in zip(equations, sums, strict=True):
+        equation[members] = 1
+    given = equations @ cells.ravel()
+    most = [
+        -optimize.linprog(-np.eye(cells.size)[k], A_eq=equations, b_eq=given, bounds=(0, 1)).fun
+        for k in range(cells.size)
+    ]
+    return (np.array(most) > 1e-7).reshape(cells.shape)
+
+
+CHAINED = np.array(
+    [
+        [-1, -1, -1, -1, -1],
+        [-1, 1, 1, -1, -1],
+        [-1, -1, 1, 0, -1],
+        [1, 1, 0, 0, 1],
+        [0, 1, 1, 0, 0],
+        [-1, -1, 1, -1, -1],
+    ]
+)
+"""Some cells are certain only because others are."""
+
+
+@pytest.mark.parametrize("signs", [CHAINED, CHAINED.T, random_signs((5, 5), 1, density=0.5, spread=2)])
+def test_certain_cells_are_those_that_linear_programs_find(signs):
+    model = fitted(signs)
+    possible = model.solution.possible[:, model.solution.rows.of_node][:, :, model.solution.columns.of_node]
+    np.testing.assert_array_equal(possible, possible_by_programming(signs))
+    assert possible.any(axis=0).all()
+    assert not possible.all()
+    assert (possible.sum(axis=0) > 1).any()
 
 
 def test_a_nested_matrix_is_determined_by_its_degrees():
