@@ -28,7 +28,7 @@ def possible_states(
     -----
     Exact for one state. With more, each state is tested against all others taken together, and then rows and columns
     are gone through until nothing changes; a cell whose state follows only from several states and several nodes at
-    once is not found.
+    once is not found. All that are found are right.
     """
     totals = (column_sizes.sum(), row_sizes.sum())
     rows, columns = (

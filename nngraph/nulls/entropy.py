@@ -296,8 +296,8 @@ def maximum_entropy(
     where that is slow, Newton steps of all together by conjugate gradients. Steps are shortened so that none can pass
     the maximum of the likelihood, which is concave. Cells whose state follows from the degrees get probability 0 or 1
     and leave the fit: all of them with two states, and with three those that follow from one state at a time, node
-    after node. (Over all margins of 3 x 3 cells, and 6,000 random ones of 3 x 4, these are all there are.) Should one
-    be missed, its probability is as close to 0 or 1 as ``tol`` asks. The last fits are remembered by their degrees.
+    after node. (Over all margins of 3 x 3 cells these are all there are.) Should one be missed, its probability is as
+    close to 0 or 1 as ``tol`` asks. The last fits are remembered by their degrees.
 
     References
     ----------
