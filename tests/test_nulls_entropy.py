@@ -15,7 +15,7 @@ import nngraph as nng
 from nngraph.blocks import Block, Origin
 from nngraph.errors import ArgumentError, ConvergenceError, NullModelError, NullModelWarning
 from nngraph.graph import NeuralGraph
-from nngraph.nulls import _kernels, entropy
+from nngraph.nulls import _fugacities, _kernels, entropy
 from nngraph.nulls._edges import KernelEdges, Placement, read_only
 from nngraph.nulls._fugacities import Margins, solve
 
@@ -172,6 +172,32 @@ def test_margins_far_from_even_need_joint_steps_and_get_them():
     model = fitted(signs)
     assert off_by((model.p_plus, model.p_minus), signs) <= 1e-8
     assert model.n_iterations < 60  # alternating steps alone take thousands
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_shortened_newton_steps_never_lower_the_likelihood_however_far_the_start(joint):
+    signs = random_signs((12, 14), 3, spread=0.1)
+    rows, columns = (_fugacities._classes(np.stack([(signs == s).sum(axis) for s in (1, -1)])) for axis in (1, 0))
+    state = _fugacities._State(rows, columns, None)
+    rng = np.random.default_rng(0)
+    state.log_rows = state.log_rows + 4 * rng.normal(size=state.log_rows.shape)
+
+    def log_likelihood():
+        odds = np.exp(state.log_rows)[:, :, None] * np.exp(state.log_columns)[:, None]
+        linear = (rows.degrees * rows.sizes * state.log_rows).sum() + (
+            columns.degrees * columns.sizes * state.log_columns
+        ).sum()
+        return linear - rows.sizes @ np.log1p(odds.sum(0)) @ columns.sizes
+
+    values = [log_likelihood()]
+    for number in range(20):
+        if joint:
+            state.step_jointly(state.moments())
+        else:
+            state.step(state.moments(), rows=number % 2 == 0)
+        values.append(log_likelihood())
+    assert (np.diff(values) > -1e-9 * abs(values[0])).all()
+    assert values[-1] > values[0] + 10
 
 
 def test_a_fit_that_stops_early_raises_and_says_what_to_do():
