@@ -18,12 +18,13 @@ from nngraph.graph import NeuralGraph, Step
 from nngraph.nulls._chains import ChainOf
 from nngraph.nulls._edges import KernelEdges
 from nngraph.nulls.configuration import Configuration, signed_configuration
+from nngraph.nulls.entropy import draw
 from nngraph.nulls.magnitudes import POLICIES, SIGNED_POLICIES, keeps
 from nngraph.nulls.mixing import FEWEST_SWEEPS, sweeps_to_mix
 from nngraph.nulls.permutation import permute
 from nngraph.nulls.trades import sign_chain
 
-__all__ = ["KINDS", "Kind", "kept", "randomize"]
+__all__ = ["KINDS", "Kind", "expected", "kept", "randomize"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Kind:
     """The policies ``weights=`` that the kind knows, its default first."""
     options: tuple[str, ...] = ()
     """Which of the further keywords of :func:`randomize` the kind takes."""
+    expected: frozenset[str] = frozenset()
+    """What equals the start in expectation only: every draw has its own."""
 
 
 def _kept(*names: str) -> frozenset[str]:
@@ -67,6 +70,12 @@ KINDS: dict[str, Kind] = {
     ),
     "configuration": Kind(
         _kept() | {"k_source", "k_target"}, chain=Configuration, weights=("all",), options=("sweeps",)
+    ),
+    "maximum_entropy": Kind(
+        frozenset(),
+        sample=draw,
+        weights=("resample",),
+        expected=_kept("k_source", "k_target") - {"alpha", "weights"},
     ),
 }
 """Every kind by name."""
@@ -141,6 +150,33 @@ def kept(kind: str, weights: str | None = None) -> frozenset[str]:
     return keeps(kind_of(kind).kept, _checked_policy(kind, weights))
 
 
+def expected(kind: str) -> frozenset[str]:
+    """Return what a null model has in common with the graph in expectation over its draws, but not in every draw.
+
+    Parameters
+    ----------
+    kind : str
+        A kind of :func:`randomize`.
+
+    Returns
+    -------
+    frozenset of str
+        Out of the properties that :func:`kept` names; empty for a kind that keeps what it keeps in every draw.
+
+    Raises
+    ------
+    ArgumentError
+        If the kind is unknown.
+
+    Examples
+    --------
+    >>> import nngraph as nng
+    >>> sorted(nng.nulls.expected("maximum_entropy"))
+    ['density', 'k_source', 'k_source+', 'k_source-', 'k_target', 'k_target+', 'k_target-']
+    """
+    return kind_of(kind).expected
+
+
 def randomize(
     G: NeuralGraph,
     kind: str,
@@ -181,12 +217,17 @@ def randomize(
                           edges
     ====================  ===============================================================  ======================
 
+    "maximum_entropy" draws every cell of a block independently, from the law of largest entropy whose *expected*
+    signed degrees are the block's (:func:`maximum_entropy`), and magnitudes from the block's edges of the same sign. A
+    draw need not keep anything; in a complete block the support stays.
+
     Parameters
     ----------
     G : NeuralGraph
         The graph.
     kind : str
-        "A" to "G", "signed_configuration" or "configuration": the null model; :func:`kept` says what each keeps.
+        "A" to "G", "signed_configuration", "configuration" or "maximum_entropy": the null model; :func:`kept` says what
+        each keeps.
     rng : None, int, SeedSequence or Generator
         Source of the draw. Each block draws from a child seed of its own, keyed by its name.
     weights : str, optional
@@ -194,7 +235,8 @@ def randomize(
         sign and source node ("sign_source") or target node ("sign_target"), within each sign such that all signed
         strengths come close to those of G ("strength", see :func:`strength_residuals`), or drawn on a grid such that
         they are those of ``on_grid(G)`` bit for bit ("exact_strength", which gives up the multiset of weights). The
-        unsigned configuration model permutes them over all edges ("all").
+        unsigned configuration model permutes them over all edges ("all"). Where the number of edges of a sign changes
+        (maximum_entropy) they are drawn with replacement from those of the sign ("resample").
     blocks : name, position, or a sequence of them, optional
         The blocks to randomize; all by default.
     bias : "keep", "probe" or "zero"
@@ -217,6 +259,8 @@ def randomize(
     NullModelError
         If what the kind keeps admits no graph but G itself, or no magnitudes have the strengths that "exact_strength"
         keeps.
+    ConvergenceError
+        If the fit of "maximum_entropy" does not reach its tolerance.
 
     Notes
     -----
@@ -271,6 +315,8 @@ def randomize(
     if chosen.chain is not None:
         parameters["sweeps"] = sweeps = chosen_sweeps(G, kind, blocks, sweeps, child(seed, "pilot"))
         sample = partial(_chain_draw, kind=kind, policy=policy, sweeps=sweeps, n_jobs=n_jobs, rigid=rigid)
+    elif chosen.expected and sample is not None:
+        sample = partial(sample, determined=rigid)
 
     def change(block: Block, own: np.random.SeedSequence | None) -> Block:
         assert sample is not None
@@ -278,7 +324,7 @@ def randomize(
 
     R = change_blocks(G, change, Step("randomize", parameters), blocks=blocks, bias=bias, seed=seed)
     if rigid:
-        _tell_rigid(kind, [name for name in parameters["sweeps"] if name in rigid], unchanged=R == G)
+        _tell_rigid(kind, [block.name for block in G.select_blocks(blocks) if block.name in rigid], unchanged=R == G)
     return R
 
 

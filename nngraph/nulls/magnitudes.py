@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from nngraph.nulls._edges import Columns, KernelEdges, Placement, read_only
+from nngraph.nulls.entropy import resampled
 from nngraph.nulls.strengths import exactly_kept, nearly_kept
 
 __all__ = [
@@ -136,6 +137,7 @@ POLICIES: dict[str, Policy] = {
     "strength": nearly_kept,
     "exact_strength": exactly_kept,
     "all": dealt_over_all,
+    "resample": resampled,
 }
 """Every policy by its name in ``weights=``."""
 SIGNED_POLICIES = ("sign", "sign_source", "sign_target", "strength", "exact_strength")

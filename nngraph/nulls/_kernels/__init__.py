@@ -8,6 +8,7 @@ a block and one bit for each cell; with words first it lies transposed, so that 
 file: after a change in ``words.py`` delete the caches of the others (``make clean`` does).
 """
 
+from nngraph.nulls._kernels.cells import cell_moments, draw_cells
 from nngraph.nulls._kernels.cores import dealt_after, strongly_connected, trim
 from nngraph.nulls._kernels.layouts import (
     compress,
@@ -23,7 +24,7 @@ from nngraph.nulls._kernels.layouts import (
 from nngraph.nulls._kernels.lists import any_legal_list_trade, common_codes, run_lists, transpose_lists, write_lists
 from nngraph.nulls._kernels.planes import random_order, sweep_key, trade_pairs, trade_plane
 from nngraph.nulls._kernels.polytopes import balance, incidence, lassos, prune, rectangles, tree_cycles
-from nngraph.nulls._kernels.shuffles import place, pool_by_sign, shuffle, shuffle_by_sign
+from nngraph.nulls._kernels.shuffles import place, pool_by_sign, resample, shuffle, shuffle_by_sign
 from nngraph.nulls._kernels.strengths import exchange, merge_signs, signed_sums, split_by_sign
 from nngraph.nulls._kernels.swaps import n_word_pairs, swap, swap_pass
 from nngraph.nulls._kernels.ternary import any_legal_trade, row_order, run_ternary, trade_columns, trade_rows
@@ -36,12 +37,14 @@ __all__ = [
     "any_legal_list_trade",
     "any_legal_trade",
     "balance",
+    "cell_moments",
     "common_bits",
     "common_codes",
     "compress",
     "crawl_lists",
     "crawl_planes",
     "dealt_after",
+    "draw_cells",
     "exchange",
     "from_columns",
     "heads",
@@ -59,6 +62,7 @@ __all__ = [
     "prune",
     "random_order",
     "rectangles",
+    "resample",
     "row_order",
     "run_lists",
     "run_ternary",

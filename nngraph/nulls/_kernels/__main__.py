@@ -33,6 +33,8 @@ def main() -> None:
             chain.run(1, n_threads, large=0)
     for dtype, matrix, policy in itertools.product((np.float32, np.float64), (W, np.sign(few)), SIGNED_POLICIES):
         randomize(from_matrices([matrix.astype(dtype)]), "G", weights=policy, rng=0)
+    for dtype in (np.float32, np.float64):
+        randomize(from_matrices([W.astype(dtype)]), "maximum_entropy", rng=0)
     print(f"nngraph: kernels ready after {time.perf_counter() - began:.1f} s")
 
 

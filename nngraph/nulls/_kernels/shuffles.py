@@ -1,4 +1,4 @@
-"""Permutations of weights within groups of edges."""
+"""Permutations of weights within groups of edges, and weights drawn anew for another number of edges."""
 
 # mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from nngraph.nulls._kernels.compiling import jit
-from nngraph.nulls._kernels.words import ONE, shuffle_part
+from nngraph.nulls._kernels.words import ONE, below, shuffle_part
 
 
 @jit
@@ -74,3 +74,44 @@ def place(pool, n_positive, plane, values):
             values[first + np.uint64(c)] = pool[i if up else j]
             i += up
             j += ONE - up
+
+
+@jit
+def resample(values, signs, state, step):
+    """Return a weight for each of ``signs``, 1 or -1, out of the values of that sign.
+
+    Where the sign has as many edges as values they are the values in a random order, else drawn with replacement.
+    """
+    pool = np.empty_like(values)  # positive values from the left, negative ones from the right
+    i, j = 0, len(values) - 1
+    for value in values:  # without branches: the next value overwrites what does not count
+        pool[i] = value
+        pool[j] = value
+        i += value > 0
+        j -= value < 0
+    n_positive = 0
+    for sign in signs:
+        n_positive += sign > 0
+    drawn = np.empty(len(signs) + 1, values.dtype)
+    state = draw_part(pool, 0, i, drawn, 0, n_positive, state, step)
+    state = draw_part(pool, j + 1, len(values) - 1 - j, drawn, n_positive, len(signs) - n_positive, state, step)
+    result = np.empty(len(signs), values.dtype)
+    i, j = 0, n_positive
+    for e in range(len(signs)):
+        up = signs[e] > 0
+        result[e] = drawn[i if up else j]
+        i += up
+        j += not up
+    return result
+
+
+@jit
+def draw_part(pool, first, n, drawn, start, n_drawn, state, step):
+    """Put into ``drawn`` so many of n values: in a random order if it is n of them, else drawn with replacement."""
+    if n_drawn == n:
+        drawn[start : start + n] = pool[first : first + n]
+        return shuffle_part(drawn, start, n, state, step)
+    for k in range(start, start + n_drawn):
+        state, at = below(n, state, step)
+        drawn[k] = pool[first + at]
+    return state
