@@ -38,6 +38,8 @@ class KernelEdges:
 
     Attributes
     ----------
+    name : str
+        The block's own.
     values : numpy.ndarray
         (n_edges,) weights, a writable copy; float16 is held as float32.
     shape : tuple of int
@@ -52,6 +54,7 @@ class KernelEdges:
 
     def __init__(self, block: Block) -> None:
         self._block = block
+        self.name = block.name
         self.shape = block.shape
         self.complete = block.n_edges == block.n_target * block.n_source
         if self.complete:
