@@ -2,6 +2,8 @@
 
 from nngraph.nulls.ensembles import Mixing, draw, ensemble, mixing
 from nngraph.nulls.kinds import kept, randomize
+from nngraph.nulls.ladders import RUNGS, ladder
+from nngraph.nulls.properties import shared
 from nngraph.nulls.significances import significance
 
-__all__ = ["Mixing", "draw", "ensemble", "kept", "mixing", "randomize", "significance"]
+__all__ = ["RUNGS", "Mixing", "draw", "ensemble", "kept", "ladder", "mixing", "randomize", "shared", "significance"]

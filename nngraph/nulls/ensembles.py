@@ -175,9 +175,7 @@ class Mixing:
         return draw_mixing(self, ax=ax)
 
 
-def mixing(
-    G: NeuralGraph, kind: str = "G", *, rng: RNG = None, tol: float = 1e-3, blocks: BlockNames = None
-) -> Mixing:
+def mixing(G: NeuralGraph, kind: str = "G", *, rng: RNG = None, tol: float = 1e-3, blocks: BlockNames = None) -> Mixing:
     r"""Measure how many sweeps the chain of a null model needs to forget its start.
 
     .. math:: a_t = \frac{1}{E} \#\{e : e \text{ is present with the same sign after } t \text{ sweeps}\},

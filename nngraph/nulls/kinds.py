@@ -10,13 +10,14 @@ from typing import Any, Literal, TypedDict
 
 import numpy as np
 
-from nngraph._blockwise import BiasPolicy, BlockNames, change_blocks
+from nngraph._blockwise import BIAS_SOURCE, BiasPolicy, BlockNames, bias_name, change_blocks
 from nngraph._rng import RNG, child, seed_sequence
 from nngraph.blocks import Block
 from nngraph.errors import ArgumentError, NullModelError, NullModelWarning
 from nngraph.graph import NeuralGraph, Step
 from nngraph.nulls._chains import ChainOf
 from nngraph.nulls._edges import KernelEdges
+from nngraph.nulls.baselines import COUNTS, SCHEMES, erdos_renyi, reinitialize
 from nngraph.nulls.magnitudes import POLICIES
 from nngraph.nulls.mixing import FEWEST_SWEEPS, sweeps_to_mix
 from nngraph.nulls.permutation import permute
@@ -59,6 +60,10 @@ KINDS: dict[str, Kind] = {
     "E": _permuted("signs", "k_source", "k_target", "s_source", within="source", by_sign=True),
     "F": _permuted("signs", "k_source", "k_target", "s_target", within="target", by_sign=True),
     "G": Kind(_kept("k_source", "k_target"), chain=sign_chain, weights=("sign",), options=("sweeps",)),
+    "erdos_renyi": Kind(frozenset({"alpha", "density", "weights"}), sample=erdos_renyi, options=("counts",)),
+    "reinitialize": Kind(
+        frozenset({"density", "support", "k_source", "k_target"}), sample=reinitialize, options=("scheme",)
+    ),
 }
 """Every kind by name."""
 
@@ -70,6 +75,8 @@ class Options(TypedDict, total=False):
     blocks: BlockNames
     bias: BiasPolicy
     sweeps: int | Mapping[str, int] | None
+    scheme: str | None
+    counts: str | None
 
 
 def settle(G: NeuralGraph, kind: str, options: Options, seed: np.random.SeedSequence) -> Options:
@@ -135,6 +142,8 @@ def randomize(
     bias: BiasPolicy = "keep",
     sweeps: int | Mapping[str, int] | None = None,
     n_jobs: int = 1,
+    scheme: str | None = None,
+    counts: str | None = None,
 ) -> NeuralGraph:
     r"""Draw a random graph that keeps named properties of G, block by block.
 
@@ -152,12 +161,15 @@ def randomize(
     G     given new places for their signs, then permuted over the edges of their sign    all signed degrees
     ====  ==============================================================================  ======================
 
+    Baselines keep less: "erdos_renyi" places the edges of a block uniformly on all its cells, with their weights;
+    "reinitialize" draws the weights anew, as before training, on the same support.
+
     Parameters
     ----------
     G : NeuralGraph
         The graph.
-    kind : "A", "B", "C", "D", "E", "F" or "G"
-        The null model; :func:`kept` says what each keeps.
+    kind : str
+        "A" to "G", "erdos_renyi" or "reinitialize". The null model; :func:`kept` says what each keeps.
     rng : None, int, SeedSequence or Generator
         Source of the draw. Each block draws from a child seed of its own, keyed by its name.
     weights : "sign"
@@ -171,6 +183,15 @@ def randomize(
         all rows and trades once in each pair; for balanced signs each halves what the agreement with the start has
         above its limit). Where edges are absent the number of trades, or of worms, is scaled up so that as many sweeps
         mix about as well.
+    n_jobs : int
+        Threads of a chain.
+    scheme : str, optional
+        Law of the weights of "reinitialize": "torch_default" (uniform within 1 / sqrt(n_source), as torch fills a
+        Linear layer; the default), "kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal", or "matched"
+        (normal, of mean 0 and the block's own standard deviation).
+    counts : "exact" or "expected", optional
+        Whether "erdos_renyi" keeps the numbers of positive and of negative edges (the default), or only what they are
+        on average: each cell holds an edge with the block's density, and a weight drawn from the block's own.
 
     Returns
     -------
@@ -227,12 +248,20 @@ def randomize(
         parameters["weights"] = policy
     rigid: list[str] = []
     sample = chosen.sample
+    given = _checked_options(kind, {"scheme": scheme, "counts": counts})
+    if given:
+        assert sample is not None
+        parameters |= given
+        sample = partial(sample, **given)
+    fans = {bias_name(block): block.n_source for block in G.blocks} if kind == "reinitialize" else {}
     if chosen.chain is not None:
         parameters["sweeps"] = sweeps = chosen_sweeps(G, kind, blocks, sweeps, child(seed, "pilot"))
         sample = partial(_chain_draw, kind=kind, policy=policy, sweeps=sweeps, n_jobs=n_jobs, rigid=rigid)
 
     def change(block: Block, own: np.random.SeedSequence | None) -> Block:
         assert sample is not None
+        if block.name in fans and block.source == BIAS_SOURCE:  # a bias is drawn by the law of the weights beside it
+            return sample(block, own, fan_in=fans[block.name])
         return sample(block, own)
 
     R = change_blocks(G, change, Step("randomize", parameters), blocks=blocks, bias=bias, seed=seed)
@@ -318,3 +347,18 @@ def _checked_sweeps(kind: str, sweeps: int | Mapping[str, int] | None) -> int | 
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
             raise ArgumentError(f"sweeps: got {number!r}; expected an integer of at least 1.")
     return sweeps
+
+
+def _checked_options(kind: str, given: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the options of a baseline with their defaults filled in; refuse those of other kinds."""
+    known = {"scheme": tuple(SCHEMES), "counts": COUNTS}
+    result = {}
+    for name, value in given.items():
+        if name in kind_of(kind).options:
+            result[name] = known[name][0] if value is None else value
+            if value is not None and value not in known[name]:
+                expected = ", ".join(map(repr, known[name]))
+                raise ArgumentError(f"{name}: got {value!r}; expected one of {expected}.")
+        elif value is not None:
+            raise ArgumentError(f"{name}: got {value!r}; kind {kind!r} does not take it: leave it out.")
+    return result

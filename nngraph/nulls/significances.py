@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
 
 import numpy as np
@@ -12,15 +12,15 @@ import numpy as np
 from nngraph._blockwise import check_graph
 from nngraph._progress import progress
 from nngraph._rng import RNG, child, seed_sequence
-from nngraph.errors import ArgumentError, NullModelError, NullModelWarning
+from nngraph.errors import ArgumentError, NNGraphError, NullModelError, NullModelWarning
 from nngraph.graph import NeuralGraph
-from nngraph.nulls.ensembles import check_numbers, in_order
+from nngraph.nulls.ensembles import Task, check_numbers, in_order
 from nngraph.nulls.kinds import Options, kind_of, randomize, settle
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "Measure", "Statistics", "measured", "significance", "summary"]
+__all__ = ["COLUMNS", "Measure", "NotDrawn", "Statistics", "drawn", "measured", "significance", "summary"]
 
 Statistics: TypeAlias = (
     str | Callable[[Any], Any] | Mapping[str, str | Callable[[Any], Any]] | Sequence[str | Callable[[Any], Any]]
@@ -41,7 +41,7 @@ COLUMNS = (
     "status",
     "sampler",
 )
-NETWORK = "network"
+WHOLE = "network"
 _SAME = 1e-10
 """Values that differ by less than this share of their size are the same value, summed in another order."""
 _MOST_AT_ONCE = 25
@@ -163,8 +163,9 @@ class Measure:
             statistics = [statistics]
         if not isinstance(statistics, (Mapping, Sequence)) or not statistics:
             raise ArgumentError(f"statistic: got {statistics!r}; expected a function, a name, or several of them.")
+        named: Iterable[tuple[Any, Any]]
         named = statistics.items() if isinstance(statistics, Mapping) else [(None, one) for one in statistics]
-        found = {}
+        found: dict[str, Callable[[Any], Any]] = {}
         for name, one in named:
             function = _known(one, view) if isinstance(one, str) else one
             if not callable(function):
@@ -181,7 +182,7 @@ class Measure:
         for scope in self.scopes:
             part = G if scope is None else G.select([scope])
             seen = part if self.view == "graph" else part.to_igraph()
-            block = NETWORK if scope is None else scope
+            block = WHOLE if scope is None else scope
             for name, function in self.statistics:
                 try:
                     found = _numbers(function(seen))
@@ -198,13 +199,13 @@ def _place(scope: str | None) -> str:
 
 
 def _known(name: str, view: str) -> Callable[[Any], Any]:
-    from nngraph.stats import NETWORK as KNOWN
+    from nngraph.stats import NETWORK
 
-    if name not in KNOWN:
-        raise ArgumentError(f"statistic: got {name!r}; expected a function or one of {', '.join(map(repr, KNOWN))}.")
+    if name not in NETWORK:
+        raise ArgumentError(f"statistic: got {name!r}; expected a function or one of {', '.join(map(repr, NETWORK))}.")
     if view != "graph":
         raise ArgumentError(f"statistic: {name!r} is a function of a NeuralGraph; expected view='graph'.")
-    return KNOWN[name]
+    return NETWORK[name]
 
 
 def _numbers(value: Any) -> dict[str, float]:
@@ -240,7 +241,9 @@ def measured(
     undefined = {label for label, value in observed.items() if np.isnan(value)}
     at_once = 1 if n_jobs == 1 else max(1, min(_MOST_AT_ONCE, n // (8 * abs(n_jobs))))
     arguments = (G, measure, kind, seed, options, check, tuple(observed), undefined)
-    tasks = ((_rows, (*arguments, range(i, min(i + at_once, n))), {}) for i in range(0, n, at_once))
+    tasks: Iterator[Task[np.ndarray]] = (
+        (_rows, (*arguments, range(i, min(i + at_once, n))), {}) for i in range(0, n, at_once)
+    )
     rows: list[np.ndarray] = []
     label = f"null model {kind}"
     try:
@@ -271,7 +274,7 @@ def _rows(
     """Draw and measure; the values of draws ``which``, (n draws, n labels)."""
     rows = np.empty((len(which), len(labels)))
     for row, i in zip(rows, which, strict=True):
-        R = randomize(G, kind, rng=child(seed, "draw", i), **options)
+        R = drawn(G, kind, i, seed, options)
         if check is not None:
             check(G, R, i)
         where = f"draw {i} ({_again(kind, i, seed, options)} makes it again)"
@@ -284,6 +287,18 @@ def _rows(
                 raise NullModelError(f"statistic {name!r} {key} is NaN on {block} of {where}.")
         row[:] = list(values.values())
     return rows
+
+
+class NotDrawn(NullModelError):
+    """A null model has no draw to give."""
+
+
+def drawn(G: NeuralGraph, kind: str, i: int, seed: np.random.SeedSequence, options: Options) -> NeuralGraph:
+    """Return draw i of an ensemble."""
+    try:
+        return randomize(G, kind, rng=child(seed, "draw", i), **options)
+    except NNGraphError as error:
+        raise NotDrawn(str(error)) from error
 
 
 def _again(kind: str, i: int, seed: np.random.SeedSequence, options: Options) -> str:
@@ -331,6 +346,8 @@ def _compared(observed: float, draws: np.ndarray) -> tuple[float, float, float, 
     n = len(draws)
     if np.isnan(observed):
         return observed, nan, nan, nan, nan, n, "undefined for the graph itself"
+    if n == 0:
+        return observed, nan, nan, nan, nan, n, "no draws"
     with np.errstate(invalid="ignore"):
         same = (draws == observed) | (np.abs(draws - observed) <= _SAME * np.maximum(np.abs(draws), abs(observed)))
     if same.all():

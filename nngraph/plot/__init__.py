@@ -2,6 +2,8 @@
 
 from nngraph.plot.curves import perturbation, perturbations
 from nngraph.plot.drawing import network
+from nngraph.plot.ladder import ladder
+from nngraph.plot.mixing import mixing
 from nngraph.plot.pages import study_figures
 from nngraph.plot.randomizations import (
     pruned_randomization,
@@ -11,6 +13,8 @@ from nngraph.plot.randomizations import (
 )
 
 __all__ = [
+    "ladder",
+    "mixing",
     "network",
     "perturbation",
     "perturbations",

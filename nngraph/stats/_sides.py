@@ -25,7 +25,8 @@ def degrees(block: Block, side: Side, sign: Sign) -> np.ndarray:
         present = block.mask if sign is None else _of_sign(block.dense(), sign)
         if present is None:
             present = np.ones(block.shape, bool)
-        return np.count_nonzero(present, axis=_axis(side)).astype(np.int64)
+        per_node: np.ndarray = np.count_nonzero(present, axis=_axis(side))
+        return per_node.astype(np.int64)
     source, target, weight = block.edges()
     ends = source if side == "source" else target
     return np.bincount(ends if sign is None else ends[_of_sign(weight, sign)], minlength=_size(block, side))
@@ -36,7 +37,8 @@ def strengths(block: Block, side: Side, sign: Sign) -> np.ndarray:
     weight = block.values if block.is_sparse else block.dense()
     magnitude = np.abs(weight) if sign is None else np.where(_of_sign(weight, sign), np.abs(weight), 0)
     if not block.is_sparse:
-        return magnitude.sum(axis=_axis(side), dtype=np.float64)
+        sums: np.ndarray = magnitude.sum(axis=_axis(side), dtype=np.float64)
+        return sums
     source, target, _ = block.edges()
     ends = source if side == "source" else target
     return np.bincount(ends, weights=magnitude.astype(np.float64), minlength=_size(block, side))
