@@ -178,11 +178,12 @@ def randomize(
         The blocks to randomize; all by default.
     bias : "keep", "probe" or "zero"
         Keep biases, randomize each bias vector as the edges of a source node of its own, or set biases to zero.
-    sweeps : int, optional
-        Length of the chain of G, 20 by default. On a complete block, the number of sweeps of trades (one sweep pairs
-        all rows and trades once in each pair; for balanced signs each halves what the agreement with the start has
-        above its limit). Where edges are absent the number of trades, or of worms, is scaled up so that as many sweeps
-        mix about as well.
+    sweeps : int or mapping of block names to int, optional
+        Length of the chain of G; by default as many as bring the agreement with the start within 1e-3 of its limit, by
+        a pilot chain (see :func:`mixing`), at least 20. On a complete block, the number of sweeps of trades (one sweep
+        pairs all rows and trades once in each pair; for balanced signs each halves what the agreement with the start
+        has above its limit). Where edges are absent the number of trades, or of worms, is scaled up so that as many
+        sweeps mix about as well.
     n_jobs : int
         Threads of a chain.
     scheme : str, optional
@@ -211,12 +212,9 @@ def randomize(
     signs of the graph itself. On a complete block it runs trades between pairs of rows (or of columns, where those are
     fewer), which connect all states [2]_. Where edges are absent trades alone do not, so worms follow, which reverse
     directed alternating cycles of any length; where rows share few columns (below about 5 % density of a large block)
-    worms run alone. At the default length the agreement with the start was within 1e-3 of its limit on random supports
-    of 2 to 100 % of 768x3072 and 64x784, on trained and pruned digit networks, and where sparse columns stand beside
-    dense ones. It is more where signed degrees are very uneven: 2e-3 to 5e-3 on 768x3072 with a limit of 0.85, where
-    ``sweeps=60`` leaves less than 1e-3. Parts of a support that share no node, of very different shapes, can need more
-    as well. Agreement at its limit is a necessary sign of mixing, not a proof. The signed degrees are exact at any
-    length.
+    worms run alone. A
+    pilot chooses the length of the chain: agreement with the start at its limit is a necessary sign of mixing, not a
+    proof. The signed degrees are exact at any length.
 
     An edge of weight 0 moves as a weight under A, C and D, and stays where it is under B, E, F and G. Tied blocks are
     one matrix, randomized once.

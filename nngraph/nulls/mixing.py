@@ -23,6 +23,9 @@ MOST_SWEEPS = 640
 _STEP = 5
 _MANY_EDGES, _MOST_PILOTS = 2**12, 4
 _SIGMAS = 3.0
+"""Standard errors within which an excess, or a fall, is taken for noise."""
+_CAUTION = 1.0
+"""Standard errors beyond which a fall makes the pilot go on: longer for nothing now and then, too short rarely."""
 _STRETCH = 4
 """Where noise hides the tolerance: at most so many times the sweeps that bring the excess into the noise."""
 
@@ -77,10 +80,11 @@ def decay(chain: ChainOf, edges: KernelEdges, seed: np.random.SeedSequence, *, t
     Notes
     -----
     The pilot is doubled, from 20 sweeps up to 640, until the agreement of its third quarter exceeds that of its fourth
-    by no more than three standard errors (or ``tol`` times all that has been lost of the start). Small blocks, whose
-    agreement is noisy, have up to four pilots. Where noise is larger than ``tol``, the sweeps that bring the excess
-    into the noise are extrapolated by a geometric decay, to four times their number at most. A pilot that still falls
-    after 640 sweeps is reported by a NullModelWarning.
+    by no more than one standard error (or ``tol`` times all that has been lost of the start), and the excess over
+    their mean is within the tolerance half-way already. Small blocks, whose agreement is noisy, have up to four pilots.
+    Where noise is larger than ``tol``, the sweeps that bring the excess into the noise are extrapolated by a geometric
+    decay, to four times their number at most. A pilot that still falls, by three standard errors, after 640 sweeps is
+    reported by a NullModelWarning.
     """
     n_pilots = int(np.clip(_MANY_EDGES // max(len(edges.values), 1), 1, _MOST_PILOTS))
     chains = [chain(edges, child(seed, i)) for i in range(n_pilots)]
@@ -91,24 +95,26 @@ def decay(chain: ChainOf, edges: KernelEdges, seed: np.random.SeedSequence, *, t
             measured.append([_after(one, spacing) for one in chains])
             times.append(times[-1] + spacing)
         n = times[-1]
-        limit, fall, noise = _late(np.array(times), np.array(measured), len(edges.values), tol)
+        late = _Late.of(np.array(times), np.array(measured), len(edges.values))
         still = min(map(min, measured)) == 1 and not chains[0].is_rigid()  # moves exist, and none was made so far
-        if n == MOST_SWEEPS or (fall == 0 and not still):
+        early = float(np.mean(measured[times.index(n // 2)])) - late.mean > max(tol, _SIGMAS * late.noise)
+        if n == MOST_SWEEPS or not (still or early or late.falls(_CAUTION, tol)):
             break
-    if fall:
+    falling = late.falls(_SIGMAS, tol)
+    if falling:
         warnings.warn(
-            f"block {edges.name!r}: after {n} sweeps the agreement with the start still falls, by {fall:.2g} over the "
-            f"last quarter of them; draws run {n} sweeps and were not shown to be within {tol:g} of the limit. Pass a "
-            "larger sweeps=.",
+            f"block {edges.name!r}: after {n} sweeps the agreement with the start still falls, by {late.fall:.2g} over "
+            f"the last quarter of them; draws run {n} sweeps and were not shown to be within {tol:g} of the limit. "
+            "Pass a larger sweeps=.",
             NullModelWarning,
             stacklevel=2,
         )
     agreement = np.mean(measured, axis=1)
-    chosen = n if fall else _chosen(np.array(times), agreement - limit, noise, tol)
+    chosen = n if falling else _chosen(np.array(times), agreement - late.mean, late.noise, tol)
     counts: Counter[str] = Counter()
     for one in chains:
         counts.update(one.counts())
-    return Decay(np.array(times), agreement, limit, chosen, fall, dict(counts))
+    return Decay(np.array(times), agreement, late.mean, chosen, late.fall if falling else 0.0, dict(counts))
 
 
 def _after(chain: Chain, n_sweeps: int) -> float:
@@ -116,20 +122,32 @@ def _after(chain: Chain, n_sweeps: int) -> float:
     return chain.agreement()
 
 
-def _late(times: np.ndarray, measured: np.ndarray, n_edges: int, tol: float) -> tuple[float, float, float]:
-    """Return the mean of the later half, its fall from the third quarter to the fourth, and the noise of a point."""
-    n, n_pilots = times[-1], measured.shape[1]
-    late = measured[2 * times > n]
-    limit = float(late.mean())
-    variance = limit * (1 - limit) / n_edges  # of independent edges
-    if n_pilots > 1:
-        variance = max(variance, float(late.var(axis=1, ddof=1).mean()))
-    noise = math.sqrt(variance / n_pilots)
-    fourth = measured[4 * times > 3 * n].mean(axis=1)
-    third = measured[(2 * times > n) & (4 * times <= 3 * n)].mean(axis=1)
-    fall = float(third.mean() - fourth.mean())
-    allowed = max(_SIGMAS * noise * math.sqrt(1 / len(third) + 1 / len(fourth)), tol * (1 - limit))
-    return limit, fall if fall > allowed else 0.0, noise * math.sqrt(1 + 1 / len(late))
+@dataclasses.dataclass(frozen=True)
+class _Late:
+    """The later half of the pilots."""
+
+    mean: float
+    fall: float
+    """From the third quarter to the fourth."""
+    fall_error: float
+    noise: float
+    """Standard error of the excess of one point over the mean."""
+
+    @classmethod
+    def of(cls, times: np.ndarray, measured: np.ndarray, n_edges: int) -> _Late:
+        n, n_pilots = times[-1], measured.shape[1]
+        late = measured[2 * times > n]
+        mean = float(late.mean())
+        variance = mean * (1 - mean) / n_edges  # of independent edges
+        if n_pilots > 1:
+            variance = max(variance, float(late.var(axis=1, ddof=1).mean()))
+        noise = math.sqrt(variance / n_pilots)
+        third, fourth = measured[(2 * times > n) & (4 * times <= 3 * n)], measured[4 * times > 3 * n]
+        error = noise * math.sqrt(1 / len(third) + 1 / len(fourth))
+        return cls(mean, float(third.mean() - fourth.mean()), error, noise * math.sqrt(1 + 1 / len(late)))
+
+    def falls(self, sigmas: float, tol: float) -> bool:
+        return self.fall > max(sigmas * self.fall_error, tol * (1 - self.mean))
 
 
 def _chosen(times: np.ndarray, excess: np.ndarray, noise: float, tol: float) -> int:

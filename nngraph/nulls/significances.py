@@ -195,7 +195,7 @@ class Measure:
 
 
 def _place(scope: str | None) -> str:
-    return "the network" if scope is None else f"block {scope!r}"
+    return "the network" if scope in (None, WHOLE) else f"block {scope!r}"
 
 
 def _known(name: str, view: str) -> Callable[[Any], Any]:
@@ -241,8 +241,8 @@ def measured(
     undefined = {label for label, value in observed.items() if np.isnan(value)}
     at_once = 1 if n_jobs == 1 else max(1, min(_MOST_AT_ONCE, n // (8 * abs(n_jobs))))
     arguments = (G, measure, kind, seed, options, check, tuple(observed), undefined)
-    tasks: Iterator[Task[np.ndarray]] = (
-        (_rows, (*arguments, range(i, min(i + at_once, n))), {}) for i in range(0, n, at_once)
+    tasks: Iterator[Task[np.ndarray | NullModelError]] = (
+        (_rows_or_error, (*arguments, range(i, min(i + at_once, n))), {}) for i in range(0, n, at_once)
     )
     rows: list[np.ndarray] = []
     label = f"null model {kind}"
@@ -255,9 +255,19 @@ def measured(
     return observed, np.array(rows).reshape(len(rows), len(observed))
 
 
-def _each(chunks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+def _each(chunks: Iterator[np.ndarray | NullModelError]) -> Iterator[np.ndarray]:
     for chunk in chunks:
+        if isinstance(chunk, NullModelError):
+            raise chunk
         yield from chunk
+
+
+def _rows_or_error(*arguments: Any) -> np.ndarray | NullModelError:
+    """Return the error of a chunk in the place of its rows: the first draw that fails is the same for any n_jobs."""
+    try:
+        return _rows(*arguments)
+    except NullModelError as error:
+        return error
 
 
 def _rows(
@@ -280,11 +290,12 @@ def _rows(
         where = f"draw {i} ({_again(kind, i, seed, options)} makes it again)"
         values = measure(R, where)
         if tuple(values) != labels:
-            other = next(iter(set(labels) ^ set(values)), ("", "", ""))
-            raise NullModelError(f"statistic {other[0]!r} gave other keys, as {other[2]!r}, on {other[1]} of {where}.")
+            name, _, key = min(set(labels) ^ set(values), default=labels[0])
+            raise NullModelError(f"statistic {name!r} gave other keys than for the graph, as {key!r}, of {where}.")
         for (name, block, key), value in values.items():
             if np.isnan(value) and (name, block, key) not in undefined:
-                raise NullModelError(f"statistic {name!r} {key} is NaN on {block} of {where}.")
+                which_one = f"{name!r}, {key!r}," if key else f"{name!r}"
+                raise NullModelError(f"statistic {which_one} is NaN on {_place(block)} of {where}.")
         row[:] = list(values.values())
     return rows
 

@@ -40,9 +40,11 @@ def mixing(mixed: Mixing, *, ax: Axes | None = None) -> Axes:
     >>> ax.get_xlabel()
     'sweeps'
     """
+    from matplotlib.ticker import MaxNLocator
+
     ax = _style.new_axes(ax)
     ax.set_yscale("log")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     colors = (_style.BLUE, _style.VERMILLION, _style.GREEN, _style.ORANGE, _style.SKY, _style.PURPLE)
     for number, (name, points) in enumerate(mixed.curve.groupby("block", sort=False)):
         color = colors[number % len(colors)]
