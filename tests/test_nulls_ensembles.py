@@ -141,6 +141,8 @@ def test_the_numbers_are_the_same_for_any_number_of_workers(kind):
         nng.nulls.significance(G, ["balance", nng.stats.strength], kind, n=30, rng=2, n_jobs=jobs) for jobs in (1, 2)
     )
     pd.testing.assert_frame_equal(one, two)
+    one, two = (nng.nulls.ladder(G, "balance", [kind], n=8, rng=2, n_jobs=jobs) for jobs in (1, 2))
+    pd.testing.assert_frame_equal(one, two)
 
 
 def test_p_values_of_a_graph_that_is_itself_a_draw_are_uniform():

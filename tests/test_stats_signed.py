@@ -143,11 +143,13 @@ def test_alpha_and_density_count_edges():
 
 
 def correlation(pairs):
-    """Pearson over pairs grouped so that each group is centred on its own, by numpy's own loops."""
+    """Pearson over pairs grouped so that each group is centred on its own; 0 without variance, NaN without pairs."""
+    if not any(len(group) for group in pairs):
+        return np.nan
     x = np.concatenate([np.array(group)[:, 0] - np.mean(group, axis=0)[0] for group in pairs if len(group)] or [[]])
     y = np.concatenate([np.array(group)[:, 1] - np.mean(group, axis=0)[1] for group in pairs if len(group)] or [[]])
     scale = np.sqrt((x @ x) * (y @ y))
-    return x @ y / scale if scale > 1e-9 else np.nan
+    return x @ y / scale if scale > 1e-9 else 0.0
 
 
 @pytest.mark.parametrize("number", range(len(CASES)))
@@ -182,6 +184,14 @@ def test_in_out_correlation_is_that_over_the_nodes_of_inner_parts(number):
         inner = [part for part in G.parts if part.name in into.index and part.name in out.index]
         groups = [[(into[part.name, i], out[part.name, i]) for i in range(part.size)] for part in inner]
         assert value == pytest.approx(correlation(groups), abs=1e-12, nan_ok=True)
+
+
+def test_a_side_without_variance_correlates_with_nothing_and_no_edge_is_no_number():
+    same_degrees = nng.from_matrices([np.array([[1.0, 1.0, -1.0], [1.0, 1.0, -1.0]])])
+    assert nng.stats.degree_correlation(same_degrees) == {"+": 0.0, "-": 0.0}
+    found = nng.stats.degree_correlation(nng.from_matrices([np.array([[1.0, 0.0], [1.0, 1.0]])]))
+    assert found["+"] == pytest.approx(-0.5)
+    assert np.isnan(found["-"])
 
 
 def test_blocks_of_different_sizes_make_no_degree_correlation():

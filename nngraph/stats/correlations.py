@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from nngraph.stats._sides import Sign, degrees
 __all__ = ["degree_correlation", "in_out_correlation"]
 
 SIGNS: tuple[Sign, Sign] = ("+", "-")
+Sums: TypeAlias = tuple[float, float, float]
 
 
 def degree_correlation(G: NeuralGraph) -> dict[str, float]:
@@ -31,7 +33,8 @@ def degree_correlation(G: NeuralGraph) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        "+" and "-", in [-1, 1]; NaN where no edge of the sign joins nodes whose degrees vary.
+        "+" and "-", in [-1, 1]; 0 where the degrees at one end do not vary (nothing varies together), NaN without an
+        edge of the sign.
 
     Notes
     -----
@@ -67,8 +70,8 @@ def in_out_correlation(G: NeuralGraph) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        "+" and "-", in [-1, 1], over the nodes of all parts that have incoming and outgoing blocks; NaN where there is
-        no such part, as in a single block, or degrees do not vary.
+        "+" and "-", in [-1, 1], over the nodes of all parts that have incoming and outgoing blocks; 0 where the degrees
+        on one side do not vary, NaN where there is no such part, as in a single block.
 
     Notes
     -----
@@ -91,12 +94,12 @@ def in_out_correlation(G: NeuralGraph) -> dict[str, float]:
     return {str(sign): _pearson(_over_nodes(G, sign)) for sign in SIGNS}
 
 
-def _over_edges(block: Block, sign: Sign) -> tuple[float, float, float]:
-    """Return the sums xy, xx and yy of the centred signed degrees at the two ends of the edges of one sign."""
+def _over_edges(block: Block, sign: Sign) -> Sums | None:
+    """Return the sums xy, xx and yy of the centred signed degrees at the two ends of the edges of one sign, if any."""
     source, target = (degrees(block, side, sign).astype(np.float64) for side in ("source", "target"))  # type: ignore
     n = source.sum()
     if not n:
-        return 0.0, 0.0, 0.0
+        return None
     x, y = (_centred(k, (k @ k) / n, k[k > 0]) for k in (source, target))
     if block.is_sparse:
         columns, rows, weight = block.edges()
@@ -108,7 +111,7 @@ def _over_edges(block: Block, sign: Sign) -> tuple[float, float, float]:
     return float(xy), float(source @ (x * x)), float(target @ (y * y))
 
 
-def _over_nodes(G: NeuralGraph, sign: Sign) -> Iterator[tuple[float, float, float]]:
+def _over_nodes(G: NeuralGraph, sign: Sign) -> Iterator[Sums]:
     for part in G.parts:
         into = [degrees(block, "target", sign) for block in G.blocks if block.target == part.name]
         out = [degrees(block, "source", sign) for block in G.blocks if block.source == part.name]
@@ -122,6 +125,10 @@ def _centred(k: np.ndarray, mean: float, counted: np.ndarray) -> np.ndarray:
     return k - mean if (counted != counted[0]).any() else np.zeros(len(k))
 
 
-def _pearson(sums: Iterable[tuple[float, float, float]]) -> float:
-    xy, xx, yy = np.sum([(0.0, 0.0, 0.0), *sums], axis=0)
-    return float(np.clip(xy / np.sqrt(xx * yy), -1, 1)) if xx > 0 and yy > 0 else float("nan")
+def _pearson(sums: Iterable[Sums | None]) -> float:
+    """Return the correlation from sums over groups: 0 where one side does not vary, NaN without a group."""
+    known = [one for one in sums if one is not None]
+    if not known:
+        return float("nan")
+    xy, xx, yy = np.sum(known, axis=0)
+    return float(np.clip(xy / np.sqrt(xx * yy), -1, 1)) if xx > 0 and yy > 0 else 0.0
