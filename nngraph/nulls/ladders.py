@@ -15,8 +15,9 @@ from nngraph.errors import ArgumentError, NNGraphError, NullModelError, NullMode
 from nngraph.graph import NeuralGraph
 from nngraph.nulls.ensembles import check_numbers
 from nngraph.nulls.kinds import KINDS, Options, kept, kind_of, settle
+from nngraph.nulls.measures import Measure, NotDrawn, Statistics, drawn, measured
 from nngraph.nulls.properties import PROPERTIES, shared_of
-from nngraph.nulls.significances import Measure, NotDrawn, Statistics, drawn, measured, summary
+from nngraph.nulls.significances import summary
 
 if TYPE_CHECKING:
     import pandas as pd
