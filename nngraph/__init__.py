@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = ("datasets", "errors", "io", "nulls", "ops", "plot", "studies")
+_SUBPACKAGES = ("datasets", "errors", "io", "nulls", "ops", "plot", "stats", "studies")
 _NAMES = {
     "Block": "graph",
     "Link": "graph",
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from nngraph import nulls as nulls
     from nngraph import ops as ops
     from nngraph import plot as plot
+    from nngraph import stats as stats
     from nngraph import studies as studies
     from nngraph.convert.files import load_state, load_weights
     from nngraph.convert.igraph import from_igraph

@@ -102,11 +102,19 @@ def check_graph(where: str, G: object) -> None:
         )
 
 
+BIAS_SOURCE = "1"
+
+
+def bias_name(block: Block) -> str:
+    """Return the name of :func:`bias_block`, by which its seed is keyed."""
+    return f"{block.name}.bias"
+
+
 def bias_block(block: Block) -> Block:
     """Return a block's bias as the edges of one source node that is always 1; an entry of exactly 0 is no edge."""
     assert block.bias is not None
     column = block.bias[:, None]
-    return Block.from_dense(f"{block.name}.bias", "1", block.target, column, column != 0, dtype=block.dtype)
+    return Block.from_dense(bias_name(block), BIAS_SOURCE, block.target, column, column != 0, dtype=block.dtype)
 
 
 def _changed_bias(block: Block, change: Change, bias: BiasPolicy, seed: np.random.SeedSequence | None) -> np.ndarray:

@@ -40,7 +40,7 @@ class NullModelError(NNGraphError):
 
 
 class NullModelWarning(UserWarning):
-    """A block of a null model is as it was, because its margins admit no other."""
+    """A null model did less than was asked: a block admits no other, a chain has not mixed, a run was cut short."""
 
 
 class FormatError(NNGraphError):

@@ -162,7 +162,8 @@ def test_no_input_makes_a_kernel_compile_a_form_that_is_not_compiled_ahead():
                 nng.nulls.randomize(nng.from_matrices([W], zeros=zeros), kind, rng=0)
     forms = {name: len(kernel.signatures) for name, kernel in vars(_kernels).items() if hasattr(kernel, "signatures")}
     of_values = {"shuffle", "shuffle_by_sign", "pool_by_sign", "place", "sign_plane", "to_columns", "from_columns"}
-    assert {forms[name] for name in of_values} == {2}  # of either precision
+    of_values |= {"merge_signs", "signed_sums", "split_by_sign", "resample"}  # which kinds G and A do not use
+    assert max(forms[name] for name in of_values) == 2  # of either precision
     assert forms["compress"] == 3  # half precision too
-    others = forms.keys() - of_values - {"merge_signs", "signed_sums", "split_by_sign", "compress"}
+    others = forms.keys() - of_values - {"compress"}
     assert max(forms[name] for name in others) <= 1  # none where a kernel was loaded inside another only

@@ -415,7 +415,7 @@ def test_a_block_with_a_single_graph_is_told_by_a_warning_or_refused():
     nested = np.where(np.triu(np.ones((4, 4))) > 0, 1.0, -1.0)
     with pytest.raises(NullModelError, match="no legal move in block '0'"):
         nng.nulls.randomize(nng.from_matrices([nested]), "G", rng=0)
-    with pytest.warns(NullModelWarning, match="no legal move in block '0'.*only magnitudes move"):
+    with pytest.warns(NullModelWarning, match="no legal move in block '0'.*changes only the weights"):
         nng.nulls.randomize(nng.from_matrices([nested * np.arange(1.0, 17.0).reshape(4, 4)]), "G", rng=0)
 
 

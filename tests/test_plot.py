@@ -11,11 +11,16 @@ import nngraph as nng
 from nngraph.errors import ArgumentError
 
 TABLE = made_up_table()
+SMALL = nng.from_matrices([np.outer([1.0, -1.0, 1.0, 1.0], [1.0, 1.0, -1.0, 2.0, -3.0])])
 AXES_LEVEL = {
     "perturbation": lambda **k: nng.plot.perturbation(TABLE, "hard one", "noise", **k),
     "randomization": lambda **k: nng.plot.randomization(TABLE, "hard one", **k),
     "pruned_randomization": lambda **k: nng.plot.pruned_randomization(TABLE, "hard one", **k),
     "network": lambda **k: nng.plot.network(nng.from_matrices([np.array([[1.0, -2.0], [0.5, 0.5]])]), **k),
+}
+AXES_LEVEL |= {
+    "mixing": lambda **k: nng.plot.mixing(nng.nulls.mixing(SMALL, rng=0), **k),
+    "ladder": lambda **k: nng.plot.ladder(nng.nulls.ladder(SMALL, "balance", ["A", "B"], n=20, rng=0), **k),
 }
 FIGURE_LEVEL = {
     "perturbations": nng.plot.perturbations,

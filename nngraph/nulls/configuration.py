@@ -310,6 +310,10 @@ class Configuration(SignedConfiguration):
         if not self._edges.complete:
             super().run(n_sweeps, n_jobs)
 
+    def agreement(self) -> float:
+        """Return the share of the start's edges that are present now."""
+        return 1.0 if self._edges.complete else super().agreement()
+
     def is_rigid(self) -> bool:
         """Return whether the support is nested: the edges of each row among those of the next larger one.
 

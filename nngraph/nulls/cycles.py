@@ -22,7 +22,7 @@ from nngraph._rng import child, generator
 from nngraph.errors import SizeError
 from nngraph.nulls._edges import KernelEdges, Placement, read_only
 from nngraph.nulls._recipes import PASSES, sweeps_of_trades
-from nngraph.nulls.mixing import FEWEST_SWEEPS
+from nngraph.nulls.pilots import FEWEST_SWEEPS
 
 __all__ = ["SupportSigns"]
 

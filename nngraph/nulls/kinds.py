@@ -1,30 +1,23 @@
-"""The kinds of null models: what each keeps, and the one function that draws from them."""
+"""The kinds of null models: what each keeps, and how it is drawn."""
 
 from __future__ import annotations
 
 import dataclasses
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, TypedDict
+from typing import Literal
 
-import numpy as np
-
-from nngraph._blockwise import BiasPolicy, BlockNames, change_blocks
-from nngraph._rng import RNG, child, seed_sequence
 from nngraph.blocks import Block
-from nngraph.errors import ArgumentError, NullModelError, NullModelWarning
-from nngraph.graph import NeuralGraph, Step
+from nngraph.errors import ArgumentError
 from nngraph.nulls._chains import ChainOf
-from nngraph.nulls._edges import KernelEdges
+from nngraph.nulls.baselines import erdos_renyi, reinitialize
 from nngraph.nulls.configuration import Configuration, signed_configuration
 from nngraph.nulls.entropy import draw
-from nngraph.nulls.magnitudes import POLICIES, SIGNED_POLICIES, keeps
-from nngraph.nulls.mixing import FEWEST_SWEEPS, sweeps_to_mix
+from nngraph.nulls.magnitudes import SIGNED_POLICIES, keeps
 from nngraph.nulls.permutation import permute
 from nngraph.nulls.trades import sign_chain
 
-__all__ = ["KINDS", "Kind", "expected", "kept", "randomize"]
+__all__ = ["KINDS", "Kind", "checked_policy", "expected", "kept", "kind_of"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,27 +70,12 @@ KINDS: dict[str, Kind] = {
         weights=("resample",),
         expected=_kept("k_source", "k_target") - {"alpha", "weights"},
     ),
+    "erdos_renyi": Kind(_kept(), sample=erdos_renyi, options=("counts",)),
+    "reinitialize": Kind(
+        frozenset({"density", "support", "k_source", "k_target"}), sample=reinitialize, options=("scheme",)
+    ),
 }
 """Every kind by name."""
-
-
-class Options(TypedDict, total=False):
-    """The keywords of :func:`randomize` that an ensemble hands on."""
-
-    weights: str | None
-    blocks: BlockNames
-    bias: BiasPolicy
-    sweeps: int | Mapping[str, int] | None
-
-
-def settle(G: NeuralGraph, kind: str, options: Options, seed: np.random.SeedSequence) -> Options:
-    """Check the options of a kind before the first draw, and measure the length of its chains once for all draws."""
-    blocks = options.get("blocks")
-    randomize(G.select([]), kind, **Options(**{**options, "blocks": []}))
-    G.select_blocks(blocks)
-    if kind_of(kind).chain is None:
-        return options
-    return Options(**{**options, "sweeps": chosen_sweeps(G, kind, blocks, options.get("sweeps"), seed)})
 
 
 def kind_of(name: object) -> Kind:
@@ -147,7 +125,7 @@ def kept(kind: str, weights: str | None = None) -> frozenset[str]:
     >>> sorted(nng.nulls.kept("G", weights="sign_source") - nng.nulls.kept("G"))
     ['s_source+', 's_source-']
     """
-    return keeps(kind_of(kind).kept, _checked_policy(kind, weights))
+    return keeps(kind_of(kind).kept, checked_policy(kind, weights))
 
 
 def expected(kind: str) -> frozenset[str]:
@@ -177,215 +155,8 @@ def expected(kind: str) -> frozenset[str]:
     return kind_of(kind).expected
 
 
-def randomize(
-    G: NeuralGraph,
-    kind: str,
-    *,
-    rng: RNG = None,
-    weights: str | None = None,
-    blocks: BlockNames = None,
-    bias: BiasPolicy = "keep",
-    sweeps: int | Mapping[str, int] | None = None,
-    n_jobs: int = 1,
-) -> NeuralGraph:
-    r"""Draw a random graph that keeps named properties of G, block by block.
-
-    .. math:: W' \sim U\{W' : \text{same weights, and what the kind keeps}\}
-
-    On the same support:
-
-    ====  ==============================================================================  ======================
-    kind  the weights of a block are                                                      kept besides the weights
-    ====  ==============================================================================  ======================
-    A     permuted over all its edges                                                     alpha
-    B     permuted over the edges of their sign                                           signs, degrees
-    C     permuted over the edges of their source node                                    source degrees, strengths
-    D     permuted over the edges of their target node                                    target degrees, strengths
-    E     permuted over the edges of their source node and sign                           signs, source strengths
-    F     permuted over the edges of their target node and sign                           signs, target strengths
-    G     given new places for their signs, then permuted over the edges of their sign    all signed degrees
-    ====  ==============================================================================  ======================
-
-    Edges free to move to any pair of nodes of their block:
-
-    ====================  ===============================================================  ======================
-    kind                  the edges of a block are                                         kept besides the weights
-    ====================  ===============================================================  ======================
-    signed_configuration  placed anew, positive and negative, then the weights permuted    all signed degrees
-                          over the edges of their sign
-    configuration         placed anew, then the weights permuted, signs and all, over all  all degrees
-                          edges
-    ====================  ===============================================================  ======================
-
-    "maximum_entropy" draws every cell of a block independently, from the law of largest entropy whose *expected*
-    signed degrees are the block's (:func:`maximum_entropy`), and magnitudes from the block's edges of the same sign. A
-    draw need not keep anything; in a complete block the support stays.
-
-    Parameters
-    ----------
-    G : NeuralGraph
-        The graph.
-    kind : str
-        "A" to "G", "signed_configuration", "configuration" or "maximum_entropy": the null model; :func:`kept` says what
-        each keeps.
-    rng : None, int, SeedSequence or Generator
-        Source of the draw. Each block draws from a child seed of its own, keyed by its name.
-    weights : str, optional
-        How magnitudes follow where signs or edges move: permuted within each sign ("sign", the default), within each
-        sign and source node ("sign_source") or target node ("sign_target"), within each sign such that all signed
-        strengths come close to those of G ("strength", see :func:`strength_residuals`), or drawn on a grid such that
-        they are those of ``on_grid(G)`` bit for bit ("exact_strength", which gives up the multiset of weights). The
-        unsigned configuration model permutes them over all edges ("all"). Where the number of edges of a sign changes
-        (maximum_entropy) they are drawn with replacement from those of the sign ("resample").
-    blocks : name, position, or a sequence of them, optional
-        The blocks to randomize; all by default.
-    bias : "keep", "probe" or "zero"
-        Keep biases, randomize each bias vector as the edges of a source node of its own, or set biases to zero.
-    sweeps : int, optional
-        Length of a chain, 20 by default. On a complete block a sweep is one of trades (it pairs all rows and
-        trades once in each pair) or as many passes of swaps as do the same: it halves, about, what the agreement with
-        the start has above its limit. Where edges are absent the number of trades, or of worms, is scaled up so that as
-        many sweeps mix about as well.
-
-    Returns
-    -------
-    NeuralGraph
-        The same edges present, save in the configuration models; the history records the kind and the seed.
-
-    Raises
-    ------
-    ArgumentError
-        If a name is unknown, or an option does not belong to the kind.
-    NullModelError
-        If what the kind keeps admits no graph but G itself, or no magnitudes have the strengths that "exact_strength"
-        keeps.
-    ConvergenceError
-        If the fit of "maximum_entropy" does not reach its tolerance.
-
-    Notes
-    -----
-    A to F are independent, exactly uniform permutations, linear in the number of edges. G is a Markov chain from the
-    signs of the graph itself. On a complete block it turns over the checkerboards of random pairings of rows and
-    columns, or, where one sign is rare or the block narrow, trades between pairs of rows; both connect all states [2]_.
-    Where edges are absent trades alone do not, so worms go between them, which reverse directed alternating cycles of
-    any length; where rows share few columns (below about 4 % density of a large block) worms run alone. After 20 sweeps
-    the agreement with the start was within 1e-3 of its limit on random supports of 2 to 100 % of 768x3072 and 64x784,
-    on trained and pruned digit networks, where sparse columns stand beside dense ones, and on parts of different shape
-    that share no node; and within 3e-3 where signed degrees are very uneven (logit offsets of standard deviation 2).
-    Agreement at its limit is a necessary sign of mixing, not a proof. The signed degrees are exact at any length.
-
-    Magnitudes that are permuted are uniform over their permutations given the signs, except under "strength", which
-    descends greedily and has no stated law. Under "exact_strength" they are the end of a second chain, whose stationary
-    law is uniform over the grid. Both cost more than the signs: 0.2 and 0.6 s on a complete 768x3072, against 0.02 s.
-
-    The configuration models are chains of trades between rows, and now and then between columns; on a complete block
-    the signed one is G and the other is A. Trades of both sides connect every class of signed margins up to 4x4 and 3x5
-    by exhaustive search; no proof for larger sizes is known to us.
-
-    An edge of weight 0 moves as a weight under A, C, D and configuration, stays where it is under B, E, F and G, and is
-    refused by signed_configuration, where it must be dropped first. Tied blocks are one matrix, randomized once.
-
-    References
-    ----------
-    .. [1] R. Jankowski, F. Radicchi, M. A. Serrano, M. Boguna, S. Fortunato, "Task complexity shapes internal
-       representations and robustness in neural networks", 2025.
-    .. [2] C. J. Carstens, "Proof of uniform sampling of binary matrices with fixed row sums and column sums for the
-       fast curveball algorithm", Physical Review E 91, 042812, 2015.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import nngraph as nng
-    >>> G = nng.from_matrices([np.array([[1.0, -2.0, 3.0], [-4.0, 5.0, 0.0]])])
-    >>> R = nng.nulls.randomize(G, "B", rng=7)
-    >>> np.sign(R.weights())
-    array([ 1., -1.,  1., -1.,  1.])
-    >>> sorted(R.weights().tolist())
-    [-4.0, -2.0, 1.0, 3.0, 5.0]
-    """
-    chosen = kind_of(kind)
-    policy = _checked_policy(kind, weights)
-    sweeps = _checked_sweeps(kind, sweeps)
-    seed = seed_sequence(rng)
-    parameters: dict[str, Any] = {"kind": kind, "blocks": blocks, "bias": bias}
-    if policy is not None:
-        parameters["weights"] = policy
-    rigid: list[str] = []
-    sample = chosen.sample
-    if chosen.chain is not None:
-        parameters["sweeps"] = sweeps = chosen_sweeps(G, kind, blocks, sweeps, child(seed, "pilot"))
-        sample = partial(_chain_draw, kind=kind, policy=policy, sweeps=sweeps, n_jobs=n_jobs, rigid=rigid)
-    elif chosen.expected and sample is not None:
-        sample = partial(sample, determined=rigid)
-
-    def change(block: Block, own: np.random.SeedSequence | None) -> Block:
-        assert sample is not None
-        return sample(block, own)
-
-    R = change_blocks(G, change, Step("randomize", parameters), blocks=blocks, bias=bias, seed=seed)
-    if rigid:
-        _tell_rigid(kind, [block.name for block in G.select_blocks(blocks) if block.name in rigid], unchanged=R == G)
-    return R
-
-
-def chosen_sweeps(
-    G: NeuralGraph,
-    kind: str,
-    blocks: BlockNames,
-    sweeps: int | Mapping[str, int] | None,
-    seed: np.random.SeedSequence,
-) -> dict[str, int]:
-    """Return the length of the chain of each chosen block: as asked for, else as a pilot run of it has shown."""
-    chain = kind_of(kind).chain
-    assert chain is not None
-    result = {}
-    for block in G.select_blocks(blocks):
-        asked = sweeps.get(block.name) if isinstance(sweeps, Mapping) else sweeps
-        if asked is None:
-            few = block.n_edges < 2
-            asked = FEWEST_SWEEPS if few else sweeps_to_mix(chain, KernelEdges(block), child(seed, block.name))
-        result[block.name] = int(asked)
-    return result
-
-
-def _chain_draw(
-    block: Block,
-    seed: np.random.SeedSequence,
-    *,
-    kind: str,
-    policy: str | None,
-    sweeps: Mapping[str, int],
-    n_jobs: int,
-    rigid: list[str],
-) -> Block:
-    """Draw the signs and the support of one block by a chain, and deal the magnitudes; note it where nothing moves."""
-    start = kind_of(kind).chain
-    assert start is not None
-    assert policy is not None
-    if block.n_edges < 2:
-        rigid.extend([block.name] * block.n_edges)
-        return block
-    edges = KernelEdges(block)
-    chain = start(edges, child(seed, "signs"))
-    chain.run(sweeps.get(block.name, FEWEST_SWEEPS), n_jobs)
-    if chain.agreement() == 1 and chain.is_rigid():
-        rigid.append(block.name)
-    placement = chain.placement()
-    return edges.placed(placement, POLICIES[policy](edges, placement, child(seed, "magnitudes")))
-
-
-def _tell_rigid(kind: str, names: Sequence[str], *, unchanged: bool) -> None:
-    """Warn of blocks whose margins admit one graph only; raise where the whole draw is the graph itself."""
-    if not names:
-        return
-    which = f"block{'s' if len(names) > 1 else ''} {', '.join(map(repr, names))}"
-    what = f"kind {kind!r} has no legal move in {which}: what it keeps admits only the signs and edges that are there"
-    if unchanged:
-        raise NullModelError(f"{what}. There is nothing to compare with: keep less, for example by kind 'A' or 'B'.")
-    warnings.warn(f"{what}; in a draw only magnitudes move there.", NullModelWarning, stacklevel=3)
-
-
-def _checked_policy(kind: str, weights: str | None) -> str | None:
+def checked_policy(kind: str, weights: str | None) -> str | None:
+    """Return the policy for magnitudes, the default of the kind if None; raise for one that it does not know."""
     known = kind_of(kind).weights
     if weights is None:
         return known[0] if known else None
@@ -394,14 +165,3 @@ def _checked_policy(kind: str, weights: str | None) -> str | None:
             f"weights: got {weights!r}; kind {kind!r} takes {', '.join(map(repr, known)) or 'no policy, leave it out'}."
         )
     return weights
-
-
-def _checked_sweeps(kind: str, sweeps: int | Mapping[str, int] | None) -> int | Mapping[str, int] | None:
-    if sweeps is None:
-        return None
-    if "sweeps" not in kind_of(kind).options:
-        raise ArgumentError(f"sweeps: got {sweeps!r}; kind {kind!r} is no chain, its draws are exact: leave it out.")
-    for number in sweeps.values() if isinstance(sweeps, Mapping) else (sweeps,):
-        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
-            raise ArgumentError(f"sweeps: got {number!r}; expected an integer of at least 1.")
-    return sweeps

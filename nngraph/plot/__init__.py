@@ -1,7 +1,9 @@
 """Figures of studies and graphs. Functions take an Axes and return it, or make one; nothing is shown or saved."""
 
 from nngraph.plot.curves import perturbation, perturbations
+from nngraph.plot.decays import mixing
 from nngraph.plot.drawing import network
+from nngraph.plot.ladders import ladder
 from nngraph.plot.pages import study_figures
 from nngraph.plot.randomizations import (
     pruned_randomization,
@@ -11,6 +13,8 @@ from nngraph.plot.randomizations import (
 )
 
 __all__ = [
+    "ladder",
+    "mixing",
     "network",
     "perturbation",
     "perturbations",

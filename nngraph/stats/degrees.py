@@ -1,0 +1,61 @@
+"""Degrees and signed degrees of nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nngraph.graph import NeuralGraph
+from nngraph.stats import _sides
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["degree"]
+
+
+def degree(G: NeuralGraph, *, side: _sides.Side = "source", sign: _sides.Sign = None) -> pd.Series:
+    r"""Return the degree of each node, over its outgoing or its incoming edges.
+
+    .. math:: k^{\pm}_i = \#\{e : e \text{ leaves (enters) node } i,\ \pm w_e > 0\}
+
+    Parameters
+    ----------
+    G : NeuralGraph
+        The graph.
+    side : "source" or "target"
+        Count the edges whose source, or whose target, is the node.
+    sign : "+", "-" or None
+        Count positive, negative, or all edges (an edge of weight 0 is neither positive nor negative).
+
+    Returns
+    -------
+    pandas.Series
+        Indexed by (part, index), for each node of the parts on that side of a block; summed over its blocks. Its name
+        carries the arguments.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is not one of those above.
+
+    Notes
+    -----
+    Linear in the number of edges.
+
+    References
+    ----------
+    .. [1] R. Jankowski, F. Radicchi, M. A. Serrano, M. Boguna, S. Fortunato, "Task complexity shapes internal
+       representations and robustness in neural networks", 2025.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nngraph as nng
+    >>> G = nng.from_matrices([np.array([[1.0, -2.0], [3.0, 4.0]])])
+    >>> nng.stats.degree(G, side="target", sign="+")
+    part  index
+    1     0        1
+          1        2
+    Name: degree(side=target, sign=+), dtype: int64
+    """
+    return _sides.per_node(G, _sides.degrees, "degree", side, sign)

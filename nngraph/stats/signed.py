@@ -1,0 +1,209 @@
+"""Signs of edges, of 4-cycles within blocks, and of paths across blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from nngraph._blockwise import check_graph
+from nngraph.blocks import Block
+from nngraph.graph import NeuralGraph
+
+__all__ = ["alpha", "balance", "coherence", "density"]
+
+
+def alpha(G: NeuralGraph) -> float:
+    r"""Return the share of positive edges.
+
+    .. math:: \alpha = E^+ / E
+
+    Parameters
+    ----------
+    G : NeuralGraph
+        The graph.
+
+    Returns
+    -------
+    float
+        In [0, 1]; NaN for a graph without edges.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nngraph as nng
+    >>> nng.stats.alpha(nng.from_matrices([np.array([[1.0, -2.0], [3.0, 4.0]])]))
+    0.75
+    """
+    check_graph("alpha", G)
+    return _share(sum(int(np.count_nonzero(block.values > 0)) for block in G.blocks), G.n_edges)
+
+
+def density(G: NeuralGraph) -> float:
+    r"""Return the share of the possible edges of the blocks that are present.
+
+    .. math:: E / \sum_b n_b^{\text{target}} n_b^{\text{source}}
+
+    Parameters
+    ----------
+    G : NeuralGraph
+        The graph.
+
+    Returns
+    -------
+    float
+        In [0, 1]; NaN for a graph without blocks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nngraph as nng
+    >>> nng.stats.density(nng.from_matrices([np.array([[1.0, -2.0], [3.0, 0.0]])]))
+    0.75
+    """
+    check_graph("density", G)
+    return _share(G.n_edges, sum(block.n_target * block.n_source for block in G.blocks))
+
+
+def balance(G: NeuralGraph) -> float:
+    r"""Return the share of the 4-cycles within blocks that are balanced: the product of their signs is positive.
+
+    .. math:: B = \frac{1}{2}\left(1 + \frac{\sum_{a<b} (U_{ab}^2 - N_{ab})}{\sum_{a<b} N_{ab}(N_{ab} - 1)}\right),
+              \quad U = SS^T,\ N = |S||S|^T,\ S = \operatorname{sign} W
+
+    Parameters
+    ----------
+    G : NeuralGraph
+        The graph.
+
+    Returns
+    -------
+    float
+        In [0, 1], over the 4-cycles of all blocks together; signs at random with equal chances give 1/2. NaN where
+        there is no 4-cycle.
+
+    Notes
+    -----
+    Exact counts. A 4-cycle is two source and two target nodes of a block with all four edges present; edges of weight 0
+    take no part. The cost is one product of the sign matrix with itself, over its shorter side.
+
+    References
+    ----------
+    .. [1] D. Cartwright, F. Harary, "Structural balance: a generalization of Heider's theory", Psychological Review 63,
+       277-293, 1956.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nngraph as nng
+    >>> nng.stats.balance(nng.from_matrices([np.array([[1.0, -2.0], [-3.0, 4.0]])]))
+    1.0
+    >>> nng.stats.balance(nng.from_matrices([np.array([[1.0, 2.0], [-3.0, 4.0]])]))
+    0.0
+    """
+    check_graph("balance", G)
+    counts = []
+    for block in G.blocks:
+        signs = _signs(block)
+        if block.n_target > block.n_source:
+            signs = signs.T
+        counts.append(_agreeing_pairs(signs, signs.T, within=True))
+    return _pooled(counts)
+
+
+def coherence(G: NeuralGraph) -> float:
+    r"""Return the share of pairs of two-edge paths with the same two ends whose sign products agree.
+
+    .. math:: C = \frac{1}{2}\left(1 + \frac{\sum_{ik} (T_{ik}^2 - N_{ik})}{\sum_{ik} N_{ik}(N_{ik} - 1)}\right),
+              \quad T = S_2 S_1,\ N = |S_2||S_1|
+
+    Parameters
+    ----------
+    G : NeuralGraph
+        The graph; S1 and S2 are the signs of any two blocks of which the second starts in the part where the first
+        ends.
+
+    Returns
+    -------
+    float
+        In [0, 1], over all such pairs of blocks together; signs at random with equal chances give 1/2. NaN where no two
+        paths share both ends, as in a single block.
+
+    Notes
+    -----
+    Exact counts: two such paths are a 4-cycle through two parts, and they agree where it is balanced. The cost is one
+    product of sign matrices for each pair of blocks.
+
+    References
+    ----------
+    .. [1] U. Alon, "Network motifs: theory and experimental approaches", Nature Reviews Genetics 8, 450-461, 2007 (on
+       coherent and incoherent paths).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nngraph as nng
+    >>> first, second = np.array([[1.0], [-1.0]]), np.array([[2.0, -3.0]])
+    >>> nng.stats.coherence(nng.from_matrices([first, second]))
+    1.0
+    >>> nng.stats.coherence(nng.from_matrices([first, np.abs(second)]))
+    0.0
+    """
+    check_graph("coherence", G)
+    signs = {block.name: _signs(block) for block in G.blocks}
+    return _pooled(
+        _agreeing_pairs(signs[second.name], signs[first.name], within=False)
+        for first in G.blocks
+        for second in G.blocks
+        if first.target == second.source
+    )
+
+
+def _signs(block: Block) -> Any:
+    """Return the (n_target, n_source) signs as float32, a scipy array where the block is held as sparse rows.
+
+    Entries of their products are integers up to a side of the block, exact in float32 below 2**24.
+    """
+    if not block.is_sparse:
+        return np.sign(block.dense()).astype(np.float32, copy=False)
+    signs = block.csr().astype(np.float32)
+    signs.data = np.sign(signs.data)
+    signs.eliminate_zeros()
+    return signs
+
+
+def _agreeing_pairs(left: Any, right: Any, *, within: bool) -> tuple[float, float]:
+    """Return twice the sum of sign products over pairs of two-edge paths with the same ends, and twice their number.
+
+    Paths run through the inner side of ``left @ right``. ``within`` one block, the ends of a path are two distinct
+    nodes of one side, in either order.
+    """
+    products = left @ right
+    squares = _sum_of_squares(products)
+    if all(isinstance(side, np.ndarray) and np.count_nonzero(side) == side.size for side in (left, right)):
+        n_inner, n_ends = float(right.shape[0]), float(left.shape[0] * right.shape[1])
+        n_paths, n_squares = n_inner * n_ends, n_inner * n_inner * n_ends
+    else:
+        paths = abs(left) @ abs(right)
+        n_paths, n_squares = float(paths.sum(dtype=np.float64)), _sum_of_squares(paths)
+    if not within:
+        return squares - n_paths, n_squares - n_paths
+    degree = np.asarray(products.diagonal(), dtype=np.float64)  # the way there and back: no path between distinct nodes
+    own, own_squares = float(degree.sum()), float(degree @ degree)
+    n_paths -= own
+    return (squares - own_squares - n_paths) / 2, (n_squares - own_squares - n_paths) / 2
+
+
+def _sum_of_squares(matrix: Any) -> float:
+    entries = (matrix if isinstance(matrix, np.ndarray) else matrix.data).astype(np.float64).reshape(-1)
+    return float(entries @ entries)
+
+
+def _pooled(counts: Iterable[tuple[float, float]]) -> float:
+    agreeing, pairs = np.sum([(0.0, 0.0), *counts], axis=0)
+    return _share(pairs + agreeing, 2 * pairs)
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part / whole) if whole else float("nan")
