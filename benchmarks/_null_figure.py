@@ -1,0 +1,86 @@
+"""Time to a mixed sample against the number of edges: our chain and our call beside the peers."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+
+from benchmarks._processes import Rewirer
+from benchmarks.bench_nulls import CALL, CHAIN, PEERS, TOOLS, Asked, Case
+
+PICTURE = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "null_models.png"
+SIZES = (50, 158, 500, 1581, 5000)
+"""Nodes of the smaller side; the larger has four times as many, and every pair has an edge: 1e4 to 1e8 edges."""
+LONGEST = 60.0
+"""Seconds that a run may take; a tool is asked no further once its next run would take longer."""
+# Okabe and Ito's colours, told apart by marker and dash as well
+STYLES = {
+    CHAIN: ("#0072B2", "o", "-"),
+    CALL: ("#56B4E9", "s", "-"),
+    "networkit GlobalCurveball": ("#D55E00", "^", "--"),
+    "pybirewirex": ("#E69F00", "v", "--"),
+    "graph-tool": ("#009E73", "D", ":"),
+    "igraph": ("#000000", "P", ":"),
+    "networkit EdgeSwitching": ("#CC79A7", "X", ":"),
+}
+LABELS = {CHAIN: "nngraph, chain", CALL: "nngraph, graph to new graph"}
+
+
+def curves(rewirers: dict[str, Rewirer]) -> dict[str, list[tuple[int, float]]]:
+    """Return (edges, seconds) of each tool as far as it goes, at the effort that mixes signs of about equal number."""
+    points: dict[str, list[tuple[int, float]]] = {name: [] for name in STYLES if rewirers[name].version}
+    efforts = {name: TOOLS[name][1] for name in points}
+    with tempfile.TemporaryDirectory() as folder:
+        for n in SIZES:
+            import numpy as np
+
+            case = Case(n, 4 * n, limit=3 * LONGEST, peers=tuple(PEERS))
+            path = str(Path(folder) / "case.npz")
+            np.savez(path, *case.planes())
+            for name in list(efforts):
+                asked = Asked(rewirers[name], case, path)
+                asked.result.effort = efforts[name]
+                for turn in range(3 if not asked.result.seconds > 1 else 1):
+                    asked.time(turn)
+                if not asked.runs:
+                    del efforts[name]
+                    continue
+                seconds = asked.result.seconds
+                points[name].append((4 * n * n, seconds))
+                print(f"{name}: {4 * n * n:,} edges, {1e3 * seconds:.4g} ms", flush=True)
+                if 12 * (seconds + asked.result.build) > LONGEST and name in PEERS:
+                    del efforts[name]
+    return points
+
+
+def draw(rewirers: dict[str, Rewirer]) -> None:
+    """Measure, and write the picture."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    points = curves(rewirers)
+    fig, ax = plt.subplots(figsize=(7.2, 4.6), layout="constrained")
+    for name, curve in points.items():
+        if not curve:
+            continue
+        colour, marker, dash = STYLES[name]
+        x, y = zip(*curve, strict=True)
+        label = LABELS.get(name, f"{name}, rewiring alone")
+        ax.loglog(x, y, dash, color=colour, marker=marker, markersize=6, linewidth=1.8, label=label)
+    ax.set_xlabel("edges of a complete signed bipartite graph")
+    ax.set_ylabel("seconds to a mixed sample, one thread")
+    ax.grid(which="major", color="0.9")
+    ax.spines[["top", "right"]].set_visible(False)
+    handles, labels = ax.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda k: -_at(points, list(points)[k]))
+    ax.legend([handles[k] for k in order], [labels[k] for k in order], frameon=False, fontsize=9)
+    fig.savefig(PICTURE, dpi=160)
+    print(f"wrote {PICTURE.name}")
+
+
+def _at(points: dict[str, list[tuple[int, float]]], name: str) -> float:
+    """Return the seconds at a million edges, by which the legend is ordered."""
+    return min(points[name], key=lambda point: abs(math.log(point[0] / 1e6)), default=(0, 0.0))[1]
