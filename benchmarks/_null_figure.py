@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks._null_runs import CALL, CHAIN, PEERS, TOOLS, Asked, Case
 from benchmarks._processes import Rewirer
-from benchmarks.bench_nulls import CALL, CHAIN, PEERS, TOOLS, Asked, Case
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "null_models.png"
 SIZES = (50, 158, 500, 1581, 5000)

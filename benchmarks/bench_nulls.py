@@ -1,227 +1,24 @@
 """Null models beside the tools of the field that rewire, in turn: time to a mixed sample, memory, and what is kept.
 
 ``python -m benchmarks nulls`` runs what is installed (peers under other interpreters: ``NNGRAPH_PEERS=python:python``).
-``python -m benchmarks.bench_nulls --markdown [FILE]`` gives the tables in Markdown, or writes them between the marks
-of a file; ``--figure`` draws time against edges.
+``python -m benchmarks.bench_nulls --markdown docs/nulls.md README.md`` gives the tables in Markdown, and writes them
+between the marks of these files; ``--figure`` draws time against edges.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import math
 import platform
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from benchmarks._null_runs import CALL, CASES, CHAIN, MIXED, OURS, PEERS, TOOLS, Case, Result, measure
 from benchmarks._processes import Rewirer
-
-MIXED = 0.01
-"""A sample counts as mixed when its likeness to the start, 1 - d/d_inf, is at most this."""
-CHAIN, CALL = "nngraph chain", "nngraph call"
-PEERS = {  # step and first guess of the effort that mixes: complete, 5 %
-    "networkit GlobalCurveball": (1, 7, 8, "rounds"),
-    "pybirewirex": (0.25, 5, 2.5, "trials an edge"),
-    "graph-tool": (1, 5, 2, "sweeps"),
-    "igraph": (0.25, 5, 2.5, "trials an edge"),
-    "networkit EdgeSwitching": (1, 5, 3, "switches an edge"),
-    "networkx": (1, 1, 1, "swaps an edge"),
-}
-OURS = {CHAIN: (1, 7, 9, "sweeps"), CALL: (1, 7, 9, "sweeps")}
-TOOLS = OURS | PEERS
-MARKS = ("<!-- null models: begin -->", "<!-- null models: end -->")
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """One signed bipartite graph, and how much of the machine to spend on it."""
-
-    n_source: int
-    n_target: int
-    density: float = 1.0
-    draws: int = 1
-    """Draws over which d is averaged."""
-    turns: int = 5
-    peers_once: bool = False
-    """Whether there is time for one run of each peer only."""
-    limit: float = 120
-    """Seconds that a peer may take for one answer."""
-    peers: tuple[str, ...] = tuple(PEERS)
-
-    @property
-    def name(self) -> str:
-        return f"{self.n_source}x{self.n_target}, " + (
-            "complete" if self.density == 1 else f"{100 * self.density:.0f} %"
-        )
-
-    @property
-    def complete(self) -> bool:
-        return self.density == 1
-
-    def planes(self) -> list[np.ndarray]:
-        """Return bool planes with the smaller side as rows: the positive edges and, unless complete, the negative."""
-        rng = np.random.default_rng(0)
-        n_rows, n_columns = sorted((self.n_source, self.n_target))
-        up = rng.normal(0, 0.3, (n_rows, 1)) + rng.normal(0, 0.3, n_columns)
-        there = rng.normal(0, 0.3, (n_rows, 1)) + rng.normal(0, 0.3, n_columns)
-        positive = np.empty(up.shape, bool)
-        present = np.ones(up.shape, bool)
-        for r in range(n_rows):
-            positive[r] = rng.random(n_columns) < 1 / (1 + np.exp(-up[r]))
-            if not self.complete:
-                odds = self.density / (1 - self.density) * np.exp(there[r])
-                present[r] = rng.random(n_columns) < odds / (1 + odds)
-        return [positive] if self.complete else [positive & present, ~positive & present]
-
-    def plane_bytes(self) -> int:
-        n_rows, n_columns = sorted((self.n_source, self.n_target))
-        return 8 * n_rows * -(-n_columns // 64) * (1 if self.complete else 2)
-
-
-CASES = (
-    Case(784, 64, draws=20),
-    Case(768, 3072, turns=3),
-    Case(768, 3072, 0.05, draws=3),
-    Case(4096, 11008, turns=3, peers_once=True, limit=150, peers=("networkit GlobalCurveball", "pybirewirex")),
-)
-
-
-@dataclasses.dataclass
-class Result:
-    """What one tool did with one case; ``note`` says why there is nothing."""
-
-    tool: str
-    version: str = "-"
-    effort: float = 0
-    rho: float = math.nan
-    seconds: float = math.nan
-    build: float = math.nan
-    graph: int = 0
-    peak: int = 0
-    exact: bool = False
-    conflicts: int = 0
-    note: str = ""
-
-
-class Asked:
-    """One tool with one case loaded."""
-
-    def __init__(self, rewirer: Rewirer, case: Case, path: str) -> None:
-        self.rewirer, self.case = rewirer, case
-        self.checked = math.nan
-        self.result = Result(rewirer.name, rewirer.version or "-", note="" if rewirer.version else "not installed")
-        if rewirer.version is not None:
-            answer = rewirer.ask("load", case.limit, path=path, turned=case.n_source < case.n_target)
-            self.result.note = answer.get("failed", "")
-            self.result.build, self.result.graph = answer.get("build", math.nan), answer.get("graph", 0)
-
-    @property
-    def only_once(self) -> bool:
-        """Whether a tool is so slow here that its one run has to do for everything."""
-        return self.result.tool == "networkx" or (self.result.tool in PEERS and self.case.peers_once)
-
-    @property
-    def runs(self) -> bool:
-        return not self.result.note
-
-    def unlike(self, effort: float, draws: int) -> float:
-        """Return d, the share of cells unlike the start, at an effort; it fills in what the result needs of a run."""
-        values = []
-        for seed in range(draws):
-            answer = self._run(effort, seed, check=True)
-            if not self.runs:
-                return math.nan
-            self.result.exact = answer["exact"] and (seed == 0 or self.result.exact)
-            self.result.peak = max(self.result.peak, answer["peak"])
-            self.result.conflicts = answer["conflicts"]
-            self.checked = answer["seconds"]
-            values.append(answer["d"])
-        return float(np.mean(values))
-
-    def time(self, seed: int) -> None:
-        """Take one turn; the best of all counts."""
-        answer = self._run(self.result.effort, seed, check=False)
-        if self.runs:
-            self.result.seconds = float(np.nanmin([self.result.seconds, answer["seconds"]]))
-
-    def _run(self, effort: float, seed: int, *, check: bool) -> dict[str, Any]:
-        answer = self.rewirer.ask(
-            "run", self.case.limit, effort=effort, seed=seed, least=0 if check else 0.03, check=check
-        )
-        self.result.note = answer.get("failed", "")
-        if answer.get("build"):
-            self.result.build = min(self.result.build, answer["build"])
-        return answer
-
-
-def least_effort(asked: Asked, plateau: float) -> None:
-    """Find the least effort, in steps of the tool, that mixes; note the likeness that is left there."""
-    step, complete, sparse, _ = TOOLS[asked.result.tool]
-    case, found = asked.case, {}
-    effort: float = complete if case.complete else sparse
-    for attempt in range(6):
-        found[effort] = 1 - asked.unlike(effort, 1 if asked.only_once else case.draws) / plateau
-        if not asked.runs:
-            return
-        mixed = found[effort] <= MIXED
-        if asked.only_once:
-            asked.result.seconds = asked.checked
-            break
-        if mixed and (effort - step in found or effort == step):
-            break
-        guess = effort + (-step if mixed else step)
-        if attempt == 0 and 0.001 < found[effort] < 0.5:
-            guess = step * math.ceil(effort * math.log(MIXED) / math.log(found[effort]) / step)
-            guess = effort - step if guess >= effort and mixed else guess
-        if guess in found:
-            break
-        effort = guess
-    mixing = [x for x, rho in found.items() if rho <= MIXED]
-    asked.result.effort = min(mixing) if mixing else max(found)
-    asked.result.rho = found[asked.result.effort]
-
-
-def plateaus(asked: dict[str, Asked], case: Case) -> dict[str, float]:
-    """Return d_inf of our space and, where it is another, of the peers', each from runs several times as long."""
-    draws = max(case.draws, 3)
-    ours = asked[CHAIN].unlike(30 if case.complete else 50, draws) if asked[CHAIN].runs else math.nan
-    peers = ours
-    if not case.complete or math.isnan(ours):
-        for name, (_, complete, sparse, _) in PEERS.items():
-            if name in asked and asked[name].runs:
-                peers = asked[name].unlike(3 * (complete if case.complete else sparse), draws)
-                break
-    ours = peers if case.complete and math.isnan(ours) else ours
-    return {name: ours if name in OURS else peers for name in asked}
-
-
-def measure(case: Case, rewirers: dict[str, Rewirer], folder: str) -> list[Result]:
-    """Run every tool on a case: effort first, then times in turn."""
-    path = str(Path(folder) / "case.npz")
-    small = dataclasses.replace(case, n_source=100, n_target=150 if case.n_source < case.n_target else 50)
-    np.savez(path, *small.planes())
-    names = [*OURS, *case.peers]
-    for name in names:  # compiled code is loaded now
-        if name != "networkx" and Asked(rewirers[name], small, path).runs:
-            rewirers[name].ask("run", effort=2, seed=0, least=0, check=True)
-    np.savez(path, *case.planes())
-    asked = {name: Asked(rewirers[name], case, path) for name in names if name != "networkx" or case.n_target < 100}
-    limits = plateaus(asked, case)
-    for name, one in asked.items():
-        if one.runs:
-            one.result.peak = 0
-            least_effort(one, limits[name])
-    for turn in range(case.turns):
-        for one in asked.values():
-            if one.runs and not one.only_once:
-                one.time(turn)
-    return [one.result for one in asked.values()]
-
 
 # ---------------------------------------------------------------------- tables
 
@@ -388,17 +185,17 @@ Memory is resident memory of a process for each tool: its graph, and the peak of
 /proc/self/clear_refs). networkx swaps edges of undirected graphs only."""
 
 
-def tables(chosen: Sequence[Case], rewirers: dict[str, Rewirer], *, markdown: bool) -> Iterator[str]:
-    """Yield the text of the report, piece by piece as it is measured."""
-    yield NOTES.format(cpu=_processor(), mixed=MIXED)
+def tables(chosen: Sequence[Case], rewirers: dict[str, Rewirer], *, markdown: bool) -> Iterator[tuple[str, str]]:
+    """Yield the names and the text of the pieces of the report as they are measured."""
+    yield "notes", NOTES.format(cpu=_processor(), mixed=MIXED)
     found: dict[Case, list[Result]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for case in chosen:
             found[case] = measure(case, rewirers, folder)
-            yield case_table(case, found[case], markdown=markdown)
-    yield target_table(found, markdown=markdown)
-    yield floor_table(found, markdown=markdown)
-    yield significance(markdown=markdown)
+            yield case.name, case_table(case, found[case], markdown=markdown)
+    yield "short", target_table(found, markdown=markdown)
+    yield "floor", floor_table(found, markdown=markdown)
+    yield "significance", significance(markdown=markdown)
 
 
 def _processor() -> str:
@@ -410,19 +207,36 @@ def _processor() -> str:
     return f"{name}, Python {platform.python_version()}"
 
 
-def write_between_marks(path: Path, text: str) -> None:
-    """Put the tables between the two marks of a file, in the place of what is there."""
+def kept_table() -> str:
+    """Return what every kind keeps, in Markdown."""
+    from nngraph.nulls import kept
+    from nngraph.nulls.kinds import KINDS
+
+    columns = {name: {name} for name in ("alpha", "support", "signs", "weights")}
+    for name, what in (("k", "degrees"), ("s", "strengths")):
+        columns |= {f"{what}, {side}s": {f"{name}_{side}+", f"{name}_{side}-"} for side in ("source", "target")}
+    rows = [[kind, *("yes" if needed <= kept(kind) else "" for needed in columns.values())] for kind in KINDS]
+    return table(["kind", *columns], rows, markdown=True)
+
+
+def write_between(path: Path, sections: dict[str, str]) -> None:
+    """Put each section whose two marks a file has between them, in the place of what is there."""
     page = path.read_text(encoding="utf-8")
-    if any(page.count(mark) != 1 for mark in MARKS):
-        raise SystemExit(f"{path}: expected the lines {MARKS[0]} and {MARKS[1]} once each, around the tables.")
-    head, rest = page.split(MARKS[0])
-    path.write_text(f"{head}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{rest.split(MARKS[1])[1]}", encoding="utf-8")
+    found = 0
+    for name, text in sections.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        if page.count(begin) == page.count(end) == 1:
+            found += 1
+            page = f"{page.split(begin)[0]}{begin}\n\n{text}\n\n{end}{page.split(end)[1]}"
+    if not found:
+        raise SystemExit(f"{path}: expected lines <!-- NAME: begin --> and <!-- NAME: end -->, NAME of {[*sections]}.")
+    path.write_text(page, encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Null models beside the peers.")
     parser.add_argument("--figure", action="store_true", help="draw time against edges instead of the tables")
-    parser.add_argument("--markdown", nargs="?", const="", metavar="FILE", help="tables in Markdown, or into a file")
+    parser.add_argument("--markdown", nargs="*", metavar="FILE", help="tables in Markdown, and into these files")
     parser.add_argument("--cases", type=int, nargs="*", help="numbers of the cases, from 0; all by default")
     options = parser.parse_args(arguments or [])
     rewirers = {name: Rewirer(name) for name in TOOLS}
@@ -433,12 +247,13 @@ def main(arguments: list[str] | None = None) -> None:
             draw(rewirers)
             return
         chosen = CASES if options.cases is None else [CASES[i] for i in options.cases]
-        pieces = []
-        for piece in tables(chosen, rewirers, markdown=options.markdown is not None):
-            pieces.append(piece)
+        pieces = {}
+        for name, piece in tables(chosen, rewirers, markdown=options.markdown is not None):
+            pieces[name] = piece
             print(f"{piece}\n", flush=True)
-        if options.markdown:
-            write_between_marks(Path(options.markdown), "\n\n".join(pieces))
+        sections = {"null models": "\n\n".join(pieces.values()), "null models in short": pieces["short"]}
+        for path in options.markdown or ():
+            write_between(Path(path), sections | {"kept": kept_table()})
     finally:
         for rewirer in rewirers.values():
             rewirer.close()
