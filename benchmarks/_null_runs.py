@@ -67,9 +67,16 @@ class Case:
                 present[r] = rng.random(n_columns) < odds / (1 + odds)
         return [positive] if self.complete else [positive & present, ~positive & present]
 
+    def n_planes(self) -> int:
+        return 1 if self.complete else 2
+
     def plane_bytes(self) -> int:
+        """Return the bytes of all planes of bits."""
         n_rows, n_columns = sorted((self.n_source, self.n_target))
-        return 8 * n_rows * -(-n_columns // 64) * (1 if self.complete else 2)
+        return 8 * n_rows * -(-n_columns // 64) * self.n_planes()
+
+    def n_edges(self) -> int:
+        return sum(int(plane.sum()) for plane in self.planes()) if not self.complete else self.n_source * self.n_target
 
 
 CASES = (

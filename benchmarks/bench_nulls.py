@@ -112,12 +112,16 @@ def target_table(found: dict[Case, list[Result]], *, markdown: bool) -> str:
 
 
 def floor_table(found: dict[Case, list[Result]], *, markdown: bool) -> str:
-    """Return how far the chain is from one pass over its planes, read and written, for each halving of rho."""
+    """Return how far the chain is from one pass over its planes, read and written, for each halving of rho.
+
+    Beside it the memory of the call, and what it is meant to stay below: five planes, the new weights, a pool of them.
+    """
     rows = []
     for case, results in found.items():
-        chain = next(r for r in results if r.tool == CHAIN)
-        if chain.note:
+        chain, call = (next(r for r in results if r.tool == name) for name in (CHAIN, CALL))
+        if chain.note or call.note:
             continue
+        weights = 4 * case.n_edges()
         one_pass = copy_seconds(case.plane_bytes())
         halving = chain.seconds / -math.log2(max(chain.rho, 1e-4))
         rows.append(
@@ -127,9 +131,13 @@ def floor_table(found: dict[Case, list[Result]], *, markdown: bool) -> str:
                 f"{1e6 * one_pass:.3g}",
                 f"{1e6 * halving:.3g}",
                 times(halving / one_pass),
+                f"{weights / 2**20:.1f}",
+                f"{(5 * case.plane_bytes() / case.n_planes() + 2 * weights) / 2**20:.1f}",
+                f"{call.peak / 2**20:.1f}",
             ]
         )
     header = ["case", "planes, MiB", "one pass, us", "chain per halving of rho, us", "distance"]
+    header += ["weights, MiB", "5 planes and 2 x weights, MiB", "peak of our call, MiB"]
     return table(header, rows, markdown=markdown)
 
 
