@@ -15,7 +15,7 @@ PICTURE = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "null_mode
 SIZES = (50, 158, 500, 1581, 5000)
 """Nodes of the smaller side; the larger has four times as many, and every pair has an edge: 1e4 to 1e8 edges."""
 LONGEST = 60.0
-"""Seconds that a run may take; a tool is asked no further once its next run would take longer."""
+"""Seconds that a run may take; a peer is asked no further where its own growth says that the next would take longer."""
 # Okabe and Ito's colours, told apart by marker and dash as well
 STYLES = {
     CHAIN: ("#0072B2", "o", "-"),
@@ -48,10 +48,10 @@ def curves(rewirers: dict[str, Rewirer]) -> dict[str, list[tuple[int, float]]]:
                 if not asked.runs:
                     del efforts[name]
                     continue
-                seconds = asked.result.seconds
-                points[name].append((4 * n * n, seconds))
-                print(f"{name}: {4 * n * n:,} edges, {1e3 * seconds:.4g} ms", flush=True)
-                if 12 * (seconds + asked.result.build) > LONGEST and name in PEERS:
+                points[name].append((4 * n * n, asked.result.seconds))
+                print(f"{name}: {4 * n * n:,} edges, {1e3 * asked.result.seconds:.4g} ms", flush=True)
+                last = [seconds for _, seconds in points[name][-2:]]
+                if name in PEERS and last[-1] * max(10, last[-1] / last[0]) > LONGEST:
                     del efforts[name]
     return points
 
