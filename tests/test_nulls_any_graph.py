@@ -63,7 +63,7 @@ def food_web():
     sizes = Counter(layers)
     for a, b in (("plant", "herbivore"), ("herbivore", "carnivore"), ("plant", "carnivore")):
         cells = [(starts[a] + i, starts[b] + j) for i in range(sizes[a]) for j in range(sizes[b])]
-        g.add_edges([cell for cell in cells if rng.random() < 0.5])
+        g.add_edges([cell for cell in cells if rng.random() < 0.7])
     g.vs["layer"], g.vs["name"] = layers, [f"{layer} {v}" for v, layer in enumerate(layers)]
     g.vs["mass"] = rng.random(20).tolist()
     g.es["weight"] = rng.normal(size=g.ecount()).tolist()
