@@ -29,8 +29,8 @@ STYLES = {
 LABELS = {CHAIN: "nngraph, chain", CALL: "nngraph, graph to new graph"}
 
 
-def curves(rewirers: dict[str, Rewirer]) -> dict[str, list[tuple[int, float]]]:
-    """Return (edges, seconds) of each tool as far as it goes, at the effort that mixes signs of about equal number."""
+def draw(rewirers: dict[str, Rewirer]) -> None:
+    """Measure size by size, and write the picture anew after each: all signs at the effort that mixes."""
     points: dict[str, list[tuple[int, float]]] = {name: [] for name in STYLES if rewirers[name].version}
     efforts = {name: TOOLS[name][1] for name in points}
     with tempfile.TemporaryDirectory() as folder:
@@ -48,39 +48,33 @@ def curves(rewirers: dict[str, Rewirer]) -> dict[str, list[tuple[int, float]]]:
                 if not asked.runs:
                     del efforts[name]
                     continue
-                points[name].append((4 * n * n, asked.result.seconds))
-                print(f"{name}: {4 * n * n:,} edges, {1e3 * asked.result.seconds:.4g} ms", flush=True)
+                points[name].append((case.n_edges(), asked.result.seconds))
+                print(f"{name}: {case.n_edges():,} edges, {1e3 * asked.result.seconds:.4g} ms", flush=True)
                 last = [seconds for _, seconds in points[name][-2:]]
                 if name in PEERS and last[-1] * max(10, last[-1] / last[0]) > LONGEST:
                     del efforts[name]
-    return points
+            _plot({name: curve for name, curve in points.items() if curve})
 
 
-def draw(rewirers: dict[str, Rewirer]) -> None:
-    """Measure, and write the picture."""
+def _plot(points: dict[str, list[tuple[int, float]]]) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    points = curves(rewirers)
     fig, ax = plt.subplots(figsize=(7.2, 4.6), layout="constrained")
-    for name, curve in points.items():
-        if not curve:
-            continue
+    for name in sorted(points, key=lambda name: -_at(points, name)):  # the legend in the order of the curves
         colour, marker, dash = STYLES[name]
-        x, y = zip(*curve, strict=True)
+        x, y = zip(*points[name], strict=True)
         label = LABELS.get(name, f"{name}, rewiring alone")
         ax.loglog(x, y, dash, color=colour, marker=marker, markersize=6, linewidth=1.8, label=label)
     ax.set_xlabel("edges of a complete signed bipartite graph")
     ax.set_ylabel("seconds to a mixed sample, one thread")
     ax.grid(which="major", color="0.9")
     ax.spines[["top", "right"]].set_visible(False)
-    handles, labels = ax.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda k: -_at(points, list(points)[k]))
-    ax.legend([handles[k] for k in order], [labels[k] for k in order], frameon=False, fontsize=9)
+    ax.legend(frameon=False, fontsize=9)
     fig.savefig(PICTURE, dpi=160)
-    print(f"wrote {PICTURE.name}")
+    plt.close(fig)
 
 
 def _at(points: dict[str, list[tuple[int, float]]], name: str) -> float:
