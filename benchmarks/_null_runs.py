@@ -80,7 +80,7 @@ class Case:
 
 
 CASES = (
-    Case(784, 64, draws=20),
+    Case(784, 64, draws=10),
     Case(768, 3072, turns=3),
     Case(768, 3072, 0.05, draws=3),
     Case(4096, 11008, turns=3, peers_once=True, limit=150, peers=("networkit GlobalCurveball", "pybirewirex")),
