@@ -31,7 +31,9 @@ LABELS = {CHAIN: "nngraph, chain", CALL: "nngraph, graph to new graph"}
 
 def draw(rewirers: dict[str, Rewirer]) -> None:
     """Measure size by size, and write the picture anew after each: all signs at the effort that mixes."""
-    points: dict[str, list[tuple[int, float]]] = {name: [] for name in STYLES if rewirers[name].version}
+    points: dict[str, list[tuple[int, float]]] = {
+        name: [] for name in STYLES if name in rewirers and rewirers[name].version
+    }
     efforts = {name: TOOLS[name][1] for name in points}
     with tempfile.TemporaryDirectory() as folder:
         for n in SIZES:

@@ -201,7 +201,7 @@ def measure(case: Case, rewirers: dict[str, Rewirer], folder: str) -> list[Resul
     path = str(Path(folder) / "case.npz")
     small = dataclasses.replace(case, n_source=100, n_target=150 if case.n_source < case.n_target else 50)
     np.savez(path, *small.planes())
-    names = [*OURS, *case.peers]
+    names = [name for name in (*OURS, *case.peers) if name in rewirers]
     for name in names:  # compiled code is loaded now
         if name != "networkx" and Asked(rewirers[name], small, path).runs:
             rewirers[name].ask("run", effort=2, seed=0, least=0, check=True)

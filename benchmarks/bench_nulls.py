@@ -246,8 +246,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--figure", action="store_true", help="draw time against edges instead of the tables")
     parser.add_argument("--markdown", nargs="*", metavar="FILE", help="tables in Markdown, and into these files")
     parser.add_argument("--cases", type=int, nargs="*", help="numbers of the cases, from 0; all by default")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=[*PEERS], help="which peers; all by default")
     options = parser.parse_args(arguments or [])
-    rewirers = {name: Rewirer(name) for name in TOOLS}
+    rewirers = {name: Rewirer(name) for name in [*OURS, *options.peers]}
     try:
         if options.figure:
             from benchmarks._null_figure import draw
