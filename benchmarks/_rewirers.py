@@ -311,6 +311,7 @@ class Process:
     def __init__(self, name: str) -> None:
         self.name = name
         self.tool: Any = TOOLS[name]()
+        gc.disable()  # no garbage collection within what is timed
         self.planes: list[np.ndarray] = []
         self.graphs: Any = None
 
@@ -338,7 +339,6 @@ class Process:
         while not seconds or spent < least:
             if seconds and self.name in IN_PLACE:
                 build = self._build()
-            gc.collect()
             if check:  # not where only the time counts: memory that was handed back costs time to get again
                 _trim()
                 _reset_peak()
