@@ -27,9 +27,11 @@ _NAMES = {
     "load_state": "convert.files",
     "load_weights": "convert.files",
     "mlp": "training",
+    "read_graphml": "io.graphml",
     "save": "io.native",
     "to_torch": "convert.torch",
     "train": "training",
+    "write_graphml": "io.graphml",
 }
 
 __all__ = ["__version__", *sorted([*_NAMES, *_SUBPACKAGES])]
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from nngraph.convert.torch import applied, from_torch, to_torch
     from nngraph.evaluation import evaluate
     from nngraph.graph import Block, Link, NeuralGraph, Part
+    from nngraph.io.graphml import read_graphml, write_graphml
     from nngraph.io.native import load, save
     from nngraph.studies import Study
     from nngraph.training import mlp, train

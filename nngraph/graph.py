@@ -307,11 +307,13 @@ class NeuralGraph:
 
     # -------------------------------------------------------------- converting
 
-    def to_igraph(self, *, force: bool = False) -> igraph.Graph:
-        """Return a directed igraph graph of the user's own; see :func:`nngraph.convert.igraph.to_igraph`."""
+    def to_igraph(
+        self, *, like: igraph.Graph | None = None, part: str | None = None, force: bool = False
+    ) -> igraph.Graph:
+        """Return an igraph graph of the user's own; see :func:`nngraph.convert.igraph.to_igraph`."""
         from nngraph.convert.igraph import to_igraph
 
-        return to_igraph(self, force=force)
+        return to_igraph(self, like=like, part=part, force=force)
 
     def to_networkx(self, *, force: bool = False) -> networkx.DiGraph:
         """Return a directed networkx graph; see :func:`nngraph.convert.networkx.to_networkx`."""

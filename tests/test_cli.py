@@ -68,7 +68,7 @@ def test_help_takes_less_than_half_a_second_and_loads_nothing_heavy():
     heavy, seconds = done.stderr.rsplit(maxsplit=1)
     assert heavy == "[]"
     assert float(seconds) < 0.5
-    for verb in ("study", "info"):
+    for verb in ("study", "info", "null"):
         assert verb in done.stdout
 
 
@@ -247,6 +247,12 @@ def test_info_prints_the_graph_of_a_native_file(tmp_path):
     G = nng.from_matrices([np.array([[1.0, -2.0], [0.0, 0.5]])])
     nng.save(G, tmp_path / "net.nngraph")
     assert run("info", tmp_path / "net.nngraph").stdout == f"{G!r}\n"
+
+
+def test_info_prints_the_graph_of_graphml(tmp_path):
+    G = nng.from_matrices([np.array([[1.0, -2.0], [0.0, 0.5]])])
+    nng.write_graphml(G, tmp_path / "net.graphml")
+    assert run("info", tmp_path / "net.graphml").stdout == f"{G!r}\n"
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "pt"])

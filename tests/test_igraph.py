@@ -411,3 +411,85 @@ def test_parts_named_by_text_that_looks_like_numbers_stay_text():
     g = G.to_igraph()
     del g["nngraph"]
     assert [part.name for part in nng.from_igraph(g).parts] == ["10", "9"]
+
+
+# ------------------------------------------------------------------ like another
+
+
+def weighted(edges=((3, 0), (1, 3), (4, 1)), *, directed=False):
+    """Two parts in mixed order, and attributes of all three sorts."""
+    g = igraph.Graph(5, edges, directed=directed)
+    g.vs["type"], g.vs["colour"] = [0, 0, 0, 1, 1], list("abcde")
+    g.es["weight"], g.es["since"] = [0.5 + e for e in range(len(edges))], list(range(len(edges)))
+    g["title"] = "mine"
+    return g
+
+
+def test_a_graph_like_its_own_keeps_order_and_attributes_of_edges_where_the_same_pairs_are_joined():
+    g = weighted()
+    G = nng.from_igraph(g)
+    h = G.with_weights(-2 * G.weights()).to_igraph(like=g)
+    assert h.get_edgelist() == g.get_edgelist()
+    assert h.es["weight"] == [-2 * weight for weight in g.es["weight"]]
+    assert (h.es["since"], h.es["sign"], h.vs["colour"], h["title"]) == ([0, 1, 2], [-1, -1, -1], list("abcde"), "mine")
+    assert g.es["weight"] == [0.5, 1.5, 2.5]  # the graph itself is left alone
+
+
+def test_edges_that_have_moved_leave_their_other_attributes_behind():
+    g = weighted()
+    G = nng.from_igraph(g)
+    block = G.block(0)
+    W = np.zeros(block.shape)
+    W[0, 2], W[1, 0], W[1, 1] = 7, -8, 9
+    R = G.replace_blocks([block.with_matrix(W, W != 0)])
+    h = R.to_igraph(like=g)
+    assert sorted(h.es.attributes()) == ["sign", "weight"]
+    assert {frozenset(e.tuple): e["weight"] for e in h.es} == {
+        frozenset((2, 3)): 7,
+        frozenset((0, 4)): -8,
+        frozenset((1, 4)): 9,
+    }
+    assert (h.vs["colour"], h.is_directed()) == (list("abcde"), False)
+    assert nng.from_igraph(h) == R
+
+
+@given(multipartite(), st.integers(0, 2**32 - 1))
+def test_a_graph_like_a_shuffled_view_reads_back_equal(G, seed):
+    view = G.to_igraph()
+    del view["nngraph"]
+    g = view.permute_vertices(np.random.default_rng(seed).permutation(G.n_nodes).tolist())
+    read = nng.from_igraph(g)
+    h = read.with_weights(read.weights() + 1).to_igraph(like=g)
+    assert nng.from_igraph(h) == read.with_weights(read.weights() + 1)
+    assert h.vs["name"] == g.vs["name"]
+
+
+def test_a_view_of_the_library_can_be_the_one_to_be_like():
+    G = chain()
+    view = G.to_igraph()
+    R = G.with_weights(G.weights()[::-1])
+    assert nng.from_igraph(R.to_igraph(like=view)) == R
+
+
+def test_parts_can_be_named_by_any_attribute():
+    g = weighted()
+    g.vs["role"], g.vs["type"] = ["x", "x", "x", "y", "y"], [None] * 5
+    G = nng.from_igraph(g, part="role")
+    assert [(part.name, part.size) for part in G.parts] == [("x", 3), ("y", 2)]
+    assert G.to_igraph(like=g, part="role").get_edgelist() == g.get_edgelist()
+    with pytest.raises(ArgumentError, match=r"part: got 'team'.*which has 'colour', 'role', 'type'"):
+        nng.from_igraph(g, part="team")
+
+
+@pytest.mark.parametrize(
+    ("like", "part", "words"),
+    [
+        (igraph.Graph(3), None, "no vertex attribute names the parts"),
+        (bipartite([(0, 2)]), None, r"like has the parts '0' \(2\), '1' \(3\) and this graph '0' \(3\), '1' \(2\)"),
+        ("votes", None, "to_igraph: like: got str; expected an igraph.Graph"),
+        (None, "role", "part names a vertex attribute of like"),
+    ],
+)
+def test_a_graph_that_this_one_was_not_read_from_is_refused(like, part, words):
+    with pytest.raises((ArgumentError, FormatError), match=words):
+        nng.from_igraph(weighted()).to_igraph(like=like, part=part)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nngraph.cli import info, study
+from nngraph.cli import info, null, study
 
 __all__ = ["app"]
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command("study")(study.study)
 app.command("info")(info.info)
+app.command("null")(null.null)
 
 
 def _version(asked: bool) -> None:

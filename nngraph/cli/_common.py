@@ -1,4 +1,4 @@
-"""What the verbs share: errors as one sentence, and functions of the user's own."""
+"""What the verbs share: errors as one sentence, graphs from files, and functions of the user's own."""
 
 from __future__ import annotations
 
@@ -6,24 +6,53 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from nngraph.errors import ArgumentError, NNGraphError, StudyError
 
+if TYPE_CHECKING:
+    from nngraph.graph import NeuralGraph
+
 
 @contextlib.contextmanager
-def one_sentence() -> Iterator[None]:
-    """Turn errors into a sentence on stderr and an exit code: 2 for wrong usage, 1 for what failed."""
+def one_sentence(stopped: str = "stopped.") -> Iterator[None]:
+    """Turn errors into a sentence on stderr and an exit code: 2 for wrong usage, 1 for what failed or was stopped."""
     try:
         yield
     except (NNGraphError, OSError) as error:
         typer.echo(f"nngraph: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(2 if isinstance(error, ArgumentError) else 1) from None
     except KeyboardInterrupt:
-        typer.echo("nngraph: stopped. The same command goes on from the last finished network.", err=True)
+        typer.echo(f"nngraph: {stopped}", err=True)
         raise typer.Exit(1) from None
+
+
+def graph_of(file: Path) -> tuple[NeuralGraph, list[str]]:
+    """Read a graph, or the matrices of a file of weights as blocks of their own; say what else the file holds."""
+    if file.suffix == ".nngraph":
+        from nngraph.io.native import load
+
+        return load(file), []
+    if file.suffix == ".graphml":
+        from nngraph.io.graphml import read_graphml
+
+        return read_graphml(file), []
+    from nngraph.blocks import Block
+    from nngraph.convert.files import load_state
+    from nngraph.graph import NeuralGraph
+
+    blocks, rest = [], []
+    for name, tensor in load_state(file).items():
+        if tensor.ndim == 2 and tensor.is_floating_point():
+            dtype = str(tensor.dtype).removeprefix("torch.")
+            weights = (tensor.float() if dtype == "bfloat16" else tensor).detach().numpy()
+            blocks.append(Block.from_dense(name, f"{name}:in", f"{name}:out", weights, weights != 0, dtype=dtype))
+        else:
+            rest.append(f"{name} {'x'.join(map(str, tensor.shape)) or 'scalar'}")
+    return NeuralGraph(blocks), rest
 
 
 def call(option: str, name: str) -> Any:

@@ -69,7 +69,7 @@ def study(
     Examples: nngraph study; nngraph study --data fashion-mnist --out results/fashion; nngraph study --pairs "3,4 3,7"
     --seeds 4; nngraph study --model mine:net --weights net.safetensors --data mine:test_data
     """
-    with one_sentence():
+    with one_sentence("stopped. The same command goes on from the last finished network."):
         from nngraph._tables import many
         from nngraph.studies import Study, Training
 

@@ -11,7 +11,7 @@ from nngraph.blocks import Block
 from nngraph.errors import FormatError
 from nngraph.graph import NeuralGraph, Part, Step
 
-__all__ = ["PART_ATTRIBUTES", "Columns", "assemble"]
+__all__ = ["PART_ATTRIBUTES", "Columns", "assemble", "vertices"]
 
 PART_ATTRIBUTES = ("part", "layer", "type", "bipartite")
 """Vertex attributes that may hold the part, in the order in which they are looked for."""
@@ -48,12 +48,7 @@ class Columns:
 
 def assemble(columns: Columns) -> NeuralGraph:
     """Make the graph: parts from the vertices, one block per edge group, each checked and put in edge order."""
-    if columns.parts is None:
-        raise columns.fail(
-            f"no vertex attribute names the parts; expected one of {', '.join(map(repr, PART_ATTRIBUTES))}, "
-            "for example 0 for inputs and 1 for outputs."
-        )
-    parts, part_of, local = _known_vertices(columns) if columns.known is not None else _vertices(columns)
+    parts, part_of, local = vertices(columns)
     source, target = columns.source, columns.target
     if not columns.directed:
         swap = part_of[source] > part_of[target]
@@ -72,7 +67,17 @@ def assemble(columns: Columns) -> NeuralGraph:
 # ------------------------------------------------------------------- vertices
 
 
-def _vertices(columns: Columns) -> tuple[tuple[Part, ...], np.ndarray, np.ndarray]:
+def vertices(columns: Columns) -> tuple[tuple[Part, ...], np.ndarray, np.ndarray]:
+    """Return the parts, the part of each vertex, and its index within the part."""
+    if columns.parts is None:
+        raise columns.fail(
+            f"no vertex attribute names the parts; expected one of {', '.join(map(repr, PART_ATTRIBUTES))}, "
+            "for example 0 for inputs and 1 for outputs."
+        )
+    return _read_vertices(columns) if columns.known is None else _known_vertices(columns)
+
+
+def _read_vertices(columns: Columns) -> tuple[tuple[Part, ...], np.ndarray, np.ndarray]:
     """Read parts, the part of each vertex, and its index within the part, from the attributes alone."""
     values = [_plain(columns, i, value) for i, value in enumerate(columns.parts or ())]
     order = list(dict.fromkeys(values))
