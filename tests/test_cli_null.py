@@ -229,7 +229,6 @@ def test_warnings_of_the_library_are_one_sentence_each_and_the_files_are_written
     assert (tmp_path / "o.graphml").exists()
 
 
-@pytest.mark.skipif(not hasattr(nng.nulls, "significance"), reason="no statistics are compared yet")
 def test_a_statistic_gives_the_table_of_significance_as_csv(file):
     result = run(file, "G", "--statistic", "balance", "--n", 20, "--rng", 7)
     assert result.exit_code == 0, result.output

@@ -10,9 +10,7 @@ import pytest
 
 import nngraph as nng
 from nngraph.errors import FormatError, NullModelError, NullModelWarning
-from nngraph.nulls._edges import KernelEdges
 from nngraph.nulls.kinds import KINDS
-from nngraph.nulls.trades import sign_chain
 
 SIGNED_DEGREES = {"k_source+", "k_source-", "k_target+", "k_target-"}
 CHAINS = [name for name, kind in KINDS.items() if kind.chain is not None]
@@ -24,10 +22,6 @@ def matrices(*rows):
 
 RIGID = matrices([1.0, 2.0], [3.0, -4.0])
 """The only signs with these signed degrees; the magnitudes of its three positive edges can move."""
-# a chain that cannot tell that it is rigid says nothing about it
-tells_rigid = pytest.mark.skipif(
-    not sign_chain(KernelEdges(RIGID.block(0)), np.random.SeedSequence(0)).is_rigid(), reason="is_rigid is not exact"
-)
 
 
 def women():
@@ -112,7 +106,6 @@ def test_any_multipartite_igraph_goes_in_and_comes_out_with_names_and_attributes
         assert R != G
 
 
-@tells_rigid
 def test_signs_of_a_graph_of_one_sign_cannot_move_and_one_sentence_says_so():
     with pytest.raises(NullModelError, match="kind 'G' has no legal move in block '0->1'"):
         nng.nulls.randomize(nng.from_igraph(women()), "G", rng=1)
@@ -189,7 +182,6 @@ def test_blocks_of_one_row_or_one_column_keep_what_they_should(kind, turned):
         assert np.allclose(sums, expected)
 
 
-@tells_rigid
 @pytest.mark.parametrize("kind", [name for name in CHAINS if nng.nulls.kept(name) >= SIGNED_DEGREES])
 def test_margins_that_admit_one_graph_only_are_warned_of_and_refused_where_nothing_else_moves(kind):
     with pytest.warns(NullModelWarning, match=f"kind '{kind}' has no legal move in block '0'"):
@@ -199,7 +191,13 @@ def test_margins_that_admit_one_graph_only_are_warned_of_and_refused_where_nothi
         nng.nulls.randomize(nng.ops.binarize(RIGID), kind, rng=1)
 
 
-@tells_rigid
+def test_weights_of_a_rigid_graph_that_fall_into_their_old_places_are_a_draw_like_any_other():
+    """One in six draws of the three magnitudes is the graph itself."""
+    with pytest.warns(NullModelWarning, match="no legal move"):
+        same = sum(nng.nulls.randomize(RIGID, "G", rng=seed) == RIGID for seed in range(120))
+    assert 7 <= same <= 35
+
+
 @pytest.mark.parametrize("kind", [name for name in CHAINS if "support" not in nng.nulls.kept(name)])
 def test_a_nested_support_that_cannot_move_is_warned_of_or_refused(kind):
     nested = matrices([1.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0])

@@ -232,6 +232,22 @@ def test_the_table_is_the_same_bit_for_bit_for_any_number_of_processes(done, tmp
 # ----------------------------------------------------------------------------------------------------------- failures
 
 
+def only_one(G, rng):
+    raise nng.errors.NullModelError("there is no other graph")
+
+
+def test_a_null_model_without_another_graph_is_a_row_that_says_so_and_no_failure(tmp_path):
+    table = small(nulls={"stuck": only_one}, seeds=1).run(tmp_path)
+    undrawn = table[table["status"] != "ok"]
+    assert set(undrawn["status"]) == {"no draw: there is no other graph"}
+    assert set(undrawn["null"]) == {"stuck"}
+    assert undrawn["value"].isna().all()
+    assert f"**{len(undrawn)} draws of null models could not be made.**" in (tmp_path / "summary.md").read_text()
+    parts = {path: path.stat().st_mtime_ns for path in (tmp_path / "parts").glob("*")}
+    small(nulls={"stuck": only_one}, seeds=1).run(tmp_path)
+    assert parts == {path: path.stat().st_mtime_ns for path in (tmp_path / "parts").glob("*")}  # not done again
+
+
 class Broken:
     """A task that cannot be loaded while a file exists."""
 

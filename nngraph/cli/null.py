@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import igraph
 
     from nngraph.graph import NeuralGraph
-    from nngraph.nulls.kinds import Options
+    from nngraph.nulls.draws import Options
 
 
 def null(
@@ -78,11 +78,8 @@ def _read(file: Path, part: str | None) -> tuple[NeuralGraph, igraph.Graph | Non
 
 def _compare(G: NeuralGraph, statistic: list[str], kind: str, n: int, rng: int, jobs: int, options: Options) -> None:
     """Print the table of statistics as CSV."""
-    from nngraph import nulls
+    from nngraph.nulls import significance
 
-    significance = getattr(nulls, "significance", None)
-    if significance is None:
-        raise ArgumentError("--statistic: this version of nngraph compares no statistics; use --out.")
     table = significance(G, statistic, kind, n=n, rng=rng, n_jobs=jobs, **options)
     typer.echo(table.to_csv(index=False), nl=False)
 

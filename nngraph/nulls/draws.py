@@ -22,6 +22,9 @@ from nngraph.nulls.pilots import FEWEST_SWEEPS, sweeps_to_mix
 
 __all__ = ["Options", "randomize", "settle"]
 
+_TRIES = 30
+"""Draws that tell a graph that cannot change from one that did not by chance: of two equally likely, 1 in 2**30."""
+
 
 class Options(TypedDict, total=False):
     """The keywords of :func:`randomize` that an ensemble hands on."""
@@ -209,9 +212,15 @@ def randomize(
             return sample(block, own, fan_in=fans[block.name])
         return sample(block, own)
 
-    R = change_blocks(G, change, Step("randomize", parameters), blocks=blocks, bias=bias, seed=seed)
+    def drawn(seed: np.random.SeedSequence) -> NeuralGraph:
+        return change_blocks(G, change, Step("randomize", parameters), blocks=blocks, bias=bias, seed=seed)
+
+    R = drawn(seed)
     if rigid:
-        _tell_rigid(kind, [block.name for block in G.select_blocks(blocks) if block.name in rigid], unchanged=R == G)
+        fixed = set(rigid)
+        # the few weights of a small graph fall into their old places now and then; always only where none can move
+        stuck = R == G and all(drawn(child(seed, "again", i)) == G for i in range(_TRIES))
+        _tell_rigid(kind, [block.name for block in G.select_blocks(blocks) if block.name in fixed], stuck=stuck)
     return R
 
 
@@ -261,14 +270,14 @@ def _chain_draw(
     return edges.placed(placement, POLICIES[policy](edges, placement, child(seed, "magnitudes")))
 
 
-def _tell_rigid(kind: str, names: Sequence[str], *, unchanged: bool) -> None:
+def _tell_rigid(kind: str, names: Sequence[str], *, stuck: bool) -> None:
     """Warn of blocks whose margins admit one graph only; raise where the whole draw is the graph itself."""
     if not names:
         return
     which = f"block{'s' if len(names) > 1 else ''} {', '.join(map(repr, names))}"
     found = "signs and edges" if "k_source+" in kind_of(kind).kept else "edges"
     what = f"kind {kind!r} has no legal move in {which}: what it keeps admits only the {found} that are there"
-    if unchanged:
+    if stuck:
         raise NullModelError(f"{what}. There is nothing to compare with: keep less, for example by kind 'A' or 'B'.")
     warnings.warn(f"{what}; a draw changes only the weights of its edges.", NullModelWarning, stacklevel=3)
 
