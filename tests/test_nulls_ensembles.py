@@ -474,7 +474,7 @@ def test_the_figure_of_a_ladder_shows_what_is_explained():
     table = nng.nulls.ladder(network(), ["balance", "alpha"], ["A", "G", "B"], n=30, rng=1)
     ax = nng.plot.ladder(table, block="0", ax=Figure().subplots())
     assert [label.get_text() for label in ax.get_yticklabels()] == ["A", "G", "B"]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["balance"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["balance", "invariant"]
     explained = table[(table["statistic"] == "balance") & (table["block"] == "0")]["explained"]
     np.testing.assert_allclose(ax.lines[0].get_xdata(), explained)
     with pytest.raises(ArgumentError, match="no statistic of 'fc9' with a gap"):
