@@ -135,6 +135,7 @@ def _nodes(ax: Axes, part: Part, xy: np.ndarray, on: np.ndarray) -> None:
         ha="center",
         va="bottom",
         fontsize=_style.TEXT,
+        bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1},
     )
 
 
@@ -163,7 +164,8 @@ def _relative(magnitude: np.ndarray, *, complete: bool) -> np.ndarray:
     if low >= high:
         return np.full(len(magnitude), 0.4)
     low = 0.0 if complete else low
-    return (magnitude - low) / (high - low)
+    relative: np.ndarray = (magnitude - low) / (high - low)
+    return relative
 
 
 def _caption(ax: Axes, block: Block, drawn: np.ndarray, places: Mapping[str, np.ndarray]) -> None:
