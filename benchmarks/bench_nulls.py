@@ -214,14 +214,19 @@ def _processor() -> str:
 
 
 def kept_table() -> str:
-    """Return what every kind keeps, in Markdown."""
-    from nngraph.nulls import kept
+    """Return what every kind keeps, in each draw or in expectation, in Markdown."""
+    from nngraph.nulls import expected, kept
     from nngraph.nulls.kinds import KINDS
 
-    columns = {name: {name} for name in ("alpha", "support", "signs", "weights")}
-    for name, what in (("k", "degrees"), ("s", "strengths")):
+    columns = {"alpha": {"alpha"}, "edges": {"density"}} | {name: {name} for name in ("support", "signs", "weights")}
+    columns |= {"degrees": {"k_source", "k_target"}}
+    for name, what in (("k", "signed degrees"), ("s", "strengths")):
         columns |= {f"{what}, {side}s": {f"{name}_{side}+", f"{name}_{side}-"} for side in ("source", "target")}
-    rows = [[kind, *("yes" if needed <= kept(kind) else "" for needed in columns.values())] for kind in KINDS]
+
+    def word(kind: str, needed: set[str]) -> str:
+        return "yes" if needed <= kept(kind) else "expected" if needed <= expected(kind) else ""
+
+    rows = [[kind, *(word(kind, needed) for needed in columns.values())] for kind in KINDS]
     return table(["kind", *columns], rows, markdown=True)
 
 
