@@ -54,6 +54,10 @@ class MaximumEntropy:
     degrees: Mapping[str, np.ndarray]
     """Observed "target+", "target-", "source+" and "source-"."""
 
+    def __repr__(self) -> str:
+        n_target, n_source = self.block.shape
+        return f"MaximumEntropy of block {self.block.name!r}: {n_target}x{n_source}, residual {self.residual:.1g}"
+
     @property
     def residual(self) -> float:
         """Largest difference between an expected and an observed signed degree."""
