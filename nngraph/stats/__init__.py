@@ -3,19 +3,25 @@
 from collections.abc import Callable
 
 from nngraph.graph import NeuralGraph
+from nngraph.stats._tail_distributions import distribution
 from nngraph.stats.correlations import degree_correlation, in_out_correlation
 from nngraph.stats.degrees import degree
 from nngraph.stats.signed import alpha, balance, coherence, density
 from nngraph.stats.strengths import strength
+from nngraph.stats.tails import TailFit, fit_tail, fit_tails
 
 __all__ = [
     "NETWORK",
+    "TailFit",
     "alpha",
     "balance",
     "coherence",
     "degree",
     "degree_correlation",
     "density",
+    "distribution",
+    "fit_tail",
+    "fit_tails",
     "in_out_correlation",
     "strength",
 ]
