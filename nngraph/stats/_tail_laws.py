@@ -25,6 +25,7 @@ class Tail:
 
     x: np.ndarray
     counts: np.ndarray
+    xmin: float
     discrete: bool
     n_opposite: int | None = None
 
@@ -32,12 +33,7 @@ class Tail:
     def of(cls, values: np.ndarray, xmin: float, *, discrete: bool, n_opposite: int | None = None) -> Self:
         """Take the tail of a sequence."""
         x, counts = np.unique(values[values >= xmin], return_counts=True)
-        return cls(x.astype(np.float64), counts, discrete, n_opposite)
-
-    @property
-    def xmin(self) -> float:
-        """The smallest value."""
-        return float(self.x[0])
+        return cls(x.astype(np.float64), counts, float(xmin), discrete, n_opposite)
 
     @property
     def n(self) -> int:
@@ -136,10 +132,13 @@ class Lognormal:
 
     def log_density(self, x: np.ndarray) -> np.ndarray:
         """Return ln p(x) for x >= xmin."""
+        from scipy.special import log_ndtr
+
         if self.discrete:
-            above = self._log_survival(x + 0.5)
-            here = self._log_survival(x - 0.5)
-            return np.asarray(here + np.log(-np.expm1(np.minimum(above - here, -1e-300))))
+            z, edge = self._z(x - 0.5), self._z(x + 0.5)
+            below = _log_difference(log_ndtr(edge), log_ndtr(z)) - log_ndtr(-self._z(self.xmin - 0.5))
+            above = _log_difference(self._log_survival(x - 0.5), self._log_survival(x + 0.5))
+            return np.asarray(np.where(edge < 0, below, above))  # each is exact on its side of the median
         t = np.log(x / self.xmin)
         u = self.slope / (2 * np.sqrt(self.curvature))
         log_z = 0.5 * np.log(np.pi / (4 * self.curvature)) + _log_erfcx(u)
@@ -148,6 +147,11 @@ class Lognormal:
     def ccdf(self, x: np.ndarray) -> np.ndarray:
         """Return P(X >= x) for x >= xmin."""
         return np.asarray(np.exp(self._log_survival(x - self.discrete / 2)))
+
+    def _z(self, x: Any) -> Any:
+        """Return how many standard deviations ln x lies above mu."""
+        t = np.log(x / (self.xmin - self.discrete / 2))
+        return self.slope / np.sqrt(2 * self.curvature) + np.sqrt(2 * self.curvature) * t
 
     def _log_survival(self, x: np.ndarray) -> np.ndarray:
         t = np.log(x / (self.xmin - self.discrete / 2))
@@ -345,6 +349,11 @@ def _above(x: np.ndarray, k: np.ndarray, log_p: np.ndarray) -> np.ndarray:
     """Return the sums of probabilities at integers from each x on."""
     sums = np.append(np.cumsum(np.exp(log_p)[::-1])[::-1], 0)
     return sums[np.searchsorted(k, x)]
+
+
+def _log_difference(larger: Any, smaller: Any) -> Any:
+    """Return ln(exp(larger) - exp(smaller)), finite also where rounding makes them equal."""
+    return larger + np.log(-np.expm1(np.minimum(smaller - larger, -1e-300)))
 
 
 def _log_erfcx(u: Any) -> Any:

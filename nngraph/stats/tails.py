@@ -184,6 +184,10 @@ def fit_tail(
     if known["laws"]:
         known["decades"] = float(np.log10(positive[-1] / known["xmin"]))
     verdict, reasons = judge(known, positive, lower)
+    index: Any = getattr(values, "index", None)
+    n_parts = len(index.unique(level=0)) if getattr(index, "nlevels", 1) > 1 else 1
+    if n_parts > 1:
+        reasons.append(f"values of {n_parts} parts are pooled, which can make a heavy tail: fit_tails takes them apart")
     return TailFit(verdict=verdict, reasons=tuple(reasons), **known)
 
 
@@ -215,7 +219,7 @@ def fit_tails(
     pandas.DataFrame
         ``name``, ``verdict``, ``alpha``, ``sigma``, ``xmin``, ``ks``, ``p`` (NaN if not computed), ``n``, ``n_zero``,
         ``n_tail``, ``decades``, ``dispersion``, ``dispersion_p``, ``R_`` and ``p_`` of each alternative (NaN where it
-        does not apply), ``status`` ("ok", or "failed: ..." with the reason, the verdict "undecided" and no numbers),
+        does not apply), ``status`` ("ok", or "failed: ..." with the reason, the verdict "undecided", NaN and 0),
         ``reasons`` (one text).
 
     Raises
@@ -237,6 +241,7 @@ def fit_tails(
     import pandas as pd
 
     items = _named(sequences)
+    _check(np.zeros(0), discrete=True, n_opposite=None, n_boot=n_boot, n_jobs=n_jobs)
     if not isinstance(n_opposite, Mapping):
         n_opposite = {name: n_opposite for name, _ in items}  # type: ignore[misc]
     seed = seed_sequence(rng)
@@ -280,7 +285,8 @@ def _row(name: Any, values: Any, options: dict[str, Any]) -> dict[str, Any]:
     try:
         fit = fit_tail(values, **options)
     except ArgumentError as error:
-        return {"name": name, "verdict": "undecided", "status": f"failed: {error}", "reasons": ""}
+        none = dict.fromkeys(("n", "n_zero", "n_tail"), 0)
+        return {"name": name, "verdict": "undecided", **none, "status": f"failed: {error}", "reasons": ""}
     row: dict[str, Any] = {"name": name, "verdict": fit.verdict, "status": "ok", "reasons": "; ".join(fit.reasons)}
     row |= {what: getattr(fit, what) for what in _NUMBERS}
     row["p"] = np.nan if fit.p is None else fit.p
@@ -325,7 +331,7 @@ def _fitted(
     alpha, xmin, ks = fit_power_law(positive, discrete=discrete)
     law = PowerLaw(xmin, discrete, alpha)
     tail = Tail.of(positive, xmin, discrete=discrete, n_opposite=n_opposite)
-    known |= {"alpha": alpha, "sigma": law.sigma / np.sqrt(tail.n), "xmin": xmin, "ks": ks, "n_tail": tail.n}
+    known |= {"alpha": alpha, "sigma": float(law.sigma / np.sqrt(tail.n)), "xmin": xmin, "ks": ks, "n_tail": tail.n}
     if n_boot:
         at_least = distances(positive, law, n_boot, seed, n_jobs) >= ks
         known["p"] = (1 + int(at_least.sum())) / (n_boot + 1)
