@@ -276,6 +276,7 @@ PUBLISHED = {
     "blackouts": (2.3, 230e3, 59, {"lognormal": -0.412, "exponential": 1.43, "truncated_power_law": -0.382}),
     "flares": (1.79, 323, 1711, {"lognormal": -0.803, "exponential": 13.7, "truncated_power_law": -4.52}),
     "surnames": (2.5, 111.92e3, 239, {"lognormal": -0.836, "exponential": 2.89, "truncated_power_law": -1.36}),
+    "quakes": (1.64, 794, 11697, {"lognormal": -7.14, "exponential": 11.6, "truncated_power_law": -24.4}),
     "fires": (2.2, 6324, 521, {"lognormal": -1.82, "exponential": 4.00, "truncated_power_law": -5.02}),
 }
 
@@ -287,7 +288,7 @@ def test_published_data_have_the_published_fits_and_ratios(name):
     fit = nng.stats.fit_tail(values, n_boot=0)
     decimals = len(str(alpha).split(".")[1])
     assert round(fit.alpha, decimals) == alpha
-    assert fit.xmin == pytest.approx(xmin, rel=1e-4)
+    assert fit.xmin == pytest.approx(xmin, rel=5e-4)
     assert fit.n_tail == n_tail
     assert fit.n == len(values)
     rows = fit.ratios.set_index("alternative")
@@ -416,12 +417,13 @@ def test_samples_of_known_laws_get_their_verdict(kind, n, options, verdict, seed
 
 
 @pytest.mark.parametrize("n_opposite", [None, 10_000])
-def test_a_heavy_tail_is_not_claimed_without_resamples(n_opposite):
+def test_a_heavy_tail_is_not_claimed_without_resamples_enough_to_rule_it_out(n_opposite):
     values = np.minimum(sample("zipf 2.5", 2000), 10_000)
     fit = nng.stats.fit_tail(values, n_boot=0, n_opposite=n_opposite)
     assert (fit.verdict, fit.p, fit.n_boot) == ("undecided", None, 0)
-    assert "without resamples" in fit.reasons[-1]
-    assert nng.stats.fit_tail(values, n_boot=19, rng=7, n_opposite=n_opposite).verdict == "heavy-tailed"
+    assert "0 resamples cannot rule the power law out" in fit.reasons[-1]
+    assert nng.stats.fit_tail(values, n_boot=9, rng=7, n_opposite=n_opposite).verdict == "undecided"  # p is 0.1 or more
+    assert nng.stats.fit_tail(values, n_boot=10, rng=7, n_opposite=n_opposite).verdict == "heavy-tailed"
 
 
 MET = {
@@ -432,6 +434,7 @@ MET = {
     "decades": 1.0,
     "alpha": 4.0,
     "p": 0.1,
+    "n_boot": 10,
     "discrete": True,
     "dispersion": 3.0,
     "dispersion_p": 0.001,

@@ -42,7 +42,8 @@ def judge(known: Mapping[str, Any], positive: np.ndarray, lower: float) -> tuple
     if met and all(met):
         return "heavy-tailed", reasons
     if False not in met and met:
-        return "undecided", [*reasons, "without resamples (n_boot=0) the power law has not been tested"]
+        few = f"{known['n_boot']} resamples cannot rule the power law out, so it has not been tested"
+        return "undecided", [*reasons, f"{few}: pass n_boot=25 or more"]
     if np.isnan(known["dispersion"]):
         why = "values without variation" if known["discrete"] else "no law of chance for values that are no integers"
         return "undecided", [*reasons, why]
@@ -60,6 +61,7 @@ def judge(known: Mapping[str, Any], positive: np.ndarray, lower: float) -> tuple
 def _criteria(known: Mapping[str, Any], chance: str) -> list[tuple[bool | None, str]]:
     ratios = known["ratios"].set_index("alternative")
     p = known["p"]
+    testable = 1 / (known["n_boot"] + 1) < LEVEL  # the smallest p that so many resamples can give
     criteria: list[tuple[bool | None, str]] = [
         (known["n_tail"] >= _TAIL, f"the tail has {known['n_tail']:,} values (at least {_TAIL})"),
         (known["decades"] >= _DECADES, f"the tail spans {known['decades']:.2f} decades (at least {_DECADES:g})"),
@@ -67,7 +69,7 @@ def _criteria(known: Mapping[str, Any], chance: str) -> list[tuple[bool | None, 
             _FLATTEST < known["alpha"] <= _STEEPEST,
             f"alpha = {known['alpha']:.2f} (above {_FLATTEST:g}, up to {_STEEPEST:g})",
         ),
-        (None if p is None else p >= LEVEL, f"p = {'not computed' if p is None else f'{p:.3g}'} (at least {LEVEL:g})"),
+        (p >= LEVEL if testable else None, f"p = {'not computed' if p is None else f'{p:.3g}'} (at least {LEVEL:g})"),
     ]
     R, q = ratios.loc["exponential", ["R", "p"]]
     text = f"better than the exponential law: R = {R:.2f}, p = {q:.2g} (R > 0, p < {LEVEL:g})"
