@@ -95,7 +95,8 @@ class KernelEdges:
 
     def placed(self, placement: Placement, values: np.ndarray) -> Block:
         """Return the block with its edges where a null model has put them, and their new weights."""
-        if np.array_equal(placement.indptr, self.indptr) and np.array_equal(placement.indices, self.indices):
+        rows, columns = (placement.indptr, self.indptr), (placement.indices, self.indices)
+        if all(a is b or np.array_equal(a, b) for a, b in (rows, columns)):
             return self.with_values(values)
         return self._block.with_csr(placement.indptr, placement.indices, values.astype(self._dtype, copy=False))
 

@@ -267,6 +267,7 @@ def _chain_draw(
     if chain.agreement() == 1 and chain.is_rigid():
         rigid.append(block.name)
     placement = chain.placement()
+    del chain  # its planes need not lie beside the weights, old and new
     return edges.placed(placement, POLICIES[policy](edges, placement, child(seed, "magnitudes")))
 
 

@@ -9,7 +9,7 @@ file: after a change in ``words.py`` delete the caches of the others (``make cle
 """
 
 from nngraph.nulls._kernels.cells import cell_moments, draw_cells
-from nngraph.nulls._kernels.cores import dealt_after, strongly_connected, trim
+from nngraph.nulls._kernels.cores import dealt_after, margins, strongly_connected, trim
 from nngraph.nulls._kernels.layouts import (
     compress,
     from_columns,
@@ -50,6 +50,7 @@ __all__ = [
     "heads",
     "incidence",
     "lassos",
+    "margins",
     "merge_signs",
     "n_word_pairs",
     "orient",
