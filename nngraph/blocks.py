@@ -236,11 +236,7 @@ class Block:
             raise ArgumentError(
                 f"block '{self.name}': got weights of shape {values.shape}; expected ({self.n_edges},), one per edge."
             )
-        values = frozen(floating(values, self.dtype))
-        if self.dtype == "bfloat16" and not np.isfinite(values).all():
-            raise ArgumentError(
-                f"block '{self.name}': got weights beyond 3.39e+38, the range of bfloat16; expected smaller ones."
-            )
+        values = self._rounded(values)
         if self._csr is not None:
             return self._edited(_csr=(*self._csr[:2], values))
         if self._mask is None:
@@ -248,6 +244,27 @@ class Block:
         weights = np.zeros(self.shape, dtype=values.dtype)
         weights.reshape(-1)[np.flatnonzero(self._mask)] = values
         return self._edited(_weights=frozen(weights))
+
+    def with_weights(self, weights: np.ndarray) -> Block:
+        """Return a block held as an array with other weights, an array of its shape that is 0 where no edge is.
+
+        The array is taken over; that it is 0 there is not checked, which would cost more than the rest.
+        """
+        if self._csr is not None or weights.shape != self.shape:
+            raise ArgumentError(
+                f"block '{self.name}': got weights of shape {weights.shape}; expected {self.shape}, and a block that "
+                "is held as an array (use with_values for one of compressed rows)."
+            )
+        return self._edited(_weights=self._rounded(weights))
+
+    def _rounded(self, weights: np.ndarray) -> np.ndarray:
+        """Return weights as the block's own type can hold them, read-only."""
+        weights = frozen(floating(weights, self.dtype))
+        if self.dtype == "bfloat16" and not np.isfinite(weights).all():
+            raise ArgumentError(
+                f"block '{self.name}': got weights beyond 3.39e+38, the range of bfloat16; expected smaller ones."
+            )
+        return weights
 
     def with_support(self, keep: np.ndarray) -> Block:
         """Return the block with only the edges for which ``keep``, a bool array in edge order, is True."""
@@ -460,7 +477,8 @@ class Block:
 
 def _cells(indptr: np.ndarray, indices: np.ndarray, n_source: int) -> np.ndarray:
     """Return where edges are among all cells, row-major; one index is several times faster to use than two."""
-    return np.repeat(np.arange(len(indptr) - 1) * n_source, np.diff(indptr)) + indices
+    cells: np.ndarray = np.repeat(np.arange(len(indptr) - 1) * n_source, np.diff(indptr)) + indices
+    return cells
 
 
 def _compressed_rows(cells: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -91,7 +91,15 @@ class KernelEdges:
 
     def with_values(self, values: np.ndarray) -> Block:
         """Return the block with other weights."""
-        return self._block.with_values(values.astype(self._dtype, copy=False))
+        values = values.astype(self._dtype, copy=False)
+        if self._block.is_sparse or self.complete or not len(values):
+            return self._block.with_values(values)
+        from nngraph.nulls import _kernels
+
+        weights = np.zeros(self.shape, values.dtype)
+        bits = f"u{values.dtype.itemsize}"
+        _kernels.spread(read_only(values.view(bits)), self.indptr, self.indices, weights.view(bits))
+        return self._block.with_weights(weights)
 
     def placed(self, placement: Placement, values: np.ndarray) -> Block:
         """Return the block with its edges where a null model has put them, and their new weights."""

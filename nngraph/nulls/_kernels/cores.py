@@ -155,17 +155,17 @@ def dealt_after(movable, cells, share, row_odds, column_odds, others, left):
         stays[s] = 1 - share[j] * dealt * (1 - (1 - np.exp(-half)) / half)
         weight[s] = 2 * odds / (1 + odds) ** 2
         differ += weight[s] * common[i] / n_cells
-    return _first_power_below(stays, weight, left * n_cells), differ
+    return first_power_below(stays, weight, left * n_cells), differ
 
 
 @jit
-def _first_power_below(factors, weight, limit):
+def first_power_below(factors, weight, limit):
     """Return the least n from 1 on for which the weighted sum of n-th powers of factors in [0, 1] is at most a limit.
 
     It stops at 2**31. Powers are products of squares of squares: an exponential for each factor and n tried took longer
     than all else that tells how fast trades mix.
     """
-    squares = np.empty((_MOST_SQUARES + 1, len(factors)))
+    squares = np.empty((_MOST_SQUARES + 1, len(factors)))  # those not reached take no memory
     squares[0] = factors
     top = 0
     while top < _MOST_SQUARES and np.sum(weight * squares[top]) > limit:

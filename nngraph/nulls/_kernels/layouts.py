@@ -35,6 +35,14 @@ def compress(present, values, n_rows, n_edges):
 
 
 @jit
+def spread(values, indptr, indices, result):
+    """Write values in edge order to their cells."""
+    for r in range(len(indptr) - 1):
+        for e in range(indptr[r], indptr[r + 1]):
+            result[r, np.uint64(indices[e])] = values[e]
+
+
+@jit
 def to_columns(values, indptr, indices, starts):
     """Return the values in column order; ``starts`` bounds the columns."""
     result = np.empty_like(values)
