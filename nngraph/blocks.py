@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
     import scipy.sparse
 
-__all__ = ["SPARSE_BELOW", "Block", "Edges", "Origin"]
+__all__ = ["PRODUCTS_SPARSE_BELOW", "SPARSE_BELOW", "Block", "Edges", "Origin"]
 
 SPARSE_BELOW = 0.1
 """Share of present edges below which a block is held as compressed sparse rows: there they take less time but to be
-made, and at most a sixth of the memory of a float32 array with its mask."""
+made, and a sixth at most of the memory of a float32 array with its mask."""
+PRODUCTS_SPARSE_BELOW = 0.05
+"""Density below which a product of two matrices takes less time from compressed rows than from whole matrices."""
 
 
 class Edges(NamedTuple):
