@@ -50,12 +50,6 @@ def visible(G):
     return table[size >= np.finfo(np.float32).tiny]
 
 
-@pytest.fixture
-def small_pieces(monkeypatch):
-    monkeypatch.setattr(_pieces, "PIECE", 4)
-    monkeypatch.setattr(_nodes, "PIECE", 3)
-
-
 @given(graphs())
 @settings(max_examples=60)
 def test_networkx_reads_every_node_and_edge_of_any_graph_with_its_weight_sign_block_and_bits(tmp_path_factory, G):

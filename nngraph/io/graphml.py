@@ -77,7 +77,8 @@ def write_graphml(
     float32 or narrower, double otherwise. Nodes have ``part``, ``depth``, ``index``, ``bias``, ``name``, ``x`` and
     ``y`` (layers from left to right) and ``color`` (by part), or what ``like`` has. Node ids are n0, n1, ... in vertex
     order. The graph attribute ``history`` says in JSON which operations made the graph. For Gephi, which draws no
-    negative edges, write GEXF. :func:`nngraph.save` keeps every bit.
+    negative edges, write GEXF. igraph, and so :func:`read_graphml`, refuses weights of a magnitude below 2.2e-308 other
+    than 0. :func:`nngraph.save` keeps every bit.
 
     About 0.3 s, 10 MiB of memory and 130 MB of file for a million edges; with ``like`` about 2 s and 350 MiB. The same
     graph gives the same bytes.
@@ -304,8 +305,9 @@ def read_view(path: str | os.PathLike[str], *, force: bool = False) -> igraph.Gr
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Could not add vertex ids", category=RuntimeWarning)
+            warnings.filterwarnings("error", message="Unknown XML entity", category=RuntimeWarning)
             g = igraph.Graph.Read_GraphML(os.fspath(path))
-    except igraph.InternalError as error:
+    except (igraph.InternalError, RuntimeWarning) as error:
         what = str(error).partition(": ")[2] or str(error)
         raise FormatError(
             f"{path}: is no GraphML file, or a damaged one ({what}); expected what Gephi, igraph or "
