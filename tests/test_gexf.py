@@ -265,7 +265,7 @@ def test_the_file_says_what_share_of_the_weight_top_kept_and_which_operations_ma
     G = nng.ops.add_noise(nng.from_matrices([np.array([[1.0, -2.0, 0.5, -0.5]])]), amplitude=0, rng=7)
     path = written(G, tmp_path, top=2)
     text = ET.parse(path).find(f"{NS}meta/{NS}description").text
-    assert "4-1 nodes, 4 edges." in text
+    assert "NeuralGraph: 4-1, 4 edges." in text
     assert "The strongest 2 of each block: 2 edges with 75.0 % of the sum of |weight| (0 75.0 %)" in text
     [(operation, parameters, seed)] = json.loads(text.partition("History: ")[2])
     assert (operation, parameters["amplitude"], seed) == ("add_noise", 0, "7")

@@ -75,7 +75,8 @@ class Selection:
 
     def description(self) -> str:
         """Say what the graph is and which of its edges are there."""
-        text = f"{'-'.join(str(part.size) for part in self.G.parts)} nodes, {self.G.n_edges:,} edges."
+        sizes = "-".join(str(part.size) for part in self.G.parts) or "no nodes"
+        text = f"NeuralGraph: {sizes}, {many(self.G.n_edges, 'edge')}."
         if self.top is not None:
             which = f"{self.top:,}" if isinstance(self.top, int) else f"{100 * self.top:g} %"
             shares = ", ".join(
