@@ -279,8 +279,10 @@ def test_like_and_top_write_the_vertices_of_the_one_and_the_strongest_edges(tmp_
 
 def test_values_that_are_missing_are_left_out_and_come_back_as_missing(tmp_path):
     g = votes(role=["a", None] * 7, score=[0.5, float("nan")] * 7, rank=[1, None] * 7)
+    g["place"] = None
     path = written(nng.from_igraph(g), tmp_path, like=g)
     N, h = nx.read_graphml(path), read_igraph(path)
+    assert "place" not in N.graph
     assert [N.nodes[f"n{v}"].get("role") for v in range(4)] == ["a", None, "a", None]
     assert [N.nodes[f"n{v}"].get("score") for v in range(4)] == [0.5, None, 0.5, None]
     assert [N.nodes[f"n{v}"].get("rank") for v in range(4)] == [1, None, 1, None]

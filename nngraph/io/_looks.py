@@ -20,7 +20,8 @@ LEVELS = 32
 HEIGHT, STEP = 1000.0, 600.0
 GAP = 0.05
 """Share of the height between two parts of one depth."""
-LARGEST = 20.0
+SMALLEST, LARGEST = 3.0, 20.0
+"""Radius of the strongest node of a part: as room allows, but to be seen; parts of more than 150 nodes overlap."""
 
 
 class Totals(NamedTuple):
@@ -81,7 +82,7 @@ def layout(G: NeuralGraph, strength: np.ndarray, order: Order) -> Layout:
             y[nodes] = top - space * (rank + 0.5)
             largest = strength[nodes].max(initial=0.0)
             share = strength[nodes] / largest if largest > 0 else np.zeros(part.size)
-            radius[nodes] = min(LARGEST, 0.45 * space) * (0.3 + 0.7 * share)
+            radius[nodes] = np.clip(0.45 * space, SMALLEST, LARGEST) * (0.3 + 0.7 * share)
             top -= part.size * space + gap
     return Layout(x.astype(np.float32), y.astype(np.float32), radius.astype(np.float32))
 

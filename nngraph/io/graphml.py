@@ -212,7 +212,8 @@ def _write_like(chosen: Selection, path: str | os.PathLike[str], like: igraph.Gr
         G = G.with_support(np.concatenate(keep))
     g = G.to_igraph(like=like, part=part, force=True)
     where = "write_graphml: like"
-    about = {name: g[name] for name in g.attributes() if name != "nngraph"}  # an object, which no text can hold
+    about = {name: g[name] for name in g.attributes() if g[name] is not None}
+    about.pop("nngraph", None)  # an object, which no text can hold
     if G.history:
         about["history"] = _history(G)
     on_graph = [column(where, name, [value]) for name, value in about.items()]
