@@ -1,7 +1,8 @@
-"""The nodes of a graph as columns: what every format writes of them."""
+"""What every format writes of a graph besides its edges: its nodes as columns, and its history."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,20 @@ def names(G: NeuralGraph) -> Texts:
     return escaped(where, text_array(where, [name for part in G.parts for name in part.node_names()]))
 
 
+def part_of(G: NeuralGraph) -> np.ndarray:
+    """Return the (n_nodes,) position of the part of each node."""
+    return np.repeat(np.arange(len(G.parts)), [part.size for part in G.parts])
+
+
+def history(G: NeuralGraph) -> str:
+    """Return the operations that made the graph, as JSON: (operation, parameters, seed) of each."""
+    return json.dumps([[step.operation, dict(step.parameters), step.seed] for step in G.history], default=str)
+
+
 def columns(G: NeuralGraph, attributes: pd.DataFrame | None, **measured: np.ndarray) -> list[Column]:
     """Return part, depth, index and bias, then measured columns, then those of the user."""
     sizes = [part.size for part in G.parts]
-    of_part = np.repeat(np.arange(len(sizes)), sizes)
+    of_part = part_of(G)
     where = "the names of parts"
     texts = escaped(where, text_array(where, [part.name for part in G.parts]))
     depths = np.array([part.depth for part in G.parts], dtype=np.int64)

@@ -62,23 +62,20 @@ class Selection:
     top: int | float | None
 
     def pieces(self, number: int) -> Iterator[Piece]:
-        """Yield the chosen edges of a block, in edge order."""
+        """Yield the chosen edges of a block, in edge order, with weights in the precision of the file."""
         first = sum(block.n_edges for block in self.G.blocks[:number])
-        keep = self.keep[number]
+        keep, dtype = self.keep[number], np.float32 if single(self.G) else np.float64
         for piece in pieces(self.G.blocks[number], first):
-            if keep is None:
-                yield piece
-                continue
-            chosen = keep[piece.ids - first]
-            if chosen.any():
-                yield Piece(*(array[chosen] for array in piece))
+            piece = piece._replace(values=piece.values.astype(dtype, copy=False))
+            chosen = slice(None) if keep is None else np.flatnonzero(keep[piece.ids - first])
+            yield Piece(*(array[chosen] for array in piece))
 
     def description(self) -> str:
         """Say what the graph is and which of its edges are there."""
         sizes = "-".join(str(part.size) for part in self.G.parts) or "no nodes"
         text = f"NeuralGraph: {sizes}, {many(self.G.n_edges, 'edge')}."
         if self.top is not None:
-            which = f"{self.top:,}" if isinstance(self.top, int) else f"{100 * self.top:g} %"
+            which = f"{self.top:,}" if isinstance(self.top, (int, np.integer)) else f"{100 * self.top:g} %"
             shares = ", ".join(
                 f"{block.name} {100 * share:.1f} %" for block, share in zip(self.G.blocks, self.shares, strict=True)
             )

@@ -107,7 +107,7 @@ def _edge_tables(chosen: Selection) -> Iterator[pa.Table]:
     for number, block in enumerate(G.blocks):
         for piece in chosen.pieces(number):
             source, target = piece.cols + np.int64(offsets[block.source]), piece.rows + np.int64(offsets[block.target])
-            yield table(source, target, piece.values.astype(dtype, copy=False), number)
+            yield table(source, target, piece.values, number)
 
 
 def _node_table(G: NeuralGraph) -> pa.Table:

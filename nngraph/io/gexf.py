@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
 
 from nngraph.blocks import Block
 from nngraph.graph import NeuralGraph
@@ -102,13 +103,12 @@ def write_gexf(
     Written(n_edges=2, n_left_out=2, share=0.75)
     -2.0
     """
+    from nngraph.io import _nodes
+
     guard(sum(counts(G, top)), path, "GEXF", BYTES_PER_EDGE, force=force)
     chosen = select(G, path, top=top, zeros=False)
     sums = totals(G)
     places = layout(G, sums.strength, order)
-
-    from nngraph.io import _nodes
-
     columns = _nodes.columns(G, attributes, degree=sums.degree, strength=sums.strength)
     with replacing(path) as file:
         file.write(_header(chosen, columns).encode())
@@ -123,10 +123,10 @@ def write_gexf(
 def _header(chosen: Selection, columns: list[Column]) -> str:
     """Return all that comes before the nodes: what the file is, and its columns with their types."""
     from nngraph import __version__
+    from nngraph.io import _nodes
     from nngraph.io._texts import safe
 
-    history = [[step.operation, dict(step.parameters), step.seed] for step in chosen.G.history]
-    description = chosen.description() + (f" History: {json.dumps(history, default=str)}" if history else "")
+    description = chosen.description() + (f" History: {_nodes.history(chosen.G)}" if chosen.G.history else "")
     weight = "float" if single(chosen.G) else "double"
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -145,7 +145,7 @@ def _header(chosen: Selection, columns: list[Column]) -> str:
 
 
 def _write_nodes(file: BinaryIO, G: NeuralGraph, columns: list[Column], places: Layout) -> None:
-    import numpy as np
+    """Write the nodes with their columns, places, sizes and colours."""
     import pyarrow as pa
 
     from nngraph.io import _nodes
@@ -155,7 +155,7 @@ def _write_nodes(file: BinaryIO, G: NeuralGraph, columns: list[Column], places: 
     colours = pa.array(
         [f'</attvalues><viz:color r="{r}" g="{g}" b="{b}"/>' for r, g, b in part_colours(G)], pa.string()
     )
-    of_part = np.repeat(np.arange(len(G.parts)), [part.size for part in G.parts])
+    of_part = _nodes.part_of(G)
     for start, n in _nodes.slices(G.n_nodes):
         rows = slice(start, start + n)
         file.write(
@@ -176,7 +176,6 @@ def _write_nodes(file: BinaryIO, G: NeuralGraph, columns: list[Column], places: 
 
 def _write_block(file: BinaryIO, chosen: Selection, number: int, sums: Totals) -> None:
     """Write the edges of a block: numbers are formatted, all else is looked up, as it repeats."""
-    import numpy as np
     import pyarrow as pa
 
     from nngraph.io._texts import decimals, joined, safe, wrapped
@@ -195,9 +194,7 @@ def _write_block(file: BinaryIO, chosen: Selection, number: int, sums: Totals) -
         ]
     )
     assert len(tails) == 2 * LEVELS
-    dtype = np.float32 if single(G) else np.float64
     for piece in chosen.pieces(number):
-        values = piece.values.astype(dtype, copy=False)
         file.write(
             joined(
                 '<edge id="',
@@ -205,10 +202,10 @@ def _write_block(file: BinaryIO, chosen: Selection, number: int, sums: Totals) -
                 '"',
                 sources.take(piece.cols),
                 targets.take(piece.rows),
-                decimals(np.abs(values)),
+                decimals(np.abs(piece.values)),
                 '"><attvalues><attvalue for="0" value="',
-                decimals(values),
-                tails.take(levels(values, sums.root_mean_square[number])),
+                decimals(piece.values),
+                tails.take(levels(piece.values, sums.root_mean_square[number])),
             )
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import warnings
 from typing import TYPE_CHECKING, BinaryIO
@@ -120,9 +119,8 @@ def _write(chosen: Selection, path: str | os.PathLike[str], attributes: pd.DataF
     places = layout(G, np.zeros(G.n_nodes), "index")
     columns = _nodes.columns(G, attributes, x=places.x, y=places.y)
     colours = text_array("colours", [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in part_colours(G)])
-    of_part = np.repeat(np.arange(len(G.parts)), [part.size for part in G.parts])
-    columns += [Column("color", "string", colours.take(of_part)), Column("name", "string", _nodes.names(G))]
-    values = {"history": _history(G)} if G.history else {}
+    columns += [Column("color", "string", colours.take(_nodes.part_of(G))), Column("name", "string", _nodes.names(G))]
+    values = {"history": _nodes.history(G)} if G.history else {}
     if chosen.top is not None:
         values["description"] = chosen.description()
     on_graph = [column("graph", name, [value]) for name, value in values.items()]
@@ -133,10 +131,6 @@ def _write(chosen: Selection, path: str | os.PathLike[str], attributes: pd.DataF
         for number in range(len(G.blocks)):
             _write_block(file, chosen, number)
         file.write(b"</graph>\n</graphml>\n")
-
-
-def _history(G: NeuralGraph) -> str:
-    return json.dumps([[step.operation, dict(step.parameters), step.seed] for step in G.history], default=str)
 
 
 def _header(on_graph: list[Column], on_nodes: list[Column], on_edges: list[tuple[str, str]], *, directed: bool) -> str:
@@ -192,9 +186,8 @@ def _write_block(file: BinaryIO, chosen: Selection, number: int) -> None:
     targets = wrapped("", decimals(first[block.target] + np.arange(block.n_target)), '"><data key="e0">')
     ends = [f'</data><data key="e1">{sign}</data><data key="e2">{name}</data></edge>\n' for sign in (-1, 0, 1)]
     tails = text_array("signs", ends)
-    dtype = np.float32 if single(G) else np.float64
     for piece in chosen.pieces(number):
-        values: np.ndarray = piece.values.astype(dtype, copy=False)
+        values = piece.values
         signs = (values > 0).astype(np.int8) - (values < 0) + np.int8(1)
         file.write(joined(sources.take(piece.cols), targets.take(piece.rows), decimals(values), tails.take(signs)))
 
@@ -202,6 +195,7 @@ def _write_block(file: BinaryIO, chosen: Selection, number: int) -> None:
 def _write_like(chosen: Selection, path: str | os.PathLike[str], like: igraph.Graph, part: str | None) -> None:
     """Write the vertices of ``like`` with the chosen edges of the graph, column by column."""
     from nngraph.convert.igraph import _ends
+    from nngraph.io import _nodes
     from nngraph.io._texts import column, decimals, joined, wrapped
 
     G = chosen.G
@@ -215,7 +209,7 @@ def _write_like(chosen: Selection, path: str | os.PathLike[str], like: igraph.Gr
     about = {name: g[name] for name in g.attributes() if g[name] is not None}
     about.pop("nngraph", None)  # an object, which no text can hold
     if G.history:
-        about["history"] = _history(G)
+        about["history"] = _nodes.history(G)
     on_graph = [column(where, name, [value]) for name, value in about.items()]
     on_nodes = [column(where, name, g.vs[name]) for name in g.vs.attributes()]
     single_weights = np.array(g.es["weight"], dtype=np.float32 if single(G) else np.float64)
