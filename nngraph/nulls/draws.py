@@ -278,7 +278,8 @@ def _tell_rigid(kind: str, names: Sequence[str], *, stuck: bool) -> None:
     found = "signs and edges" if "k_source+" in kind_of(kind).kept else "edges"
     what = f"kind {kind!r} has no legal move in {which}: what it keeps admits only the {found} that are there"
     if stuck:
-        raise NullModelError(f"{what}. There is nothing to compare with: keep less, for example by kind 'A' or 'B'.")
+        less = "'A' and 'B' move weights, 'configuration' and 'erdos_renyi' edges"
+        raise NullModelError(f"{what}. There is nothing to compare with: keep less ({less}).")
     warnings.warn(f"{what}; a draw changes only the weights of its edges.", NullModelWarning, stacklevel=3)
 
 
