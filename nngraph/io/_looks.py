@@ -12,9 +12,9 @@ from nngraph.io._pieces import pieces
 
 Order: TypeAlias = Literal["index", "strength", "barycentre"]
 
-# Okabe and Ito, "Color universal design", 2008; blue and vermilion for signs, the others for parts
+# Okabe and Ito, "Color universal design", 2008; blue and vermilion for signs, the others, unlike those first, for parts
 NEGATIVE, POSITIVE = (0, 114, 178), (213, 94, 0)
-PARTS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167), (240, 228, 66), (102, 102, 102))
+PARTS = ((0, 158, 115), (204, 121, 167), (240, 228, 66), (102, 102, 102), (230, 159, 0), (86, 180, 233))
 LEVELS = 32
 """Shades of each sign."""
 HEIGHT, STEP = 1000.0, 600.0
