@@ -84,8 +84,10 @@ def signed_degrees(g):
     return counts
 
 
-# the signs of the women cannot move: all are positive
-@pytest.mark.parametrize(("graph", "kind"), [(g, k) for g in GRAPHS for k in KINDS if (g, k) != ("women", "G")])
+# the signs and the weights of the women cannot move: all are 1
+@pytest.mark.parametrize(
+    ("graph", "kind"), [(g, k) for g in GRAPHS for k in KINDS if g != "women" or k not in "ABCDEFG"]
+)
 def test_any_multipartite_igraph_goes_in_and_comes_out_with_names_and_attributes(graph, kind):
     g = GRAPHS[graph]()
     G = nng.from_igraph(g)
@@ -113,12 +115,21 @@ def test_signs_of_a_graph_of_one_sign_cannot_move_and_one_sentence_says_so():
 
 def test_a_bipartite_networkx_graph_without_weights_comes_out_of_a_null_model_with_its_names():
     N = nx.davis_southern_women_graph()
-    R = nng.nulls.randomize(nng.from_networkx(N), "A", rng=1)
+    R = nng.nulls.randomize(nng.from_networkx(N), "configuration", rng=1)
     g = R.to_igraph()
     assert g.vs["name"] == [node for side in (0, 1) for node in N if N.nodes[node]["bipartite"] == side]
     M = R.to_networkx()
     names = nx.get_node_attributes(M, "name")
-    assert {frozenset([names[a], names[b]]) for a, b in M.edges} == {frozenset(pair) for pair in N.edges}
+    assert {names[node]: degree for node, degree in M.degree} == dict(N.degree)
+    assert {frozenset([names[a], names[b]]) for a, b in M.edges} != {frozenset(pair) for pair in N.edges}
+
+
+@pytest.mark.parametrize("kind", "ABCDEF")
+def test_weights_that_are_all_alike_cannot_be_exchanged_and_one_sentence_says_so(kind):
+    with pytest.raises(
+        NullModelError, match=f"kind '{kind}' changes nothing in block '0->1': no two different weights"
+    ):
+        nng.nulls.randomize(nng.from_igraph(women()), kind, rng=1)
 
 
 def parallel(weights):
@@ -168,6 +179,10 @@ def test_a_block_without_edges_stays_as_it_is(kind):
 def test_blocks_of_one_row_or_one_column_keep_what_they_should(kind, turned):
     W = np.array([[1.0, -2.0, 3.0, -4.0, 5.0, 6.0]])
     G = nng.from_matrices([W.T if turned else W])
+    if kind in (("D", "F") if turned else ("C", "E")):  # each edge alone at its node
+        with pytest.raises(NullModelError, match="changes nothing in block '0'"):
+            nng.nulls.randomize(G, kind, rng=2)
+        return
     R = nng.nulls.randomize(G, kind, rng=2)
     kept = nng.nulls.kept(kind)
     if kept >= SIGNED_DEGREES:

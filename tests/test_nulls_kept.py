@@ -93,9 +93,8 @@ def test_any_block_keeps_what_it_should_with_zeros_present_and_any_shape(seed, k
     G = nng.from_matrices([W], [rng.random(shape) < rng.choice([0.04, 0.5, 1.0])])
     try:
         R = nng.nulls.randomize(G, kind, rng=seed)
-    except NullModelError:  # signs that cannot move, tested below
-        assume(kind != "G")
-        raise
+    except NullModelError:  # nothing can move, tested below
+        assume(False)
     old, new = G.block(0), R.block(0)
     assert new.values.dtype == dtype
     assert new.same_support(old)
@@ -130,11 +129,12 @@ def test_c_on_a_single_source_and_d_on_a_single_target_equal_a():
         assert nng.nulls.randomize(G, kind, rng=3) == nng.nulls.randomize(G, "A", rng=3) != G
 
 
-def test_e_is_the_identity_where_every_source_has_one_edge_of_each_sign():
+def test_e_has_nothing_to_move_where_every_source_has_one_edge_of_each_sign_and_says_so():
     W = np.array([[1.0, -2.0, 3.0], [-4.0, 5.0, -6.0]])
     for kind, matrix in (("E", W), ("F", W.T.copy())):
-        G = nng.from_matrices([matrix])
-        assert all(R == G for R in nng.nulls.ensemble(G, kind, n=10, rng=0))
+        for seed in range(10):
+            with pytest.raises(NullModelError, match=f"kind '{kind}' changes nothing in block '0': no two different"):
+                nng.nulls.randomize(nng.from_matrices([matrix]), kind, rng=seed)
 
 
 def test_c_and_d_e_and_f_are_mirror_images():
@@ -164,8 +164,9 @@ def test_c_and_d_e_and_f_are_mirror_images():
 )
 def test_blocks_without_anything_to_permute_work(kind, matrix):
     G = nng.from_matrices([matrix])
-    if kind == "G" and G.n_edges == 1:
-        with pytest.raises(NullModelError, match="no legal move in block '0'"):
+    matching = G.n_edges == 40 and kind in "CDEF"  # each weight alone at its node
+    if G.n_edges == 1 or matching:
+        with pytest.raises(NullModelError, match=r"(no legal move|changes nothing) in block '0'.*nothing to compare"):
             nng.nulls.randomize(G, kind, rng=0)
         return
     one_sign = len(np.unique(np.sign(matrix[matrix != 0]))) == 1

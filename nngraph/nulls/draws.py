@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -122,7 +123,7 @@ def randomize(
         about, what the agreement with the start has above its limit. Where edges are absent the number of trades, or of
         worms, is scaled up so that as many sweeps mix about as well.
     n_jobs : int
-        Threads of a chain.
+        Threads of a chain; -1 for one on each processor. The draw is the same for any number.
     scheme : str, optional
         Law of the weights of "reinitialize": "torch_default" (uniform within 1 / sqrt(n_source), as torch fills a
         Linear layer; the default), "kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal", or "matched"
@@ -141,8 +142,7 @@ def randomize(
     ArgumentError
         If a name is unknown, or an option does not belong to the kind.
     NullModelError
-        If what the kind keeps admits no graph but G itself, or no magnitudes have the strengths that "exact_strength"
-        keeps.
+        If no draw can be another graph than G, or no magnitudes have the strengths that "exact_strength" keeps.
     ConvergenceError
         If the fit of "maximum_entropy" does not reach its tolerance.
 
@@ -188,6 +188,7 @@ def randomize(
     chosen = kind_of(kind)
     policy = checked_policy(kind, weights)
     sweeps = _checked_sweeps(kind, sweeps)
+    n_threads = _checked_threads(n_jobs)
     seed = seed_sequence(rng)
     parameters: dict[str, Any] = {"kind": kind, "blocks": blocks, "bias": bias}
     if policy is not None:
@@ -203,7 +204,7 @@ def randomize(
     if chosen.chain is not None:
         pilots = child(seed, "pilot") if sweeps is None or isinstance(sweeps, Mapping) else seed  # else none is run
         parameters["sweeps"] = sweeps = chosen_sweeps(G, kind, blocks, sweeps, pilots)
-        sample = partial(_chain_draw, kind=kind, policy=policy, sweeps=sweeps, n_jobs=n_jobs, rigid=rigid)
+        sample = partial(_chain_draw, kind=kind, policy=policy, sweeps=sweeps, n_threads=n_threads, rigid=rigid)
     elif chosen.expected and sample is not None:
         sample = partial(sample, determined=rigid)
 
@@ -216,13 +217,31 @@ def randomize(
     def drawn(seed: np.random.SeedSequence) -> NeuralGraph:
         return change_blocks(G, change, Step("randomize", parameters), blocks=blocks, bias=bias, seed=seed)
 
+    def is_another(i: int) -> bool:
+        try:
+            return drawn(child(seed, "again", i)) != G
+        except NullModelError:  # this one has no magnitudes, so signs have moved
+            return True
+
     R = drawn(seed)
-    if rigid:
-        fixed = set(rigid)
-        # the few weights of a small graph fall into their old places now and then; always only where none can move
-        stuck = R == G and all(drawn(child(seed, "again", i)) == G for i in range(_TRIES))
-        _tell_rigid(kind, [block.name for block in G.select_blocks(blocks) if block.name in fixed], stuck=stuck)
+    touched = [block for block in G.select_blocks(blocks) if block.n_edges]
+    fixed = set(rigid)
+    # the few weights of a small graph fall into their old places now and then; always only where none can move
+    same = bool(touched) and all(_alike_at_first(block, R.block(block.name)) for block in touched) and R == G
+    if same and not any(map(is_another, range(_TRIES))):
+        raise NullModelError(_told_rigid(kind, [block.name for block in touched], less=True))
+    names = [block.name for block in touched if block.name in fixed]
+    if names:
+        told = _told_rigid(kind, names)
+        warnings.warn(f"{told}; a draw changes only the weights of its edges.", NullModelWarning, stacklevel=2)
     return R
+
+
+def _alike_at_first(block: Block, other: Block) -> bool:
+    """Return whether the first few weights of two blocks are the same, so that comparing the rest is worth while."""
+    if block.is_sparse or other.is_sparse:
+        return np.array_equal(block.values[:64], other.values[:64])
+    return np.array_equal(block.dense()[:1], other.dense()[:1])
 
 
 def chosen_sweeps(
@@ -252,7 +271,7 @@ def _chain_draw(
     kind: str,
     policy: str | None,
     sweeps: Mapping[str, int],
-    n_jobs: int,
+    n_threads: int,
     rigid: list[str],
 ) -> Block:
     """Draw the signs and the support of one block by a chain, and deal the magnitudes; note it where nothing moves."""
@@ -264,7 +283,7 @@ def _chain_draw(
         return block
     edges = KernelEdges(block)
     chain = start(edges, child(seed, "signs"))
-    chain.run(sweeps.get(block.name, FEWEST_SWEEPS), n_jobs)
+    chain.run(sweeps.get(block.name, FEWEST_SWEEPS), n_threads)
     if chain.agreement() == 1 and chain.is_rigid():
         rigid.append(block.name)
     placement = chain.placement()
@@ -272,17 +291,18 @@ def _chain_draw(
     return edges.placed(placement, POLICIES[policy](edges, placement, child(seed, "magnitudes")))
 
 
-def _tell_rigid(kind: str, names: Sequence[str], *, stuck: bool) -> None:
-    """Warn of blocks whose margins admit one graph only; raise where the whole draw is the graph itself."""
-    if not names:
-        return
+def _told_rigid(kind: str, names: Sequence[str], *, less: bool = False) -> str:
+    """Return the words for blocks whose margins admit one graph only; what to do if the whole draw is that graph."""
     which = f"block{'s' if len(names) > 1 else ''} {', '.join(map(repr, names))}"
-    found = "signs and edges" if "k_source+" in kind_of(kind).kept else "edges"
-    what = f"kind {kind!r} has no legal move in {which}: what it keeps admits only the {found} that are there"
-    if stuck:
-        less = "'A' and 'B' move weights, 'configuration' and 'erdos_renyi' edges"
-        raise NullModelError(f"{what}. There is nothing to compare with: keep less ({less}).")
-    warnings.warn(f"{what}; a draw changes only the weights of its edges.", NullModelWarning, stacklevel=3)
+    if kind_of(kind).chain is None and not kind_of(kind).expected:
+        what = f"kind {kind!r} changes nothing in {which}: no two different weights may change places"
+    else:
+        found = "signs and edges" if "k_source+" in kind_of(kind).kept else "edges"
+        what = f"kind {kind!r} has no legal move in {which}: what it keeps admits only the {found} that are there"
+    if not less:
+        return what
+    moves = "'A' moves weights that differ, 'configuration' and 'erdos_renyi' edges"
+    return f"{what}. There is nothing to compare with: keep less ({moves})."
 
 
 def _checked_sweeps(kind: str, sweeps: int | Mapping[str, int] | None) -> int | Mapping[str, int] | None:
@@ -294,6 +314,14 @@ def _checked_sweeps(kind: str, sweeps: int | Mapping[str, int] | None) -> int | 
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
             raise ArgumentError(f"sweeps: got {number!r}; expected an integer of at least 1.")
     return sweeps
+
+
+def _checked_threads(n_jobs: int) -> int:
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, (int, np.integer)) or n_jobs == 0:
+        raise ArgumentError(
+            f"n_jobs: got {n_jobs!r}; expected a number of threads, or -1 for one on each processor, -2 for one less."
+        )
+    return int(n_jobs) if n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + int(n_jobs))
 
 
 def _checked_options(kind: str, given: Mapping[str, str | None]) -> dict[str, str]:

@@ -6,7 +6,7 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from nngraph.graph import NeuralGraph
 from nngraph.nulls.draws import Options, settle
 from nngraph.nulls.ensembles import check_numbers
 from nngraph.nulls.kinds import KINDS, kept, kind_of
-from nngraph.nulls.measures import Measure, NotDrawn, Statistics, again, drawn, measured
+from nngraph.nulls.measures import Measure, NotDrawn, Statistics, again, drawn, measured, scopes
 from nngraph.nulls.properties import PROPERTIES, shared_of
 from nngraph.nulls.significances import summary
 
@@ -74,6 +74,7 @@ def ladder(
     *,
     rng: RNG = None,
     n_jobs: int = 1,
+    by: Literal["both", "network", "block"] = "both",
 ) -> pd.DataFrame:
     r"""Compare statistics of a graph with null models that keep more and more of it.
 
@@ -84,7 +85,7 @@ def ladder(
     G : NeuralGraph
         The graph.
     statistics : callable, str, mapping or sequence
-        As for :func:`significance`, evaluated on the whole graph and on each block.
+        As for :func:`significance`.
     rungs : sequence of str, optional
         Kinds of :func:`randomize` from weak to strong, "kind" or "kind/weights"; by default :data:`RUNGS`.
     n : int
@@ -93,6 +94,8 @@ def ladder(
         Source of the draws; each rung has a child seed of its own, keyed by its name.
     n_jobs : int
         Number of worker processes (joblib).
+    by : "both", "network" or "block"
+        Evaluate on the whole graph, on each block alone, or both.
 
     Returns
     -------
@@ -138,7 +141,7 @@ def ladder(
     check_graph("ladder", G)
     check_numbers("ladder", n, n_jobs, fewest=2)
     chosen = _rungs(rungs)
-    measure = Measure.of(statistics, (None, *(block.name for block in G.blocks)))
+    measure = Measure.of(statistics, scopes("ladder", by, [block.name for block in G.blocks]))
     seed = seed_sequence(rng)
     tables = []
     for number, (kind, weights) in enumerate(chosen):

@@ -16,7 +16,7 @@ from nngraph.graph import NeuralGraph
 from nngraph.nulls.draws import Options, randomize
 from nngraph.nulls.ensembles import Task, in_order
 
-__all__ = ["Check", "Label", "Measure", "NotDrawn", "Statistics", "again", "as_argument", "drawn", "measured"]
+__all__ = ["Check", "Label", "Measure", "NotDrawn", "Statistics", "again", "as_argument", "drawn", "measured", "scopes"]
 
 Statistics: TypeAlias = (
     str | Callable[[Any], Any] | Mapping[str, str | Callable[[Any], Any]] | Sequence[str | Callable[[Any], Any]]
@@ -76,6 +76,13 @@ class Measure:
                     ) from error
                 values.update({(name, block, key): value for key, value in found.items()})
         return values
+
+
+def scopes(where: str, by: str, blocks: Sequence[str]) -> tuple[str | None, ...]:
+    """Read ``by=``: evaluate on the whole graph (None), on each block alone, or both."""
+    if by not in ("both", "network", "block"):
+        raise ArgumentError(f"{where}: by: got {by!r}; expected 'both', 'network' or 'block'.")
+    return (*((None,) if by != "block" else ()), *(blocks if by != "network" else ()))
 
 
 def _place(scope: str | None) -> str:

@@ -11,12 +11,12 @@ import numpy as np
 
 from nngraph._blockwise import check_graph
 from nngraph._rng import RNG, child, seed_sequence
-from nngraph.errors import ArgumentError, NullModelWarning
+from nngraph.errors import NullModelWarning
 from nngraph.graph import NeuralGraph
 from nngraph.nulls.draws import Options, settle
 from nngraph.nulls.ensembles import check_numbers
 from nngraph.nulls.kinds import kind_of
-from nngraph.nulls.measures import Label, Measure, Statistics, again, as_argument, measured
+from nngraph.nulls.measures import Label, Measure, Statistics, again, as_argument, measured, scopes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,11 +126,8 @@ def significance(
     """
     check_graph("significance", G)
     check_numbers("significance", n, n_jobs, fewest=2)
-    if by not in ("both", "network", "block"):
-        raise ArgumentError(f"significance: by: got {by!r}; expected 'both', 'network' or 'block'.")
     blocks = [block.name for block in G.select_blocks(options.get("blocks"))]
-    scopes = (*((None,) if by != "block" else ()), *(blocks if by != "network" else ()))
-    measure = Measure.of(statistic, scopes, view)
+    measure = Measure.of(statistic, scopes("significance", by, blocks), view)
     seed = seed_sequence(rng)
     settled = settle(G, kind, options, child(seed, "pilot"))
     observed, values = measured(G, measure, kind, n, seed, n_jobs=n_jobs, options=settled)

@@ -16,7 +16,6 @@ irreducible and aperiodic.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -115,13 +114,12 @@ class PlaneChain:
         """Go on for so many sweeps; ``n_jobs`` threads share those of planes from ``large`` bytes, with one result."""
         from nngraph.nulls import _kernels
 
-        n_threads = n_jobs if n_jobs > 0 else (os.cpu_count() or 1) + 1 + n_jobs
         first, self._n_sweeps = self._n_sweeps, self._n_sweeps + n_sweeps
-        if n_threads > 1 and self._plane.nbytes >= large:
-            with ThreadPoolExecutor(n_threads) as pool:
+        if n_jobs > 1 and self._plane.nbytes >= large:
+            with ThreadPoolExecutor(n_jobs) as pool:
 
                 def share(work: Callable[[int, int], int], n: int) -> None:
-                    bounds = [n * part // n_threads for part in range(n_threads + 1)]
+                    bounds = [n * part // n_jobs for part in range(n_jobs + 1)]
                     self._n_changed += sum(pool.map(work, bounds[:-1], bounds[1:]))
 
                 run = self._swap_in_parts if self.n_passes else self._trade_in_parts
