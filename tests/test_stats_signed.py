@@ -232,7 +232,7 @@ def test_flipping_all_signs_at_a_node_changes_neither_balance_nor_coherence(seed
 def test_arguments_are_checked():
     G = CASES[0]
     for call, message in (
-        (lambda: nng.stats.degree(G, side="left"), "degree: side: got 'left'; expected 'source' or 'target'"),
+        (lambda: nng.stats.degree(G, side="left"), "degree: side: got 'left'; expected 'source', 'target' or 'both'"),
         (lambda: nng.stats.strength(G, sign=1), "strength: sign: got 1; expected '+'"),
         (lambda: nng.stats.balance([1]), "balance: got a list; expected a NeuralGraph"),
         (lambda: nng.stats.degree(None), "degree: got a NoneType; expected a NeuralGraph"),

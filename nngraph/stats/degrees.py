@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["degree"]
 
 
-def degree(G: NeuralGraph, *, side: _sides.Side = "source", sign: _sides.Sign = None) -> pd.Series:
+def degree(G: NeuralGraph, *, side: _sides.Sides = "source", sign: _sides.Sign = None) -> pd.Series:
     r"""Return the degree of each node, over its outgoing or its incoming edges.
 
     .. math:: k^{\pm}_i = \#\{e : e \text{ leaves (enters) node } i,\ \pm w_e > 0\}
@@ -58,4 +58,6 @@ def degree(G: NeuralGraph, *, side: _sides.Side = "source", sign: _sides.Sign = 
           1        2
     Name: degree(side=target, sign=+), dtype: int64
     """
-    return _sides.per_node(G, _sides.degrees, "degree", side, sign)
+    _sides.check("degree", G, side, sign)
+    values = _sides.per_part(G, side, lambda block, one: _sides.degrees(block, one, sign))
+    return _sides.series(G, values, "degree", side=side, sign=sign)

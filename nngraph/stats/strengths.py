@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["strength"]
 
 
-def strength(G: NeuralGraph, *, side: _sides.Side = "source", sign: _sides.Sign = None) -> pd.Series:
+def strength(G: NeuralGraph, *, side: _sides.Sides = "source", sign: _sides.Sign = None) -> pd.Series:
     r"""Return the strength of each node: the sum of the magnitudes of its outgoing or its incoming edges.
 
     .. math:: s^{\pm}_i = \sum_{e \text{ leaves (enters) } i,\ \pm w_e > 0} |w_e|
@@ -58,4 +58,6 @@ def strength(G: NeuralGraph, *, side: _sides.Side = "source", sign: _sides.Sign 
           1        6.0
     Name: strength(side=source, sign=-), dtype: float64
     """
-    return _sides.per_node(G, _sides.strengths, "strength", side, sign)
+    _sides.check("strength", G, side, sign)
+    values = _sides.per_part(G, side, lambda block, one: _sides.strengths(block, one, sign))
+    return _sides.series(G, values, "strength", side=side, sign=sign)
