@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nngraph.cli import info, null, study
+from nngraph.cli import info, null, stats, study
 
 __all__ = ["app"]
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("study")(study.study)
 app.command("info")(info.info)
 app.command("null")(null.null)
+app.command("stats")(stats.stats)
 
 
 def _version(asked: bool) -> None:

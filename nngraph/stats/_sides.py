@@ -57,10 +57,12 @@ def strengths(block: Block, side: Side, sign: Sign, power: Literal[1, 2] = 1) ->
     """
     if block.is_sparse:
         data = block.values
-        return np.abs(_over_rows(block, side, lambda i, j: _powers(_part(data[i:j], sign), power), np.float64))
-    sums = np.zeros(_sizes(block, side)[0])
+        sums = _over_rows(block, side, lambda i, j: _powers(_part(data[i:j], sign), power), np.float64)
+        np.abs(sums, out=sums)
+        return sums
+    sums = np.zeros(_sizes(block, side)[0], dtype=np.float64)
     weights, step = block.dense(), _rows_at_once(block)
-    rooms = np.zeros((2, min(step, block.n_target), block.n_source), dtype=_INTEGERS[weights.itemsize][0])
+    rooms = np.zeros((2, min(step, block.n_target), block.n_source), dtype=f"i{weights.itemsize}")
     for i in range(0, block.n_target, step):
         chunk = weights[i : i + step]
         part = _powers(_part(chunk, sign, rooms[:, : len(chunk)]), power)
@@ -68,7 +70,8 @@ def strengths(block: Block, side: Side, sign: Sign, power: Literal[1, 2] = 1) ->
             sums += np.add.reduce(part, axis=0, dtype=np.float64)
         else:
             np.add.reduce(part, axis=1, dtype=np.float64, out=sums[i : i + step])
-    return np.abs(sums, out=sums)
+    np.abs(sums, out=sums)
+    return sums
 
 
 def _rows_at_once(block: Block) -> int:
@@ -78,7 +81,7 @@ def _rows_at_once(block: Block) -> int:
 def _over_rows(block: Block, side: Side, weigh: Callable[[int, int], np.ndarray], dtype: type) -> np.ndarray:
     """Sum ``weigh(i, j)``, one number for each of the edges i to j, at the nodes of one side of a sparse block."""
     indptr, indices, _ = block.csr_arrays()
-    sums = np.zeros(_sizes(block, side)[0], dtype=dtype)
+    sums: np.ndarray = np.zeros(_sizes(block, side)[0], dtype=dtype)
     row = 0
     while row < block.n_target:
         last = int(np.searchsorted(indptr, indptr[row] + _EDGES_AT_ONCE, side="right")) - 1
@@ -93,16 +96,13 @@ def _over_rows(block: Block, side: Side, weigh: Callable[[int, int], np.ndarray]
     return sums
 
 
-_INTEGERS = {2: (np.int16, np.uint16), 4: (np.int32, np.uint32), 8: (np.int64, np.uint64)}
-
-
 def _of_sign(weights: np.ndarray, sign: Sign) -> np.ndarray:
     """Return where weights are positive, or negative; read from their bits, where float16 is as fast as the others."""
-    signed, unsigned = _INTEGERS[weights.itemsize]
     if sign == "+":
-        positive: np.ndarray = weights.view(signed) > 0
+        positive: np.ndarray = _bits(weights) > 0
         return positive
-    negative: np.ndarray = weights.view(unsigned) > unsigned(np.iinfo(signed).max) + unsigned(1)  # -0.0 is not
+    bits = weights.view(f"u{weights.itemsize}")
+    negative: np.ndarray = bits > bits.dtype.type(1 << (8 * weights.itemsize - 1))  # that number is -0.0
     return negative
 
 
@@ -112,17 +112,24 @@ def _part(weights: np.ndarray, sign: Sign, rooms: np.ndarray | None = None) -> n
     A float is positive where its bits are a positive integer. Numpy is three times slower beside the number 0 than
     beside an array of zeros.
     """
-    bits = weights.view(_INTEGERS[weights.itemsize][0])
+    bits = _bits(weights)
     zeros, result = np.zeros((2, *bits.shape), dtype=bits.dtype) if rooms is None else rooms
     if sign is None:
         np.bitwise_and(bits, np.iinfo(bits.dtype).max, out=result)
     else:
         (np.maximum if sign == "+" else np.minimum)(bits, zeros, out=result)
-    return result.view(weights.dtype)
+    part: np.ndarray = result.view(weights.dtype)
+    return part
 
 
 def _powers(part: np.ndarray, power: int) -> np.ndarray:
-    return part if power == 1 else np.multiply(part, part, dtype=np.float64)
+    squares: np.ndarray = part if power == 1 else np.multiply(part, part, dtype=np.float64)
+    return squares
+
+
+def _bits(weights: np.ndarray) -> np.ndarray:
+    """Return the bits of weights as signed integers."""
+    return weights.view(f"i{weights.itemsize}")
 
 
 def _sizes(block: Block, side: Side) -> tuple[int, int]:
