@@ -234,7 +234,7 @@ def _of_blocks(G: NeuralGraph | Sequence[Block], chosen: list[_Statistic]) -> pd
     blocks: Sequence[Block] = G.blocks if isinstance(G, NeuralGraph) else G
     if not isinstance(blocks, Sequence):
         raise ArgumentError(f"table: got {type(G).__name__}; expected a NeuralGraph or a sequence of blocks.")
-    rows: list[dict[str, Any]] = [{"block": None, "source": None, "target": None} for _ in blocks]
+    rows: list[dict[str, Any]] = [{"block": None, "source": None, "target": None} for _ in range(len(blocks))]
 
     def graph(number: int) -> NeuralGraph:
         block = blocks[number]
