@@ -259,13 +259,12 @@ def _of_graphs(
             keys[name][key] = None
         cells.append(found)
         status.append("; ".join(reasons) or OK)
-    result = pd.DataFrame(rows, columns=list(rows[0]) if rows else _ROW)
+    columns: dict[str, Any] = {key: [row[key] for row in rows] for key in (rows[0] if rows else _ROW)}
     for name, own in keys.items():
         for key in own or [""]:
             column = f"{name}_{key}" if key else name
-            result[column] = [float(cell.get((name, key), np.nan)) for cell in cells]
-    result["status"] = status
-    return result
+            columns[column] = np.array([cell.get((name, key), np.nan) for cell in cells], dtype=np.float64)
+    return pd.DataFrame({**columns, "status": np.array(status, dtype=object)})
 
 
 _ROW = ["block", "source", "target", "n_source", "n_target", "n_edges"]
@@ -393,5 +392,5 @@ def _of_parts(G: NeuralGraph, chosen: list[_Statistic]) -> pd.DataFrame:
         own = counts.loc[p.name] if p.name in counts.index.get_level_values(0) else {}
         texts = [reason if n == p.size else f"{n} of {p.size} nodes: {reason}" for reason, n in own.items()]
         status.append("; ".join(texts) or ("no node" if p.size == 0 else OK))
-    result["status"] = status
+    result["status"] = np.array(status, dtype=object)
     return result
