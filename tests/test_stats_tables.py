@@ -138,12 +138,24 @@ def test_the_default_table_names_registered_statistics_and_gives_a_value_of_each
     assert found["status"].iloc[-1] == ("no block leaves its part" if by in ("node", "part") else "ok")
 
 
-def test_every_registered_statistic_says_why_it_may_be_undefined_and_goes_into_a_table():
+def test_every_registered_statistic_goes_into_a_table_and_every_reason_belongs_to_one():
     G = network()
     for by, registry in (("node", nng.stats.NODE), ("block", nng.stats.NETWORK)):
         for name in registry:
-            assert name in UNDEFINED or name in ("degree", "strength"), name
             assert len(nng.stats.table(G, name, by=by)) == (9 if by == "node" else 3)
+    assert set(UNDEFINED) <= {*nng.stats.NODE, *nng.stats.NETWORK}
+
+
+def test_a_statistic_of_blocks_may_be_a_verdict():
+    def tail(H):
+        return {"n": H.n_edges, "verdict": "undecided" if H.n_edges else float("nan")}
+
+    found = nng.stats.table(network(), ["alpha", tail], by="block")
+    assert list(found.columns[-3:]) == ["tail_n", "tail_verdict", "status"]
+    assert found["tail_n"].tolist() == [3.0, 4.0, 0.0]
+    assert found["tail_verdict"].tolist()[:2] == ["undecided"] * 2
+    assert found["tail_verdict"].isna().tolist() == [False, False, True]
+    assert found["status"].iloc[2] == "alpha: no edge; tail: undefined"
 
 
 def test_one_block_is_held_at_a_time():
@@ -227,7 +239,7 @@ def test_an_error_of_the_library_is_a_status_and_any_other_is_raised():
         ([], "node", "expected names, functions, or a mapping"),
         ([3], "node", "got 3; expected a name or a function"),
         (len, "node", "len"),
-        (lambda H: [1, 2], "block", "gave list; expected a number, or a mapping"),
+        (lambda H: [1, 2], "block", "gave list; expected a number or a text, or a mapping"),
         (lambda H: nng.stats.alpha(H), "node", "gave float; expected a Series indexed by"),
         (None, "edge", "by: got 'edge'; expected one of 'node', 'part', 'block', 'network'"),
     ],

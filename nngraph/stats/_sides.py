@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -173,15 +174,23 @@ def series(G: NeuralGraph, values: dict[str, np.ndarray], name: str, **arguments
     import pandas as pd
 
     parts = [part for part in G.parts if part.name in values]
-    sizes = [part.size for part in parts]
-    index = pd.MultiIndex(
-        levels=[[part.name for part in parts], range(max(sizes, default=0))],
+    joined = np.concatenate([values[part.name] for part in parts]) if parts else np.zeros(0)
+    index = _index(tuple((part.name, part.size) for part in parts))
+    return pd.Series(joined, index=index, name=title(name, **arguments))
+
+
+@functools.lru_cache(maxsize=8)
+def _index(parts: tuple[tuple[str, int], ...]) -> pd.MultiIndex:
+    """Return the (part, index) of nodes; kept, because for a small graph it costs more than the sums."""
+    import pandas as pd
+
+    names, sizes = [name for name, _ in parts], [size for _, size in parts]
+    return pd.MultiIndex(
+        levels=[names, range(max(sizes, default=0))],
         codes=[np.repeat(np.arange(len(parts)), sizes), np.concatenate([np.zeros(0, int), *map(np.arange, sizes)])],
         names=["part", "index"],
         verify_integrity=False,
     )
-    joined = np.concatenate([values[part.name] for part in parts]) if parts else np.zeros(0)
-    return pd.Series(joined, index=index, name=title(name, **arguments))
 
 
 def title(name: str, **arguments: object) -> str:
