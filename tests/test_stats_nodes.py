@@ -131,6 +131,16 @@ def test_tied_blocks_count_each_where_it_lies():
     assert nng.stats.degree(G, sign="-").tolist() == [0, 1, 0, 1]
 
 
+def test_changing_a_series_changes_no_other_one():
+    G = several()
+    first = nng.stats.degree(G)
+    first.index.names = ["layer", "unit"]
+    first.iloc[:] = 0
+    second = nng.stats.degree(G)
+    assert second.index.names == ["part", "index"]
+    assert second.sum() == G.n_edges
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @pytest.mark.parametrize("power", [1, 2])
 def test_blocks_longer_than_one_chunk_sum_as_short_ones_do(monkeypatch, dtype, power):

@@ -175,7 +175,7 @@ def series(G: NeuralGraph, values: dict[str, np.ndarray], name: str, **arguments
 
     parts = [part for part in G.parts if part.name in values]
     joined = np.concatenate([values[part.name] for part in parts]) if parts else np.zeros(0)
-    index = _index(tuple((part.name, part.size) for part in parts))
+    index = _index(tuple((part.name, part.size) for part in parts)).copy()  # its names are the user's to change
     return pd.Series(joined, index=index, name=title(name, **arguments))
 
 
