@@ -100,7 +100,9 @@ def test_blocks_of_a_file_are_those_of_the_graph_of_all_of_it(weights):
 def test_a_file_is_mapped_and_not_read_when_it_is_opened(tmp_path):
     path = tmp_path / "large.safetensors"
     n = 24 * 2**20
-    save_file({f"w{i}": torch.full((2**10, n // 2**10), 0.5) for i in range(2)}, path)
+    matrices = {f"w{i}": torch.full((2**10, n // 2**10), 0.5) for i in range(2)}
+    matrices["w1"][::2] = 0  # half of the edges absent: a mask, but no copy
+    save_file(matrices, path)
     code = f"""
     import torch, safetensors.torch
     from nngraph.convert.files import FileBlocks
@@ -111,13 +113,24 @@ def test_a_file_is_mapped_and_not_read_when_it_is_opened(tmp_path):
     before = anonymous()
     blocks = FileBlocks({str(path)!r})
     found = nng.stats.table(blocks, "density", by="block")
-    assert found["n_edges"].tolist() == [{n}, {n}]
+    assert found["n_edges"].tolist() == [{n}, {n // 2}]
     print(anonymous() - before)
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, cwd=Path.cwd()
     )
     assert int(done.stdout) < 60 * 1024  # kB; the two matrices are 192 MiB, the mask of one 24
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_negative_zeros_of_a_file_are_no_edges_and_read_as_zero(tmp_path, dtype):
+    W = torch.tensor([[1.0, -0.0], [0.0, -2.0]], dtype=getattr(torch, dtype))
+    save_file({"w": W}, tmp_path / "model.safetensors")
+    (block,) = FileBlocks(tmp_path / "model.safetensors")
+    assert block.n_edges == 2
+    assert block.dtype == dtype
+    np.testing.assert_array_equal(block.dense(), [[1, 0], [0, -2]])
+    assert np.signbit(block.dense()).tolist() == [[False, False], [False, True]]
 
 
 @pytest.mark.parametrize("suffix", [".nngraph", ".graphml"])

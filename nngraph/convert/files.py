@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+import numpy as np
+
 from nngraph.blocks import Block
 from nngraph.errors import FormatError
 
@@ -138,8 +140,8 @@ class FileBlocks(Sequence[Block]):
     Notes
     -----
     The file is mapped to memory and not copied: whoever holds one block at a time needs memory for one mask of it,
-    and for one copy where edges are absent (weights of 0) or the type is bfloat16. A file must not be written to while
-    it is mapped.
+    for a copy where the type is bfloat16, and for one where weights are negative zeros. A file must not be written to
+    while it is mapped.
 
     Examples
     --------
@@ -181,6 +183,8 @@ class FileBlocks(Sequence[Block]):
         tensor = self._matrices[name]
         dtype = _dtype(tensor)
         weights = (tensor.float() if dtype == "bfloat16" else tensor).detach().numpy()
+        if dtype == "bfloat16":
+            weights += np.float32(0)  # no negative zeros in this copy: the block keeps it instead of making another
         # the dtype last: these are bfloat16 already, and need no rounding
         return Block.from_dense(name, f"{name}:in", f"{name}:out", weights, weights != 0).replace(dtype=dtype)
 
