@@ -13,6 +13,7 @@ from strategies import graphs
 
 import nngraph as nng
 from nngraph.errors import ArgumentError, NNGraphError
+from nngraph.graph import Part
 from nngraph.stats.tables import DEFAULTS, UNDEFINED
 
 
@@ -257,3 +258,18 @@ def test_only_a_table_of_blocks_is_made_of_blocks():
         nng.stats.table(blocks)
     with pytest.raises(ArgumentError, match="got int; expected a NeuralGraph or a sequence of blocks"):
         nng.stats.table(3, by="block")
+    with pytest.raises(ArgumentError, match="got a sequence of ndarray; expected blocks, or a NeuralGraph"):
+        nng.stats.table([np.ones((2, 2))], by="block")
+
+
+def test_a_part_that_a_statistic_leaves_out_is_said_to_be_left_out():
+    G = nng.NeuralGraph(network().blocks, [*network().parts, Part("alone", 1)])
+
+    def of_first_part(H):
+        return nng.stats.degree(H).loc[["0"]]
+
+    assert nng.stats.table(G, "degree(side=both)")["status"].iloc[-1] == "no block leaves or enters its part"
+    found = nng.stats.table(G, {"one": of_first_part})
+    assert found["status"].tolist() == ["ok"] * 3 + ["no block leaves its part"] * 7
+    unnamed = nng.stats.table(G, {"one": lambda H: of_first_part(H).rename(None)})
+    assert unnamed["status"].tolist() == ["ok"] * 3 + ["one: none for its part"] * 7

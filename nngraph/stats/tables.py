@@ -156,6 +156,8 @@ def _of_blocks(G: NeuralGraph | Sequence[Block], named: list[Statistic]) -> pd.D
 
     def graph(number: int) -> NeuralGraph:
         block = blocks[number]
+        if not isinstance(block, Block):
+            raise ArgumentError(f"table: got a sequence of {type(block).__name__}; expected blocks, or a NeuralGraph.")
         rows[number] |= {"block": block.name, "source": block.source, "target": block.target}
         return NeuralGraph([block])
 
@@ -286,8 +288,8 @@ def _node_values(G: NeuralGraph, statistic: Statistic, index: pd.MultiIndex) -> 
 
 def _reasons(found: pd.Series, name: str, absent: np.ndarray, missing: np.ndarray) -> dict[str, np.ndarray]:
     side = re.search(r"side=(\w+)", str(found.name))
-    verbs = {"source": "no block leaves its part", "target": "no block enters its part"}
-    outside = verbs.get(side[1] if side else "", f"{name}: gives none for its part")
+    verbs = {"source": "leaves", "target": "enters", "both": "leaves or enters"}
+    outside = f"no block {verbs[side[1]]} its part" if side and side[1] in verbs else f"{name}: none for its part"
     why = {outside: absent, _why(name): missing & ~absent}
     return {reason: where for reason, where in why.items() if where.any()}
 
