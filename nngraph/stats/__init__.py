@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nngraph.graph import NeuralGraph
+from nngraph.stats._tail_distributions import distribution
 from nngraph.stats.centralities import by_igraph
 from nngraph.stats.correlations import degree_correlation, in_out_correlation
 from nngraph.stats.degrees import degree
@@ -19,10 +20,12 @@ from nngraph.stats.heterogeneity import (
 from nngraph.stats.signed import alpha, balance, coherence, density
 from nngraph.stats.strengths import disparity, mean_weight, participation, strength
 from nngraph.stats.tables import table
+from nngraph.stats.tails import TailFit, fit_tail, fit_tails
 
 __all__ = [
     "NETWORK",
     "NODE",
+    "TailFit",
     "alpha",
     "balance",
     "by_igraph",
@@ -33,6 +36,9 @@ __all__ = [
     "degree_moments",
     "density",
     "disparity",
+    "distribution",
+    "fit_tail",
+    "fit_tails",
     "heterogeneity",
     "in_out_correlation",
     "isolated",
