@@ -159,6 +159,16 @@ def test_a_statistic_of_blocks_may_be_a_verdict():
     assert found["status"].iloc[2] == "alpha: no edge; tail: undefined"
 
 
+def test_a_statistic_whose_keys_differ_between_blocks_leaves_no_cell_empty_without_a_word():
+    def sizes(H):
+        return {part.name: part.size for part in H.parts}
+
+    found = nng.stats.table(network(), ["density", sizes], by="block")
+    assert list(found.columns[-6:]) == ["density", "sizes_0", "sizes_1", "sizes_2", "sizes_3", "status"]
+    assert found["sizes_1"].isna().tolist() == [False, False, True]
+    assert set(found["status"]) == {"sizes: no value under some keys"}
+
+
 def test_one_block_is_held_at_a_time():
     class Blocks(list):
         alive = 0

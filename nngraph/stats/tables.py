@@ -170,13 +170,17 @@ def _of_graphs(rows: list[dict[str, Any]], graph: Callable[[int], NeuralGraph], 
 
     keys: dict[str, dict[str, None]] = {one.name: {} for one in named}
     cells: list[dict[tuple[str, str], float | str]] = []
-    status = []
+    reasons: list[list[str]] = []
     for number in progress(range(len(rows)), total=len(rows), label="statistics"):
-        found, reasons = _measured(graph, number, rows[number], named)
+        found, why = _measured(graph, number, rows[number], named)
         for name, key in found:
             keys[name][key] = None
         cells.append(found)
-        status.append("; ".join(reasons) or OK)
+        reasons.append(why)
+    for cell, why in zip(cells, reasons, strict=True):  # of a statistic whose keys are not the same everywhere
+        for name in dict.fromkeys(name for name, _ in cell):
+            if any((name, key) not in cell for key in keys[name]):
+                why.append(f"{name}: no value under some keys")
     columns: dict[str, Any] = {key: [row[key] for row in rows] for key in (rows[0] if rows else _ROW)}
     for name, own in keys.items():
         for key in own or [""]:
@@ -184,7 +188,8 @@ def _of_graphs(rows: list[dict[str, Any]], graph: Callable[[int], NeuralGraph], 
             values = [cell.get((name, key), np.nan) for cell in cells]
             text = any(isinstance(value, str) for value in values)
             columns[column] = np.array(values, dtype=object if text else np.float64)
-    return pd.DataFrame({**columns, "status": np.array(status, dtype=object)})
+    status = np.array(["; ".join(why) or OK for why in reasons], dtype=object)
+    return pd.DataFrame({**columns, "status": status})
 
 
 _ROW = ["block", "source", "target", "n_source", "n_target", "n_edges"]
