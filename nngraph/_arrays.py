@@ -12,10 +12,20 @@ def frozen(array: np.ndarray) -> np.ndarray:
 
 
 def zero_outside(mask: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the weights with 0 where the mask is False; bits and-ed, 7 times faster than np.where on a random mask."""
-    every_bit = np.negative(mask.view(np.int8))  # -1 where an edge is present
-    bits: np.ndarray = np.bitwise_and(weights.view(f"i{weights.dtype.itemsize}"), every_bit)
-    return bits.view(weights.dtype)
+    """Return the weights with 0 where the mask is False: the same array where they are.
+
+    Bits are and-ed, 7 times faster than np.where on a random mask; in chunks of rows, so that an array that may stay as
+    it is, such as one that lies in a mapped file, needs no memory.
+    """
+    bits = weights.view(f"i{weights.itemsize}")
+    step = max(1, 2**17 // max(1, weights.shape[1]))
+    if not any(
+        np.bitwise_and(bits[i : i + step], ~np.negative(mask[i : i + step].view(np.int8))).any()
+        for i in range(0, len(weights), step)
+    ):
+        return weights
+    cleared: np.ndarray = np.bitwise_and(bits, np.negative(mask.view(np.int8)))  # -1 where an edge is present
+    return cleared.view(weights.dtype)
 
 
 def floating(array: np.ndarray, dtype: str | None = None) -> np.ndarray:

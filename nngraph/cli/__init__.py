@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nngraph.cli import convert, info, null, study
+from nngraph.cli import convert, info, null, stats, study
 
 __all__ = ["app"]
 
@@ -22,6 +22,7 @@ app.command("study")(study.study)
 app.command("info")(info.info)
 app.command("convert")(convert.convert)
 app.command("null")(null.null)
+app.command("stats")(stats.stats)
 
 
 def _version(asked: bool) -> None:

@@ -40,19 +40,11 @@ def graph_of(file: Path) -> tuple[NeuralGraph, list[str]]:
         from nngraph.io.graphml import read_graphml
 
         return read_graphml(file), []
-    from nngraph.blocks import Block
-    from nngraph.convert.files import load_state
+    from nngraph.convert.files import FileBlocks
     from nngraph.graph import NeuralGraph
 
-    blocks, rest = [], []
-    for name, tensor in load_state(file).items():
-        if tensor.ndim == 2 and tensor.is_floating_point():
-            dtype = str(tensor.dtype).removeprefix("torch.")
-            weights = (tensor.float() if dtype == "bfloat16" else tensor).detach().numpy()
-            blocks.append(Block.from_dense(name, f"{name}:in", f"{name}:out", weights, weights != 0, dtype=dtype))
-        else:
-            rest.append(f"{name} {'x'.join(map(str, tensor.shape)) or 'scalar'}")
-    return NeuralGraph(blocks), rest
+    blocks = FileBlocks(file)
+    return NeuralGraph(blocks), list(blocks.rest)
 
 
 def call(option: str, name: str) -> Any:

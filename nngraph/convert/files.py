@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import pickle
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
+import numpy as np
+
+from nngraph.blocks import Block
 from nngraph.errors import FormatError
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["load_state", "load_weights"]
+__all__ = ["FileBlocks", "load_state", "load_weights"]
 
 SAVE_IT = "Save torch.save(model.state_dict(), path) or a safetensors file instead."
 
@@ -49,7 +52,11 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     ...     list(nng.load_state(path))
     ['weight', 'bias']
     """
-    path = Path(path)
+    return _state(Path(path), mapped=False)
+
+
+def _state(path: Path, *, mapped: bool) -> dict[str, torch.Tensor]:
+    """Read a file of weights; ``mapped``: a torch file too stays on disk, to be read piece by piece."""
     if not path.exists():
         raise FormatError(f"{path}: there is no such file.")
     if path.is_dir():
@@ -62,7 +69,7 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     if (start[8:] == b"{" and int.from_bytes(start[:8], "little") <= 10**8) or path.suffix == ".safetensors":
         return _safetensors_state(path)
     if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
-        return _torch_state(path)
+        return _torch_state(path, mapped=mapped and start[:1] == b"P")  # torch maps no file of its older format
     raise FormatError(
         f"{path}: is neither a .safetensors nor a torch file (it starts with {start!r}); expected one of the two."
     )
@@ -80,13 +87,13 @@ def _safetensors_state(path: Path) -> dict[str, torch.Tensor]:
         ) from None
 
 
-def _torch_state(path: Path) -> dict[str, torch.Tensor]:
+def _torch_state(path: Path, *, mapped: bool) -> dict[str, torch.Tensor]:
     import torch
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of unusual pickles before it refuses them
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped or None)
     except pickle.UnpicklingError:
         raise FormatError(
             f"{path}: is a pickle that holds more than weights (a whole model, perhaps); to read it would run code "
@@ -110,6 +117,82 @@ def _torch_state(path: Path) -> dict[str, torch.Tensor]:
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0][:120] or type(error).__name__
+
+
+class FileBlocks(Sequence[Block]):
+    """The matrices of a file of weights, each as a block between two parts of its own, made when it is asked for.
+
+    Parameters
+    ----------
+    path : str or path
+        A ``.safetensors`` or state_dict file.
+
+    Attributes
+    ----------
+    rest : tuple of str
+        Name and shape of each tensor that is no matrix of floating point numbers, and so no block.
+
+    Raises
+    ------
+    FormatError
+        As for :func:`load_state`.
+
+    Notes
+    -----
+    The file is mapped to memory and not copied: whoever holds one block at a time needs memory for one mask of it,
+    for a copy where the type is bfloat16, and for one where weights are negative zeros. A file must not be written to
+    while it is mapped.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import torch
+    >>> import nngraph as nng
+    >>> from nngraph.convert.files import FileBlocks
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "model.pt"
+    ...     torch.save({"weight": torch.tensor([[1.0, -2.0], [0.0, 3.0]]), "bias": torch.ones(2)}, path)
+    ...     blocks = FileBlocks(path)
+    ...     blocks.rest, nng.stats.table(blocks, "alpha", by="block")["n_edges"].tolist()
+    (('bias 2',), [3])
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        state = _state(Path(path), mapped=True)
+        self._matrices = {name: tensor for name, tensor in state.items() if tensor.ndim == 2 and _dtype(tensor)}
+        self._names = list(self._matrices)
+        self.rest = tuple(
+            f"{name} {'x'.join(map(str, tensor.shape)) or 'scalar'}"
+            for name, tensor in state.items()
+            if name not in self._matrices
+        )
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, number: int) -> Block: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> list[Block]: ...
+
+    def __getitem__(self, number: int | slice) -> Block | list[Block]:
+        if isinstance(number, slice):
+            return [self[i] for i in range(*number.indices(len(self)))]
+        name = self._names[number]
+        tensor = self._matrices[name]
+        dtype = _dtype(tensor)
+        weights = (tensor.float() if dtype == "bfloat16" else tensor).detach().numpy()
+        if dtype == "bfloat16":
+            weights += np.float32(0)  # no negative zeros in this copy: the block keeps it instead of making another
+        # the dtype last: these are bfloat16 already, and need no rounding
+        return Block.from_dense(name, f"{name}:in", f"{name}:out", weights, weights != 0).replace(dtype=dtype)
+
+
+def _dtype(tensor: torch.Tensor) -> str | None:
+    """Return the name of the type of a tensor, None unless a block can hold it."""
+    name = str(tensor.dtype).removeprefix("torch.")
+    return name if name in ("float16", "float32", "float64", "bfloat16") else None
 
 
 def load_weights(model: torch.nn.Module, path: str | os.PathLike[str]) -> torch.nn.Module:

@@ -10,6 +10,7 @@ import numpy as np
 from nngraph._blockwise import check_graph
 from nngraph.blocks import PRODUCTS_SPARSE_BELOW, Block
 from nngraph.graph import NeuralGraph
+from nngraph.stats._sides import degrees
 
 __all__ = ["alpha", "balance", "coherence", "density"]
 
@@ -37,7 +38,7 @@ def alpha(G: NeuralGraph) -> float:
     0.75
     """
     check_graph("alpha", G)
-    return _share(sum(int(np.count_nonzero(block.values > 0)) for block in G.blocks), G.n_edges)
+    return _share(sum(int(degrees(block, "target", "+").sum()) for block in G.blocks), G.n_edges)
 
 
 def density(G: NeuralGraph) -> float:
