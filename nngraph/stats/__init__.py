@@ -5,8 +5,10 @@ from collections.abc import Callable
 from nngraph.graph import NeuralGraph
 from nngraph.stats.correlations import degree_correlation, in_out_correlation
 from nngraph.stats.degrees import degree
+from nngraph.stats.information import degree_information, in_out_information, mutual_information
 from nngraph.stats.paths import DominantPath, dominant_path, path_load, pathways, spanning, spanning_nodes
 from nngraph.stats.signed import alpha, balance, coherence, density
+from nngraph.stats.spectra import fluctuation, spectral_gap, spectrum
 from nngraph.stats.strengths import strength
 
 __all__ = [
@@ -17,13 +19,19 @@ __all__ = [
     "coherence",
     "degree",
     "degree_correlation",
+    "degree_information",
     "density",
     "dominant_path",
+    "fluctuation",
     "in_out_correlation",
+    "in_out_information",
+    "mutual_information",
     "path_load",
     "pathways",
     "spanning",
     "spanning_nodes",
+    "spectral_gap",
+    "spectrum",
     "strength",
 ]
 
@@ -32,9 +40,13 @@ NETWORK: dict[str, Callable[[NeuralGraph], float | dict[str, float]]] = {
     "balance": balance,
     "coherence": coherence,
     "degree_correlation": degree_correlation,
+    "degree_information": degree_information,
     "density": density,
+    "fluctuation": fluctuation,
     "in_out_correlation": in_out_correlation,
+    "in_out_information": in_out_information,
     "pathways": pathways,
     "spanning": spanning,
+    "spectral_gap": spectral_gap,
 }
 """Statistics of a whole graph by name: each gives a number, or several by name."""
