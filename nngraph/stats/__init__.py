@@ -6,8 +6,10 @@ from nngraph.graph import NeuralGraph
 from nngraph.stats.correlations import degree_correlation, in_out_correlation
 from nngraph.stats.degrees import degree
 from nngraph.stats.information import degree_information, in_out_information, mutual_information
+from nngraph.stats.modules import communities, max_modularity, modularity
+from nngraph.stats.nesting import core_sizes, cores, nestedness
 from nngraph.stats.paths import DominantPath, dominant_path, path_load, pathways, spanning, spanning_nodes
-from nngraph.stats.signed import alpha, balance, coherence, density
+from nngraph.stats.signed import alpha, balance, coherence, density, motifs
 from nngraph.stats.spectra import fluctuation, spectral_gap, spectrum
 from nngraph.stats.strengths import strength
 
@@ -17,6 +19,9 @@ __all__ = [
     "alpha",
     "balance",
     "coherence",
+    "communities",
+    "core_sizes",
+    "cores",
     "degree",
     "degree_correlation",
     "degree_information",
@@ -25,7 +30,11 @@ __all__ = [
     "fluctuation",
     "in_out_correlation",
     "in_out_information",
+    "max_modularity",
+    "modularity",
+    "motifs",
     "mutual_information",
+    "nestedness",
     "path_load",
     "pathways",
     "spanning",
@@ -39,12 +48,16 @@ NETWORK: dict[str, Callable[[NeuralGraph], float | dict[str, float]]] = {
     "alpha": alpha,
     "balance": balance,
     "coherence": coherence,
+    "cores": cores,
     "degree_correlation": degree_correlation,
     "degree_information": degree_information,
     "density": density,
     "fluctuation": fluctuation,
     "in_out_correlation": in_out_correlation,
     "in_out_information": in_out_information,
+    "max_modularity": max_modularity,
+    "motifs": motifs,
+    "nestedness": nestedness,
     "pathways": pathways,
     "spanning": spanning,
     "spectral_gap": spectral_gap,

@@ -1,0 +1,477 @@
+"""Modules of nodes: the bipartite modularity of labels, and labels that maximise it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from nngraph._blockwise import check_graph
+from nngraph._rng import RNG, generator, seed_sequence
+from nngraph.blocks import Block
+from nngraph.errors import ArgumentError
+from nngraph.graph import NeuralGraph
+from nngraph.stats._series import by_node
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["communities", "max_modularity", "modularity"]
+
+Form: TypeAlias = Literal["all", "+", "-", "signed"]
+FORMS: tuple[Form, ...] = ("all", "+", "-", "signed")
+MOST = 512
+"""Modules that one part starts with at most."""
+MOVED = 0.1
+"""Share of the nodes that a kick gives modules at random."""
+_LEAST = 1e-12
+"""Gain below which two labels are as good as each other."""
+
+
+def modularity(G: NeuralGraph, labels: npt.ArrayLike | pd.Series, *, weighted: bool = False) -> dict[str, float]:
+    r"""Return the bipartite modularity of labels: edges within modules beyond those that degrees lead to expect.
+
+    .. math:: Q = \frac{1}{E} \sum_b \sum_{ij} \left( A^b_{ij} - \frac{k^b_i d^b_j}{E_b} \right) \delta(g_i, g_j),
+              \qquad Q_\text{signed} = \frac{E^+}{E^+ + E^-} Q^+ - \frac{E^-}{E^+ + E^-} Q^-
+
+    Parameters
+    ----------
+    G : NeuralGraph
+        The graph; A is the support of block b, and k and d are the degrees within it.
+    labels : Series or array_like
+        The module of each node: a Series indexed by (part, index), or an array in vertex order.
+    weighted : bool
+        Sum magnitudes of weights in the place of edges.
+
+    Returns
+    -------
+    dict of str to float
+        ``all`` over all edges, ``+`` and ``-`` over those of one sign, and ``signed``: positive edges within modules
+        count for, negative ones against it. NaN where there is no edge to count.
+
+    Raises
+    ------
+    ArgumentError
+        If there is not one label for each node.
+
+    Notes
+    -----
+    Exact; linear in the number of edges. Expectations are those of each block, so that parts without a block between
+    them expect no edge. A part may be in several blocks and has one label for each node.
+
+    References
+    ----------
+    .. [1] M. J. Barber, "Modularity and community detection in bipartite networks", Physical Review E 76, 066102, 2007.
+    .. [2] S. Gomez, P. Jensen, A. Arenas, "Analysis of community structure in networks of correlated data", Physical
+       Review E 80, 016114, 2009.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nngraph as nng
+    >>> G = nng.from_matrices([np.kron(np.eye(2), np.ones((2, 3)))])
+    >>> nng.stats.modularity(G, [0, 0, 0, 1, 1, 1, 0, 0, 1, 1])["all"]
+    0.5
+    """
+    check_graph("modularity", G)
+    by_part = _read(G, labels)
+    return {form: _quality(_modularity_matrices(G, form, weighted=weighted), by_part) for form in FORMS}
+
+
+def communities(
+    G: NeuralGraph, *, form: Form = "signed", weighted: bool = False, kicks: int = 10, rng: RNG = 0
+) -> pd.Series:
+    r"""Return modules of nodes that make the modularity large.
+
+    .. math:: \operatorname*{arg\,max}_g Q(g)
+
+    Parameters
+    ----------
+    G : NeuralGraph
+        The graph.
+    form : "signed", "all", "+" or "-"
+        The modularity to maximise, of those that :func:`modularity` gives.
+    weighted : bool
+        Sum magnitudes of weights in the place of edges.
+    kicks : int
+        How often the search goes on from the best labels with a module dissolved and some nodes moved.
+    rng : None, int, SeedSequence or Generator
+        What is dissolved and moved. By default the same call gives the same modules.
+
+    Returns
+    -------
+    pandas.Series
+        int, indexed by (part, index); modules are numbered from 0 as vertices meet them. -1 for a node without edges
+        of the form.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is not one of those above.
+
+    Notes
+    -----
+    A heuristic: the modularity found is a lower bound of the largest. The nodes of the part with the most edges start
+    as modules of their own (512 at most), then two moves alternate until neither gains: every node of a part takes the
+    best module given the labels of the other parts (BRIM [1]_), and the pair of modules whose union gains most is
+    merged (as LPAb+ [2]_ does). A kick dissolves a module, gives
+    10 % of the nodes modules at random, and climbs again. The cost of a sweep is that of the
+    products of blocks and memberships, (n nodes, n modules).
+
+    References
+    ----------
+    .. [1] M. J. Barber, "Modularity and community detection in bipartite networks", Physical Review E 76, 066102, 2007.
+    .. [2] X. Liu, T. Murata, "An efficient algorithm for optimizing bipartite modularity in bipartite networks",
+       Journal of Advanced Computational Intelligence and Intelligent Informatics 14, 408-415, 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nngraph as nng
+    >>> G = nng.from_matrices([np.kron(np.eye(2), np.ones((2, 3)))])
+    >>> nng.stats.communities(G).tolist()
+    [0, 0, 0, 1, 1, 1, 0, 0, 1, 1]
+    """
+    check_graph("communities", G)
+    if form not in FORMS:
+        raise ArgumentError(f"communities: form: got {form!r}; expected 'signed', 'all', '+' or '-'.")
+    best, _ = _best("communities", G, form, weighted=weighted, kicks=kicks, rng=rng)
+    stacked = np.concatenate([best[part.name] for part in G.parts] or [np.zeros(0, np.int64)])
+    met = stacked[stacked >= 0]
+    found, first = np.unique(met, return_index=True)
+    number = np.full(met.max(initial=-1) + 2, -1)  # the last entry is that of -1
+    number[found[np.argsort(first)]] = np.arange(len(found))
+    return by_node(G, {name: number[labels] for name, labels in best.items()}, f"communities(form={form})")
+
+
+def max_modularity(G: NeuralGraph, *, weighted: bool = False, kicks: int = 10, rng: RNG = 0) -> dict[str, float]:
+    r"""Return the largest modularity that a search finds, over all edges and in its signed form.
+
+    .. math:: \max_g Q(g), \quad \max_g Q_\text{signed}(g)
+
+    Parameters
+    ----------
+    G : NeuralGraph
+        The graph.
+    weighted : bool
+        Sum magnitudes of weights in the place of edges.
+    kicks : int
+        How often each search goes on from its best labels with a module dissolved and some nodes moved.
+    rng : None, int, SeedSequence or Generator
+        What is dissolved and moved. By default the same call gives the same numbers.
+
+    Returns
+    -------
+    dict of str to float
+        ``all`` and ``signed``, each with modules of its own, those of :func:`communities`; NaN without edges.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is not one of those above.
+
+    Notes
+    -----
+    Lower bounds of the largest modularities, by a heuristic: compare graphs by the same ``kicks``. See
+    :func:`communities`.
+
+    References
+    ----------
+    .. [1] M. J. Barber, "Modularity and community detection in bipartite networks", Physical Review E 76, 066102, 2007.
+    .. [2] S. Gomez, P. Jensen, A. Arenas, "Analysis of community structure in networks of correlated data", Physical
+       Review E 80, 016114, 2009.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nngraph as nng
+    >>> W = np.kron(np.array([[1.0, -1.0], [-1.0, 1.0]]), np.ones((2, 3)))
+    >>> nng.stats.max_modularity(nng.from_matrices([W]))
+    {'all': 0.0, 'signed': 0.5}
+    """
+    check_graph("max_modularity", G)
+    forms: tuple[Form, ...] = ("all", "signed")
+    found = {form: _best("max_modularity", G, form, weighted=weighted, kicks=kicks, rng=rng) for form in forms}
+    return {form: quality for form, (_, quality) in found.items()}
+
+
+# ------------------------------------------------------------------- modularity matrices
+
+
+@dataclasses.dataclass(frozen=True)
+class Matrix:
+    """The modularity matrix of one block over the edges of the graph: ``observed - left @ right.T``."""
+
+    source: str
+    target: str
+    observed: Any
+    """(n_target, n_source), a scipy array where the block is held as sparse rows."""
+    left: np.ndarray
+    """(n_target, 1), or (n_target, 2) with a column for each sign."""
+    right: np.ndarray
+
+    def forth(self, labelled: np.ndarray) -> np.ndarray:
+        """Return the (n_target, modules) gains from the (n_source, modules) memberships of sources."""
+        gains: np.ndarray = self.observed @ labelled - self.left @ (self.right.T @ labelled)
+        return gains
+
+    def back(self, labelled: np.ndarray) -> np.ndarray:
+        """Return the (n_source, modules) gains from the (n_target, modules) memberships of targets."""
+        gains: np.ndarray = self.observed.T @ labelled - self.right @ (self.left.T @ labelled)
+        return gains
+
+
+def _modularity_matrices(G: NeuralGraph, form: Form, *, weighted: bool) -> list[Matrix]:
+    """Return the matrices of the blocks that have an edge of the form."""
+    signs: tuple[Form, ...] = ("+", "-") if form == "signed" else (form,)
+    by_block = [[(one, _edges(block, one, weighted=weighted)) for one in signs] for block in G.blocks]
+    total = sum(float(edges.sum()) for pieces in by_block for _, edges in pieces)
+    matrices = []
+    for block, pieces in zip(G.blocks, by_block, strict=True):
+        observed, left, right = None, [], []
+        for one, edges in pieces:
+            m = float(edges.sum())
+            if m:
+                factor = (-1.0 if one == "-" and form == "signed" else 1.0) / total
+                left.append(factor / m * np.asarray(edges.sum(axis=1)).ravel())
+                right.append(np.asarray(edges.sum(axis=0)).ravel())
+                observed = edges * factor if observed is None else observed + edges * factor
+        if observed is not None:
+            columns = np.stack(left, axis=1), np.stack(right, axis=1)
+            matrices.append(Matrix(block.source, block.target, observed, *columns))
+    return matrices
+
+
+def _edges(block: Block, form: Form, *, weighted: bool) -> Any:
+    """Return the (n_target, n_source) edges of a form, 1 or their magnitude where present, float64."""
+    if block.is_sparse:
+        edges = block.csr().astype(np.float64)
+        edges.data = _counted(edges.data, form, weighted=weighted)
+        return edges
+    counted = _counted(block.dense().astype(np.float64), form, weighted=weighted)
+    return counted if block.mask is None or weighted else counted * block.mask
+
+
+def _counted(weights: np.ndarray, form: Form, *, weighted: bool) -> np.ndarray:
+    chosen = np.ones(weights.shape) if form == "all" else (weights > 0 if form == "+" else weights < 0)
+    counted: np.ndarray = chosen * np.abs(weights) if weighted else chosen.astype(np.float64)
+    return counted
+
+
+def _quality(matrices: Sequence[Matrix], labels: Mapping[str, np.ndarray]) -> float:
+    """Return the modularity of labels by part, numbers from 0 (-1: in no module)."""
+    if not matrices:
+        return float("nan")
+    n = _n_modules(labels)
+    total = 0.0
+    for matrix in matrices:
+        source, target = labels[matrix.source], labels[matrix.target]
+        total += _within(matrix.observed, target, source)
+        total -= float((_summed(target, matrix.left, n) * _summed(source, matrix.right, n)).sum())
+    return total
+
+
+def _within(observed: Any, target: np.ndarray, source: np.ndarray) -> float:
+    """Return the sum of the entries whose row and column have one label."""
+    if isinstance(observed, np.ndarray):
+        same = (target[:, None] == source[None, :]) & (target >= 0)[:, None]
+        return float(observed[same].sum())
+    entries = observed.tocoo()
+    return float(entries.data[(target[entries.row] == source[entries.col]) & (target[entries.row] >= 0)].sum())
+
+
+def _summed(labels: np.ndarray, columns: np.ndarray, n: int) -> np.ndarray:
+    """Return the (n, columns) sums over the nodes of each module."""
+    kept = labels >= 0
+    return np.stack([np.bincount(labels[kept], column[kept], n) for column in columns.T], axis=1)
+
+
+def _read(G: NeuralGraph, labels: Any) -> dict[str, np.ndarray]:
+    """Return labels by part as numbers from 0."""
+    import pandas as pd
+
+    if isinstance(labels, pd.Series) and labels.index.nlevels == 2:
+        nodes = [(part.name, i) for part in G.parts for i in range(part.size)]
+        missing = set(nodes) - set(labels.index)
+        if missing or labels.index.has_duplicates:
+            which = f"none for the node {min(missing)}" if missing else "two for one node"
+            raise ArgumentError(f"modularity: labels: got {which}; expected one label for each node of the graph.")
+        labels = labels.loc[nodes]
+    values = np.asarray(labels)
+    if values.shape != (G.n_nodes,):
+        raise ArgumentError(
+            f"modularity: labels: got the shape {values.shape}; expected ({G.n_nodes},), one label for each node in "
+            "vertex order, or a Series indexed by (part, index)."
+        )
+    numbers = np.unique(values, return_inverse=True)[1]
+    offsets = G.offsets
+    return {part.name: numbers[offsets[part.name] : offsets[part.name] + part.size] for part in G.parts}
+
+
+# --------------------------------------------------------------------------- searching
+
+
+def _best(
+    where: str, G: NeuralGraph, form: Form, *, weighted: bool, kicks: int, rng: RNG
+) -> tuple[dict[str, np.ndarray], float]:
+    """Return the best labels by part that a search finds, and their modularity."""
+    if isinstance(kicks, bool) or not isinstance(kicks, (int, np.integer)) or kicks < 0:
+        raise ArgumentError(f"{where}: kicks: got {kicks!r}; expected an integer of at least 0.")
+    labels = {part.name: np.full(part.size, -1, np.int64) for part in G.parts}
+    matrices = _modularity_matrices(G, form, weighted=bool(weighted))
+    draw = generator(seed_sequence(rng))
+    if not matrices:
+        return labels, float("nan")
+    live = {name: _live(matrices, name, len(labels[name])) for name in _by_edges(matrices)}
+    firsts = _one_of_each_set(matrices, live)
+    for name in firsts:
+        _split(labels, name, live[name], draw)
+    labels, best = _climbed(matrices, labels, live)
+    for _ in range(kicks):
+        new, quality = _climbed(matrices, _kicked(labels, firsts, draw), live)
+        if quality > best:
+            labels, best = new, quality
+    return labels, best
+
+
+def _by_edges(matrices: Sequence[Matrix]) -> list[str]:
+    """Return the parts that have edges, those with the most first, of equal ones the smallest."""
+    weight: dict[str, float] = {}
+    size: dict[str, int] = {}
+    for matrix in matrices:
+        edges = float(abs(matrix.observed).sum())
+        size |= {matrix.source: len(matrix.right), matrix.target: len(matrix.left)}
+        for name in dict.fromkeys((matrix.source, matrix.target)):
+            weight[name] = weight.get(name, 0.0) + edges
+    return sorted(weight, key=lambda name: (-weight[name], size[name]))
+
+
+def _split(labels: dict[str, np.ndarray], name: str, nodes: np.ndarray, draw: np.random.Generator) -> None:
+    """Make each node a module of its own; of too many, draw modules for them."""
+    fresh = np.arange(len(nodes)) if len(nodes) <= MOST else draw.integers(MOST, size=len(nodes))
+    labels[name][nodes] = _n_modules(labels) + fresh
+
+
+def _kicked(
+    labels: Mapping[str, np.ndarray], firsts: Sequence[str], draw: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Return labels with a module dissolved (split in the first parts) and some nodes in modules at random."""
+    n = _n_modules(labels)
+    gone = draw.integers(n)
+    new = {name: np.where(one == gone, -1, one) for name, one in labels.items()}
+    for one in new.values():
+        moved = (draw.random(len(one)) < MOVED) & (one >= 0)
+        one[moved] = draw.integers(n, size=int(moved.sum()))
+    for name in firsts:
+        _split(new, name, np.flatnonzero(labels[name] == gone), draw)
+    return new
+
+
+def _climbed(
+    matrices: Sequence[Matrix], labels: dict[str, np.ndarray], live: Mapping[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], float]:
+    """Return labels that neither moving the nodes of a part nor merging two modules raises, and their modularity."""
+    best = -np.inf
+    while True:
+        while True:
+            before = {name: one.copy() for name, one in labels.items()}
+            for name, nodes in live.items():
+                _move(matrices, labels, name, nodes)
+            quality = _quality(matrices, labels)
+            if quality <= best + _LEAST and all((labels[name][nodes] >= 0).all() for name, nodes in live.items()):
+                break
+            best = quality
+        if quality < best:  # only where a block stays within a part: its nodes moved together
+            labels = before
+        if not _merge(matrices, labels):
+            return labels, _quality(matrices, labels)
+
+
+def _live(matrices: Sequence[Matrix], name: str, size: int) -> np.ndarray:
+    """Return the nodes of a part that have an edge of the form."""
+    live = np.zeros(size, bool)
+    for matrix in matrices:
+        if matrix.target == name:
+            live |= matrix.left.any(axis=1)
+        if matrix.source == name:
+            live |= matrix.right.any(axis=1)
+    return np.flatnonzero(live)
+
+
+def _one_of_each_set(matrices: Sequence[Matrix], names: Iterable[str]) -> list[str]:
+    """Return the first part of each set of parts that blocks connect."""
+    pairs = [(matrix.source, matrix.target) for matrix in matrices]
+    pairs += [(target, source) for source, target in pairs]
+    chosen, seen = [], set[str]()
+    for name in names:
+        if name not in seen:
+            chosen.append(name)
+        waiting = {name} - seen
+        while waiting:
+            seen |= waiting
+            waiting = {b for a, b in pairs if a in waiting} - seen
+    return chosen
+
+
+def _n_modules(labels: Mapping[str, np.ndarray]) -> int:
+    """Return one more than the largest label."""
+    return 1 + max(int(one.max(initial=-1)) for one in labels.values())
+
+
+def _move(matrices: Sequence[Matrix], labels: dict[str, np.ndarray], name: str, live: np.ndarray) -> None:
+    """Give every node of a part its best module, given the modules of the other parts; ties stay where they are."""
+    n = _n_modules(labels)
+    gains = np.zeros((len(labels[name]), n))
+    told = False
+    for matrix in matrices:
+        if matrix.target == name and labels[matrix.source].max(initial=-1) >= 0:
+            gains += matrix.forth(_dense(labels[matrix.source], n))
+            told = True
+        if matrix.source == name and labels[matrix.target].max(initial=-1) >= 0:
+            gains += matrix.back(_dense(labels[matrix.target], n))
+            told = True
+    if not told:
+        return
+    gains, own = gains[live], labels[name][live]
+    chosen = gains.argmax(axis=1)
+    rows = np.arange(len(live))
+    stays = (own >= 0) & (gains[rows, own] >= gains[rows, chosen] - _LEAST)
+    labels[name][live] = np.where(stays, own, chosen)
+
+
+def _dense(labels: np.ndarray, n: int) -> np.ndarray:
+    members = np.zeros((len(labels), n))
+    rows = np.flatnonzero(labels >= 0)
+    members[rows, labels[rows]] = 1
+    return members
+
+
+def _merge(matrices: Sequence[Matrix], labels: dict[str, np.ndarray]) -> bool:
+    """Merge the pair of modules that gains most, again and again while one gains; number modules from 0 anew."""
+    kept = np.unique(np.concatenate(list(labels.values())))
+    kept = kept[kept >= 0]
+    for name, one in labels.items():
+        labels[name] = np.where(one >= 0, np.searchsorted(kept, one), -1)
+    gain = np.zeros((len(kept), len(kept)))
+    for matrix in matrices:
+        source, target = (_dense(labels[part], len(kept)) for part in (matrix.source, matrix.target))
+        between = target.T @ matrix.forth(source)
+        gain += between + between.T
+    np.fill_diagonal(gain, -np.inf)
+    into = np.arange(len(kept))
+    while len(kept) > 1:
+        a, b = np.unravel_index(np.argmax(gain), gain.shape)
+        if gain[a, b] < -_LEAST:  # of equal labels, those of fewer modules
+            break
+        gain[a] += gain[b]
+        gain[:, a] = gain[a]
+        gain[a, a] = gain[b] = gain[:, b] = -np.inf
+        into[into == b] = a
+    merged = bool((into != np.arange(len(kept))).any())
+    if merged:
+        for name, one in labels.items():
+            labels[name] = np.where(one >= 0, into[one], -1)
+    return merged
