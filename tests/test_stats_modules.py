@@ -287,6 +287,37 @@ def test_parallel_edges_of_two_blocks_count_twice_in_a_core():
     assert np.isnan(nng.stats.cores(NeuralGraph([]))["max"])
 
 
+def core_by_removing_one_node_at_a_time(G, alpha, beta):
+    inside = {(part.name, i) for part in G.parts for i in range(part.size)}
+    edges = [((b.source, j), (b.target, i)) for b in G.blocks for j, i in zip(*map(list, b.edges()[:2]), strict=True)]
+    leave, enter = {b.source for b in G.blocks}, {b.target for b in G.blocks}
+    while True:
+        kept = [(j, i) for j, i in edges if j in inside and i in inside]
+        out, into = ([edge[k] for edge in kept] for k in (0, 1))
+        fails = [
+            n for n in inside if (n[0] in leave and out.count(n) < alpha) or (n[0] in enter and into.count(n) < beta)
+        ]
+        if not fails:
+            return inside
+        inside.remove(min(fails))
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("alpha", "beta"), [(0, 1), (1, 1), (2, 3), (3, 2), (9, 9)])
+def test_the_alpha_beta_core_is_what_peeling_node_by_node_leaves(name, alpha, beta):
+    G = CASES[name]
+    found = nng.stats.alpha_beta_core(G, alpha=alpha, beta=beta)
+    assert found.name == f"alpha_beta_core(alpha={alpha}, beta={beta})"
+    assert {node for node, inside in found.items() if inside} == core_by_removing_one_node_at_a_time(G, alpha, beta)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_1_1_core_of_a_chain_is_its_spanning_subnetwork(seed):
+    G = network((8, 7, 6, 5), 0.25, seed)
+    core = nng.stats.alpha_beta_core(G, alpha=1, beta=1)
+    pd.testing.assert_series_equal(core, nng.stats.spanning_nodes(G), check_names=False)
+
+
 # --------------------------------------------------------------------------- laws, errors
 
 
@@ -321,6 +352,10 @@ def test_arguments_are_checked():
         (lambda: nng.stats.modularity(G, pd.concat([short, short])), "modularity: labels: got none for the node"),
         (lambda: nng.stats.communities(G, form="x"), "communities: form: got 'x'; expected 'signed'"),
         (lambda: nng.stats.max_modularity(G, kicks=-1), "max_modularity: kicks: got -1; expected an integer"),
+        (
+            lambda: nng.stats.alpha_beta_core(G, alpha=1.5, beta=1),
+            "alpha_beta_core: alpha: got 1.5; expected an integer",
+        ),
         (lambda: nng.stats.cores([1]), "cores: got a list; expected a NeuralGraph"),
         (lambda: nng.stats.nestedness(None), "nestedness: got a NoneType; expected a NeuralGraph"),
     ):

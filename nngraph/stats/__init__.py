@@ -7,7 +7,7 @@ from nngraph.stats.correlations import degree_correlation, in_out_correlation
 from nngraph.stats.degrees import degree
 from nngraph.stats.information import degree_information, in_out_information, mutual_information
 from nngraph.stats.modules import communities, max_modularity, modularity
-from nngraph.stats.nesting import core_sizes, cores, nestedness
+from nngraph.stats.nesting import alpha_beta_core, core_sizes, cores, nestedness
 from nngraph.stats.paths import DominantPath, dominant_path, path_load, pathways, spanning, spanning_nodes
 from nngraph.stats.signed import alpha, balance, coherence, density, motifs
 from nngraph.stats.spectra import fluctuation, spectral_gap, spectrum
@@ -17,6 +17,7 @@ __all__ = [
     "NETWORK",
     "DominantPath",
     "alpha",
+    "alpha_beta_core",
     "balance",
     "coherence",
     "communities",

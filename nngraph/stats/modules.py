@@ -213,15 +213,28 @@ class Matrix:
     """(n_target, 1), or (n_target, 2) with a column for each sign."""
     right: np.ndarray
 
-    def forth(self, labelled: np.ndarray) -> np.ndarray:
-        """Return the (n_target, modules) gains from the (n_source, modules) memberships of sources."""
-        gains: np.ndarray = self.observed @ labelled - self.left @ (self.right.T @ labelled)
-        return gains
+    def forth(self, labels: np.ndarray, n: int) -> np.ndarray:
+        """Return the (n_target, n) gains of targets in each module from the labels of sources."""
+        return _gains(self.observed, labels, n, self.left, self.right)
 
-    def back(self, labelled: np.ndarray) -> np.ndarray:
-        """Return the (n_source, modules) gains from the (n_target, modules) memberships of targets."""
-        gains: np.ndarray = self.observed.T @ labelled - self.right @ (self.left.T @ labelled)
-        return gains
+    def back(self, labels: np.ndarray, n: int) -> np.ndarray:
+        """Return the (n_source, n) gains of sources in each module from the labels of targets."""
+        return _gains(self.observed.T, labels, n, self.right, self.left)
+
+
+def _gains(observed: Any, labels: np.ndarray, n: int, near: np.ndarray, far: np.ndarray) -> np.ndarray:
+    rows = np.flatnonzero(labels >= 0)
+    if isinstance(observed, np.ndarray):
+        members = np.zeros((len(labels), n))
+        members[rows, labels[rows]] = 1
+        within = observed @ members
+    else:
+        import scipy.sparse
+
+        ones = scipy.sparse.csr_array((np.ones(len(rows)), (rows, labels[rows])), shape=(len(labels), n))
+        within = (observed @ ones).toarray()
+    gains: np.ndarray = within - near @ _summed(labels, far, n).T
+    return gains
 
 
 def _modularity_matrices(G: NeuralGraph, form: Form, *, weighted: bool) -> list[Matrix]:
@@ -374,18 +387,12 @@ def _climbed(
     matrices: Sequence[Matrix], labels: dict[str, np.ndarray], live: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, np.ndarray], float]:
     """Return labels that neither moving the nodes of a part nor merging two modules raises, and their modularity."""
-    best = -np.inf
     while True:
-        while True:
-            before = {name: one.copy() for name, one in labels.items()}
-            for name, nodes in live.items():
-                _move(matrices, labels, name, nodes)
-            quality = _quality(matrices, labels)
-            if quality <= best + _LEAST and all((labels[name][nodes] >= 0).all() for name, nodes in live.items()):
-                break
-            best = quality
-        if quality < best:  # only where a block stays within a part: its nodes moved together
-            labels = before
+        moved = True
+        while moved:
+            moves = [_move(matrices, labels, name, nodes) for name, nodes in live.items()]
+            moved = any(moves)
+            _renumber(labels)
         if not _merge(matrices, labels):
             return labels, _quality(matrices, labels)
 
@@ -421,48 +428,52 @@ def _n_modules(labels: Mapping[str, np.ndarray]) -> int:
     return 1 + max(int(one.max(initial=-1)) for one in labels.values())
 
 
-def _move(matrices: Sequence[Matrix], labels: dict[str, np.ndarray], name: str, live: np.ndarray) -> None:
-    """Give every node of a part its best module, given the modules of the other parts; ties stay where they are."""
+def _move(matrices: Sequence[Matrix], labels: dict[str, np.ndarray], name: str, live: np.ndarray) -> bool:
+    """Give every node of a part its best module, given those of the other parts; ties stay. Tell whether any moved."""
     n = _n_modules(labels)
-    gains = np.zeros((len(labels[name]), n))
-    told = False
+    gains = np.zeros((len(live), n))
+    told = within = False
     for matrix in matrices:
         if matrix.target == name and labels[matrix.source].max(initial=-1) >= 0:
-            gains += matrix.forth(_dense(labels[matrix.source], n))
+            gains += matrix.forth(labels[matrix.source], n)[live]
             told = True
         if matrix.source == name and labels[matrix.target].max(initial=-1) >= 0:
-            gains += matrix.back(_dense(labels[matrix.target], n))
+            gains += matrix.back(labels[matrix.target], n)[live]
             told = True
+        within |= matrix.source == matrix.target == name
     if not told:
-        return
-    gains, own = gains[live], labels[name][live]
+        return False
+    own = labels[name][live]
     chosen = gains.argmax(axis=1)
     rows = np.arange(len(live))
-    stays = (own >= 0) & (gains[rows, own] >= gains[rows, chosen] - _LEAST)
-    labels[name][live] = np.where(stays, own, chosen)
+    moved = (own < 0) | (gains[rows, own] < gains[rows, chosen] - _LEAST)
+    new = labels[name].copy()
+    new[live[moved]] = chosen[moved]
+    if within and (own >= 0).all() and _quality(matrices, labels | {name: new}) <= _quality(matrices, labels) + _LEAST:
+        return False  # nodes of one part that gain alone may lose together where a block joins them
+    labels[name] = new
+    return bool(moved.any())
 
 
-def _dense(labels: np.ndarray, n: int) -> np.ndarray:
-    members = np.zeros((len(labels), n))
-    rows = np.flatnonzero(labels >= 0)
-    members[rows, labels[rows]] = 1
-    return members
-
-
-def _merge(matrices: Sequence[Matrix], labels: dict[str, np.ndarray]) -> bool:
-    """Merge the pair of modules that gains most, again and again while one gains; number modules from 0 anew."""
+def _renumber(labels: dict[str, np.ndarray]) -> int:
+    """Give modules numbers from 0 without gaps, and return how many there are."""
     kept = np.unique(np.concatenate(list(labels.values())))
     kept = kept[kept >= 0]
     for name, one in labels.items():
         labels[name] = np.where(one >= 0, np.searchsorted(kept, one), -1)
-    gain = np.zeros((len(kept), len(kept)))
+    return len(kept)
+
+
+def _merge(matrices: Sequence[Matrix], labels: dict[str, np.ndarray]) -> bool:
+    """Merge the pair of modules that gains most, again and again while none loses; tell whether any were merged."""
+    n = _renumber(labels)
+    gain = np.zeros((n, n))
     for matrix in matrices:
-        source, target = (_dense(labels[part], len(kept)) for part in (matrix.source, matrix.target))
-        between = target.T @ matrix.forth(source)
+        between = _summed(labels[matrix.target], matrix.forth(labels[matrix.source], n), n)
         gain += between + between.T
     np.fill_diagonal(gain, -np.inf)
-    into = np.arange(len(kept))
-    while len(kept) > 1:
+    into = np.arange(n)
+    while n > 1:
         a, b = np.unravel_index(np.argmax(gain), gain.shape)
         if gain[a, b] < -_LEAST:  # of equal labels, those of fewer modules
             break
@@ -470,7 +481,7 @@ def _merge(matrices: Sequence[Matrix], labels: dict[str, np.ndarray]) -> bool:
         gain[:, a] = gain[a]
         gain[a, a] = gain[b] = gain[:, b] = -np.inf
         into[into == b] = a
-    merged = bool((into != np.arange(len(kept))).any())
+    merged = bool((into != np.arange(n)).any())
     if merged:
         for name, one in labels.items():
             labels[name] = np.where(one >= 0, into[one], -1)

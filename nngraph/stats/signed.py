@@ -14,6 +14,9 @@ from nngraph.stats._sides import Sign, degrees
 
 __all__ = ["alpha", "balance", "coherence", "density", "motifs"]
 
+SLAB = 2**22
+"""Pairs of nodes that :func:`motifs` looks at together."""
+
 
 def alpha(G: NeuralGraph) -> float:
     r"""Return the share of positive edges.
@@ -182,7 +185,8 @@ def motifs(G: NeuralGraph) -> dict[str, float]:
     Notes
     -----
     Exact up to 2**53; edges of weight 0 take no part. A bi-fan is a 4-cycle: those of 0, 2 and 4 negative edges over
-    all of them are :func:`balance`. The cost is three products of a block with itself, over its shorter side.
+    all of them are :func:`balance`. The cost is four products of a block with itself, over its shorter side, in
+    slabs of 4 million pairs of nodes.
 
     References
     ----------
@@ -216,9 +220,14 @@ def _bifans(block: Block) -> np.ndarray:
     if block.n_target > block.n_source:
         signs = signs.T
     plus, minus = ((signs > 0).astype(np.float64), (signs < 0).astype(np.float64))
-    both, neither, one = plus @ plus.T, minus @ minus.T, plus @ minus.T
-    ends = [np.asarray(of.diagonal()) for of in (both, neither, one)]  # of a node with itself, which is no bi-fan
-    ordered = _pairs_by_signs(both, neither, one + one.T) - _pairs_by_signs(ends[0], ends[1], 2 * ends[2])
+    if not isinstance(plus, np.ndarray):
+        plus, minus = plus.tocsr(), minus.tocsr()
+    own = [np.asarray(of.sum(axis=1)) for of in (plus, minus)]  # of a node with itself, which is no bi-fan
+    ordered = -_pairs_by_signs(own[0], own[1], np.zeros(len(own[0])))
+    at_once = max(1, SLAB // max(1, plus.shape[0]))
+    for start in range(0, plus.shape[0], at_once):
+        p, m = plus[start : start + at_once], minus[start : start + at_once]
+        ordered += _pairs_by_signs(p @ plus.T, m @ minus.T, p @ minus.T + m @ plus.T)
     counts: np.ndarray = ordered / 2
     return counts
 
