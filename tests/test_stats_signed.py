@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import nngraph as nng
 from nngraph.errors import ArgumentError
+from nngraph.stats import signed
 
 
 def block_graph(shape, density, seed, *, n_blocks=1, dtype=np.float64):
@@ -81,6 +82,16 @@ def test_balance_is_the_share_of_4_cycles_of_positive_product(number):
     for block in G.blocks:
         one = G.select([block.name])
         assert nng.stats.balance(one) == pytest.approx(balance_by_enumeration(one), abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("number", range(len(CASES)))
+def test_slabs_of_a_row_at_a_time_count_the_same(number, monkeypatch):
+    G = CASES[number]
+    counts = nng.stats.balance, nng.stats.coherence, nng.stats.motifs
+    before = [count(G) for count in counts]
+    monkeypatch.setattr(signed, "SLAB", 1)
+    for count, value in zip(counts, before, strict=True):
+        assert count(G) == pytest.approx(value, rel=1e-15, nan_ok=True)
 
 
 def test_the_cases_of_balance_are_dense_masked_sparse_and_hold_cycles():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from nngraph.stats._sides import Sign, degrees
 __all__ = ["alpha", "balance", "coherence", "density", "motifs"]
 
 SLAB = 2**22
-"""Pairs of nodes that :func:`motifs` looks at together."""
+"""Pairs of nodes that are looked at together."""
 
 
 def alpha(G: NeuralGraph) -> float:
@@ -90,7 +90,8 @@ def balance(G: NeuralGraph) -> float:
     Notes
     -----
     Exact counts. A 4-cycle is two source and two target nodes of a block with all four edges present; edges of weight 0
-    take no part. The cost is one product of the sign matrix with itself, over its shorter side.
+    take no part. The cost is one product of the sign matrix with itself, over its shorter side, in slabs of 4 million
+    pairs of nodes.
 
     References
     ----------
@@ -220,13 +221,9 @@ def _bifans(block: Block) -> np.ndarray:
     if block.n_target > block.n_source:
         signs = signs.T
     plus, minus = ((signs > 0).astype(np.float64), (signs < 0).astype(np.float64))
-    if not isinstance(plus, np.ndarray):
-        plus, minus = plus.tocsr(), minus.tocsr()
     own = [np.asarray(of.sum(axis=1)) for of in (plus, minus)]  # of a node with itself, which is no bi-fan
     ordered = -_pairs_by_signs(own[0], own[1], np.zeros(len(own[0])))
-    at_once = max(1, SLAB // max(1, plus.shape[0]))
-    for start in range(0, plus.shape[0], at_once):
-        p, m = plus[start : start + at_once], minus[start : start + at_once]
+    for p, m in zip(_slabs(plus, len(own[0])), _slabs(minus, len(own[0])), strict=True):
         ordered += _pairs_by_signs(p @ plus.T, m @ minus.T, p @ minus.T + m @ plus.T)
     counts: np.ndarray = ordered / 2
     return counts
@@ -272,20 +269,30 @@ def _agreeing_pairs(left: Any, right: Any, *, within: bool) -> tuple[float, floa
     Paths run through the inner side of ``left @ right``. ``within`` one block, the ends of a path are two distinct
     nodes of one side, in either order.
     """
-    products = left @ right
-    squares = _sum_of_squares(products)
-    if all(isinstance(side, np.ndarray) and np.count_nonzero(side) == side.size for side in (left, right)):
-        n_inner, n_ends = float(right.shape[0]), float(left.shape[0] * right.shape[1])
-        n_paths, n_squares = n_inner * n_ends, n_inner * n_inner * n_ends
-    else:
-        paths = abs(left) @ abs(right)
-        n_paths, n_squares = float(paths.sum(dtype=np.float64)), _sum_of_squares(paths)
+    complete = all(isinstance(side, np.ndarray) and np.count_nonzero(side) == side.size for side in (left, right))
+    n_ends, n_inner = left.shape[0] * right.shape[1], right.shape[0]
+    n_paths, n_squares = (float(n_ends * n_inner), float(n_ends * n_inner * n_inner)) if complete else (0.0, 0.0)
+    squares, unsigned = 0.0, None if complete else abs(right)
+    for rows in _slabs(left, right.shape[1]):
+        squares += _sum_of_squares(rows @ right)
+        if unsigned is not None:
+            paths = abs(rows) @ unsigned
+            n_paths += float(paths.sum(dtype=np.float64))
+            n_squares += _sum_of_squares(paths)
     if not within:
         return squares - n_paths, n_squares - n_paths
-    degree = np.asarray(products.diagonal(), dtype=np.float64)  # the way there and back: no path between distinct nodes
+    degree = np.asarray(abs(left).sum(axis=1), dtype=np.float64)  # there and back: no path between distinct nodes
     own, own_squares = float(degree.sum()), float(degree @ degree)
     n_paths -= own
     return (squares - own_squares - n_paths) / 2, (n_squares - own_squares - n_paths) / 2
+
+
+def _slabs(matrix: Any, n_columns: int) -> Iterator[Any]:
+    """Give the rows of a matrix in slabs whose products have no more entries than memory should hold."""
+    at_once = max(1, SLAB // max(1, n_columns))
+    rows = matrix if isinstance(matrix, np.ndarray) else matrix.tocsr()
+    for start in range(0, matrix.shape[0], at_once):
+        yield rows[start : start + at_once]
 
 
 def _sum_of_squares(matrix: Any) -> float:
