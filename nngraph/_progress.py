@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -14,7 +15,10 @@ def progress(items: Iterable[T], *, total: int, label: str) -> Iterator[T]:
     if not (_in_notebook() or sys.stderr.isatty()):
         yield from items
         return
-    from tqdm.auto import tqdm
+    if importlib.util.find_spec("ipywidgets") is None:  # without widgets tqdm.auto warns in every notebook
+        from tqdm import tqdm
+    else:
+        from tqdm.auto import tqdm
 
     yield from tqdm(items, total=total, desc=label, mininterval=0.1, delay=2, file=sys.stderr)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from typing import TypeAlias
 
 import numpy as np
@@ -36,7 +37,7 @@ def seed_sequence(rng: RNG) -> np.random.SeedSequence:
 def child(seed: np.random.SeedSequence, *key: object) -> np.random.SeedSequence:
     """Return the seed of one task, a function of ``seed`` and of the task's own name, never of the order of tasks."""
     digest = hashlib.blake2b(repr(key).encode(), digest_size=16).digest()
-    words = tuple(int(word) for word in np.frombuffer(digest, dtype="<u4"))
+    words = struct.unpack("<4I", digest)
     return np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, *words))
 
 

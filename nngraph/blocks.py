@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
     import scipy.sparse
 
-__all__ = ["SPARSE_BELOW", "Block", "Edges", "Origin"]
+__all__ = ["PRODUCTS_SPARSE_BELOW", "SPARSE_BELOW", "Block", "Edges", "Origin"]
 
-SPARSE_BELOW = 0.05
-"""Share of present edges below which a block is held as compressed sparse rows."""
+SPARSE_BELOW = 0.1
+"""Share of present edges below which a block is held as compressed sparse rows: there they take less time but to be
+made, and a sixth at most of the memory of a float32 array with its mask."""
+PRODUCTS_SPARSE_BELOW = 0.05
+"""Density below which a product of two matrices takes less time from compressed rows than from whole matrices."""
 
 
 class Edges(NamedTuple):
@@ -142,11 +145,8 @@ class Block:
             if n_edges == weights.size:
                 mask = None
             elif n_edges < SPARSE_BELOW * weights.size:
-                flat = np.flatnonzero(mask)
-                indptr = np.zeros(n_target + 1, dtype=np.int64)
-                np.cumsum(np.count_nonzero(mask, axis=1), out=indptr[1:])
-                indices = (flat % n_source).astype(np.int32)
-                csr = (frozen(indptr), frozen(indices), frozen(weights.ravel()[flat]))
+                cells = np.flatnonzero(mask)
+                csr = (*_compressed_rows(cells, weights.shape), frozen(weights.reshape(-1)[cells]))
             else:
                 weights = zero_outside(mask, weights)
         return cls._new(
@@ -191,7 +191,7 @@ class Block:
                 frozen(data),
             )
         else:
-            cells = np.repeat(np.arange(n_target) * n_source, np.diff(indptr)) + indices
+            cells = _cells(indptr, indices, n_source)
             weights = np.zeros(shape, dtype=data.dtype)
             weights.reshape(-1)[cells] = data
             frozen(weights)
@@ -238,11 +238,7 @@ class Block:
             raise ArgumentError(
                 f"block '{self.name}': got weights of shape {values.shape}; expected ({self.n_edges},), one per edge."
             )
-        values = frozen(floating(values, self.dtype))
-        if self.dtype == "bfloat16" and not np.isfinite(values).all():
-            raise ArgumentError(
-                f"block '{self.name}': got weights beyond 3.39e+38, the range of bfloat16; expected smaller ones."
-            )
+        values = self._rounded(values)
         if self._csr is not None:
             return self._edited(_csr=(*self._csr[:2], values))
         if self._mask is None:
@@ -250,6 +246,27 @@ class Block:
         weights = np.zeros(self.shape, dtype=values.dtype)
         weights.reshape(-1)[np.flatnonzero(self._mask)] = values
         return self._edited(_weights=frozen(weights))
+
+    def with_weights(self, weights: np.ndarray) -> Block:
+        """Return a block held as an array with other weights, an array of its shape that is 0 where no edge is.
+
+        The array is taken over; that it is 0 there is not checked, which would cost more than the rest.
+        """
+        if self._csr is not None or weights.shape != self.shape:
+            raise ArgumentError(
+                f"block '{self.name}': got weights of shape {weights.shape}; expected {self.shape}, and a block that "
+                "is held as an array (use with_values for one of compressed rows)."
+            )
+        return self._edited(_weights=self._rounded(weights))
+
+    def _rounded(self, weights: np.ndarray) -> np.ndarray:
+        """Return weights as the block's own type can hold them, read-only."""
+        weights = frozen(floating(weights, self.dtype))
+        if self.dtype == "bfloat16" and not np.isfinite(weights).all():
+            raise ArgumentError(
+                f"block '{self.name}': got weights beyond 3.39e+38, the range of bfloat16; expected smaller ones."
+            )
+        return weights
 
     def with_support(self, keep: np.ndarray) -> Block:
         """Return the block with only the edges for which ``keep``, a bool array in edge order, is True."""
@@ -368,7 +385,7 @@ class Block:
         if self._csr is None:
             return self._mask
         mask = np.zeros(self.shape, dtype=bool)
-        mask[self.rows(), self._csr[1]] = True
+        mask.reshape(-1)[_cells(*self._csr[:2], self.n_source)] = True
         return frozen(mask)
 
     def _dense_weights(self) -> np.ndarray:
@@ -381,7 +398,7 @@ class Block:
         if self._csr is None:
             return self._dense_weights()
         weights = np.zeros(self.shape, dtype=self._csr[2].dtype)
-        weights[self.rows(), self._csr[1]] = self._csr[2]
+        weights.reshape(-1)[_cells(*self._csr[:2], self.n_source)] = self._csr[2]
         return frozen(weights)
 
     def csr_arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -393,11 +410,8 @@ class Block:
             indptr = np.arange(n_target + 1, dtype=np.int64) * n_source
             indices = np.tile(np.arange(n_source, dtype=np.int32), n_target)
             return indptr, indices, self.values
-        indptr = np.zeros(self.shape[0] + 1, dtype=np.int64)
-        np.cumsum(np.count_nonzero(self._mask, axis=1), out=indptr[1:])
         cells = np.flatnonzero(self._mask)
-        first = np.repeat(np.arange(self.shape[0]) * self.shape[1], np.diff(indptr))
-        return indptr, (cells - first).astype(np.int32), frozen(self._dense_weights().reshape(-1)[cells])
+        return (*_compressed_rows(cells, self.shape), frozen(self._dense_weights().reshape(-1)[cells]))
 
     def csr(self) -> scipy.sparse.csr_array:
         """Return a scipy ``csr_array`` of shape (n_target, n_source); a present weight of 0 is an explicit zero.
@@ -461,6 +475,20 @@ class Block:
             f"Block {self.name!r}: {self.source} {n_source} -> {self.target} {n_target}, "
             f"{self.n_edges:,} edges{present}, {negative:.1f} % negative, {self.dtype}"
         )
+
+
+def _cells(indptr: np.ndarray, indices: np.ndarray, n_source: int) -> np.ndarray:
+    """Return where edges are among all cells, row-major; one index is several times faster to use than two."""
+    cells: np.ndarray = np.repeat(np.arange(len(indptr) - 1) * n_source, np.diff(indptr)) + indices
+    return cells
+
+
+def _compressed_rows(cells: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bounds of the rows and the columns of cells in ascending row-major order."""
+    first = np.arange(shape[0] + 1) * shape[1]
+    indptr = np.searchsorted(cells, first).astype(np.int64, copy=False)
+    indices = (cells - np.repeat(first[:-1], np.diff(indptr))).astype(np.int32)
+    return frozen(indptr), frozen(indices)
 
 
 def _same_bias(a: np.ndarray | None, b: np.ndarray | None) -> bool:

@@ -152,6 +152,16 @@ def test_blocks_without_cells_or_edges_answer_every_question(shape, masked):
     assert f"{expected} edges" in repr(block)
 
 
+def test_an_array_of_new_weights_must_fit_the_block():
+    dense = Block.from_dense("b", "x", "y", np.ones((4, 5)), np.eye(4, 5, dtype=bool))
+    assert dense.with_weights(2 * np.eye(4, 5)) == dense.with_values(np.full(4, 2.0))
+    with pytest.raises(ArgumentError, match=r"got weights of shape \(5, 4\); expected \(4, 5\)"):
+        dense.with_weights(np.eye(5, 4))
+    sparse = Block.from_dense("b", "x", "y", np.ones((4, 50)), np.eye(4, 50, dtype=bool))
+    with pytest.raises(ArgumentError, match="use with_values"):
+        sparse.with_weights(np.eye(4, 50))
+
+
 def test_the_form_changes_exactly_at_the_limit():
     for n_edges in range(100):
         mask = np.zeros(100, dtype=bool)

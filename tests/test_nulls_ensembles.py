@@ -151,7 +151,7 @@ def test_p_values_of_a_graph_that_is_itself_a_draw_are_uniform():
     for seed in range(400):
         rng = np.random.default_rng(seed)
         values = rng.normal(size=n + 1)
-        p.append(significances._compared(values[0], values[1:])[4])
+        p.append(significances._compared(values[0], values[1:], str)[4])
     p = np.array(p)
     assert set(np.round(p * (n + 1)).astype(int) % 2) == {0}
     for level in (0.05, 0.1, 0.25, 0.5):
@@ -160,10 +160,10 @@ def test_p_values_of_a_graph_that_is_itself_a_draw_are_uniform():
 
 def test_p_is_never_zero_and_ties_count_on_both_sides():
     draws = np.array([1.0, 1.0, 2.0, 3.0])
-    assert significances._compared(10.0, draws)[4] == 2 / 5
-    assert significances._compared(1.0, draws)[4] == pytest.approx(min(1, 2 * 3 / 5))
-    assert significances._compared(2.0, np.array([2.0, 2.0, 2.0, 2.5]))[4] == 1.0  # 8 / 5, capped
-    observed, mean, sd, z, p, *_ = significances._compared(3.0, np.array([2.0, 2.0]))
+    assert significances._compared(10.0, draws, str)[4] == 2 / 5
+    assert significances._compared(1.0, draws, str)[4] == pytest.approx(min(1, 2 * 3 / 5))
+    assert significances._compared(2.0, np.array([2.0, 2.0, 2.0, 2.5]), str)[4] == 1.0  # 8 / 5, capped
+    observed, mean, sd, z, p, *_ = significances._compared(3.0, np.array([2.0, 2.0]), str)
     assert (observed, mean, sd, z, p) == (3, 2, 0, np.inf, 2 / 3)
 
 
@@ -275,7 +275,6 @@ class FailsOn:
     [
         ("raise", r"statistic 'fragile' failed on the network of draw (\d+) \((.*) makes it again\): .*too heavy", 1),
         ("raise", r"statistic 'fragile' failed on the network of draw (\d+) \((.*) makes it again\): .*too heavy", 2),
-        ("nan", r"statistic 'fragile' is NaN on the network of draw (\d+) \((.*) makes it again\)", 1),
         ("keys", r"statistic 'fragile' gave other keys.* of draw (\d+) \((.*) makes it again\)", 1),
         ("matrix", r"statistic 'fragile' failed on the network of draw (\d+) \((.*) makes it again\).*\(2, 2\)", 1),
     ],
@@ -302,9 +301,28 @@ def test_the_draw_of_a_message_can_be_made_again_for_every_kind_of_seed(rng):
     G = network()
     rng = np.random.default_rng(0) if rng == "generator" else rng
     with pytest.raises(NullModelError, match="makes it again") as caught:
-        nng.nulls.significance(G, FailsOn(first_weight(G) / 2, "nan"), "G", n=40, rng=rng, by="network")
+        nng.nulls.significance(G, FailsOn(first_weight(G) / 2, "raise"), "G", n=40, rng=rng, by="network")
     call = str(caught.value).split("(", 1)[1].rsplit(" makes", 1)[0]
     assert first_weight(eval(call, {"nng": nng, "G": G, "numpy": np})) > first_weight(G) / 2
+
+
+def test_a_statistic_that_is_nan_for_some_draws_costs_its_own_row_only_and_names_the_first_of_them():
+    G = network()
+    values = [first_weight(R) for R in nng.nulls.ensemble(G, "A", n=30, rng=8)]
+    fragile = FailsOn(np.unique(values)[-2], "nan")
+    with pytest.warns(NullModelWarning, match="1 of 2 rows have no z, the first is 'fragile', 'network': undefined"):
+        table = nng.nulls.significance(G, [fragile, first_weight], "A", n=30, rng=8, by="network").set_index(
+            "statistic"
+        )
+    assert table.loc["fragile", ["mean", "sd", "z", "p"]].isna().all()
+    assert np.isfinite(table.loc["first_weight", "z"])
+    status = table.loc["fragile", "status"]
+    assert status.startswith("undefined for draws: 1 of 30, the first is nng.nulls.draw(G, 'A', ")
+    again = eval(status.split("the first is ")[1], {"nng": nng, "G": G, "numpy": np})
+    assert first_weight(again) == max(values)
+    rung = nng.nulls.ladder(G, [fragile, first_weight], ["A"], n=30, rng=8).query("block == 'network'")
+    assert rung["status"].str.startswith(("undefined for draws", "ok")).tolist() == [True, True]
+    assert np.isfinite(rung["z"].iloc[1])
 
 
 def test_a_statistic_that_fails_on_the_graph_itself_says_so():
@@ -474,7 +492,7 @@ def test_the_figure_of_a_ladder_shows_what_is_explained():
     table = nng.nulls.ladder(network(), ["balance", "alpha"], ["A", "G", "B"], n=30, rng=1)
     ax = nng.plot.ladder(table, block="0", ax=Figure().subplots())
     assert [label.get_text() for label in ax.get_yticklabels()] == ["A", "G", "B"]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["balance"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["balance", "invariant"]
     explained = table[(table["statistic"] == "balance") & (table["block"] == "0")]["explained"]
     np.testing.assert_allclose(ax.lines[0].get_xdata(), explained)
     with pytest.raises(ArgumentError, match="no statistic of 'fc9' with a gap"):

@@ -81,6 +81,10 @@ def test_expected_signed_degrees_are_the_observed_ones(name):
         np.testing.assert_allclose(model.expected("degree", side=side, sign=sign), observed, rtol=0, atol=1e-8)
 
 
+def test_a_model_names_its_block_and_how_well_it_fits():
+    assert repr(fitted(np.array([[1, -1], [-1, 1]]))) == "MaximumEntropy of block '0': 2x2, residual 0"
+
+
 def test_the_matrices_are_of_every_kind():
     held = {name: nng.from_matrices([signs]).block(0) for name, signs in MATRICES.items()}
     assert held["complete"].mask is None

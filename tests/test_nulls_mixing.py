@@ -245,10 +245,12 @@ def test_the_figure_shows_each_block_the_tolerance_and_the_chosen_length():
     from matplotlib.figure import Figure
 
     ax = mixed.plot(ax=Figure().subplots())
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["block 0", "block 1", "tolerance"]
+    shown = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert shown == ["block 0", "block 1", "tolerance", "sweeps chosen"]
     assert ax.get_yscale() == "log"
-    triangles = [line for line in ax.lines if line.get_marker() == "^"]
+    triangles = [line for line in ax.lines if line.get_marker() == "^" and len(line.get_xdata())]
     assert [line.get_xdata()[0] for line in triangles] == [20, 20]
+    assert triangles[0].get_ydata()[0] < triangles[1].get_ydata()[0]  # neither hides the other
     points = mixed.curve[mixed.curve["block"] == "0"]
     np.testing.assert_allclose(ax.lines[0].get_ydata(), abs(points["agreement"] - mixed.limit["0"]))
 

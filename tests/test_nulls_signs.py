@@ -164,6 +164,6 @@ def test_no_input_makes_a_kernel_compile_a_form_that_is_not_compiled_ahead():
     of_values = {"shuffle", "shuffle_by_sign", "pool_by_sign", "place", "sign_plane", "to_columns", "from_columns"}
     of_values |= {"merge_signs", "signed_sums", "split_by_sign", "resample"}  # which kinds G and A do not use
     assert max(forms[name] for name in of_values) == 2  # of either precision
-    assert forms["compress"] == 3  # half precision too
-    others = forms.keys() - of_values - {"compress"}
+    assert forms["compress"] == forms["spread"] == 3  # half precision too
+    others = forms.keys() - of_values - {"compress", "spread"}
     assert max(forms[name] for name in others) <= 1  # none where a kernel was loaded inside another only

@@ -12,8 +12,10 @@ from scipy import stats
 from sign_spaces import CYCLIC, margins, p_value, random_supports, states
 
 import nngraph as nng
+from nngraph.blocks import Block
 from nngraph.nulls import _kernels, cycles
 from nngraph.nulls._edges import KernelEdges
+from nngraph.nulls._kernels import cores
 from nngraph.nulls.cycles import OnLists, OnPlanes, SupportSigns
 
 DEAD_END = np.array([[1, -1, 0, 1], [-1, 1, 1, 1], [1, 1, -1, 1]], dtype=np.int8)
@@ -488,3 +490,56 @@ def test_the_few_edges_of_another_density_are_mixed_too(mask, few):
     assert (mask & few).sum() < 0.15 * mask.sum()
     assert abs(late) < 0.01
     assert early > 0.02
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 64), (254, 65), (255, 130), (256, 20), (600, 129)])
+def test_margins_of_planes_are_the_sums_of_their_bits(shape):
+    rng = np.random.default_rng(shape[0])
+    cells = rng.random((2, *shape)) < 0.9
+    padded = np.pad(cells, ((0, 0), (0, 0), (0, -shape[1] % 64)))
+    planes = np.packbits(padded, axis=2, bitorder="little").view(np.uint64)
+    rows, columns = _kernels.margins(planes[0], planes[1], shape[1])
+    both = cells[0] & cells[1]
+    np.testing.assert_array_equal(rows, both.sum(axis=1))
+    np.testing.assert_array_equal(columns, both.sum(axis=0))
+
+
+@pytest.mark.parametrize("limit", [40.0, 10.0, 3.0, 0.5, 1e-3])
+def test_the_sweeps_of_trades_are_the_fewest_that_leave_little_of_the_start(limit):
+    factors, weight = np.random.default_rng(1).random((2, 60))
+    n = 1
+    while weight @ factors**n > limit:
+        n += 1
+    assert cores.first_power_below(factors, weight, limit) == n
+
+
+def test_no_number_of_trades_is_enough_for_signs_that_never_trade():
+    assert cores.first_power_below(np.ones(3), np.ones(3), 1.0) == 2**31
+
+
+@pytest.mark.parametrize("density", [0.06, 0.3])
+def test_a_draw_shares_the_support_of_its_graph(density):
+    rng = np.random.default_rng(0)
+    G = nng.from_matrices([np.where(rng.random((40, 50)) < density, rng.normal(size=(40, 50)), 0)])
+    block, drawn = G.block(0), nng.nulls.randomize(G, "G", rng=1).block(0)
+    assert block.is_sparse == (density < 0.1)
+    if block.is_sparse:
+        assert all(a is b or a.base is b for a, b in zip(drawn.csr_arrays()[:2], block.csr_arrays()[:2], strict=True))
+    else:
+        assert drawn.mask is block.mask
+    assert drawn != block
+    assert drawn.same_support(block)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "bfloat16"])
+def test_weights_of_an_array_with_a_mask_come_to_its_cells(dtype):
+    rng = np.random.default_rng(2)
+    held = "float32" if dtype == "bfloat16" else dtype
+    weights, mask = rng.normal(size=(9, 70)).astype(held), rng.random((9, 70)) < 0.4
+    block = Block.from_dense("b", "x", "y", weights, mask, dtype=dtype)
+    new = rng.normal(size=block.n_edges).astype(np.float32 if held == "float16" else held)
+    spread = KernelEdges(block).with_values(new)
+    assert spread == block.with_values(new.astype(held))
+    np.testing.assert_array_equal(spread.dense()[~mask], 0)
+    assert spread.mask is block.mask
+    assert spread.dense().dtype == held

@@ -244,3 +244,40 @@ def test_a_part_can_be_drawn_as_a_tilted_image():
     nodes = nng.plot.network(G, grids={"0": (2, 3)}).collections
     places = np.concatenate([c.get_offsets() for c in nodes if len(c.get_offsets()) == 6])
     assert len(np.unique(places[:, 0].round(6))) == 3
+
+
+def test_a_graph_of_one_sign_needs_no_legend_and_a_signed_one_says_which_is_which():
+    assert nng.plot.network(nng.from_matrices([np.ones((2, 3))])).get_legend() is None
+    legend = nng.plot.network(SMALL).get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["positive", "negative"]
+
+
+def test_edges_of_equal_weight_are_thinner_than_the_strongest_of_unequal_ones():
+    def widths(matrix):
+        ax = nng.plot.network(nng.from_matrices([matrix]))
+        return next(c for c in ax.collections if isinstance(c, LineCollection)).get_linewidths()
+
+    assert max(widths(np.ones((2, 3)))) < max(widths(np.array([[1.0, 2.0]])))
+
+
+@pytest.mark.parametrize(("n", "shown"), [(40, True), (41, False)])
+def test_the_names_of_the_nodes_of_outer_parts_stand_beside_them_where_there_is_room(n, shown):
+    import networkx as nx
+
+    N = nx.Graph()
+    N.add_nodes_from([f"person {i}" for i in range(n)], bipartite=0)
+    N.add_node("club", bipartite=1)
+    N.add_edges_from((f"person {i}", "club") for i in range(n))
+    texts = {text.get_text(): text for text in nng.plot.network(nng.from_networkx(N)).texts}
+    assert ("person 0" in texts) == shown
+    assert texts["club"].get_horizontalalignment() == "left"
+    if shown:
+        assert texts["person 0"].get_horizontalalignment() == "right"
+
+
+def test_a_ladder_of_many_rungs_is_taller_and_names_its_policies_in_a_second_line():
+    rungs = ["A", "G/sign", "G/exact_strength", "B"]
+    table = nng.nulls.ladder(SMALL, "balance", rungs, n=10, rng=0)
+    few, many = (nng.plot.ladder(rows) for rows in (table[table["rung"] < 1], table))
+    assert [label.get_text() for label in many.get_yticklabels()] == ["A", "G\nsign", "G\nexact_strength", "B"]
+    assert many.figure.get_figheight() > few.figure.get_figheight()

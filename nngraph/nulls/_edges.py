@@ -91,11 +91,20 @@ class KernelEdges:
 
     def with_values(self, values: np.ndarray) -> Block:
         """Return the block with other weights."""
-        return self._block.with_values(values.astype(self._dtype, copy=False))
+        values = values.astype(self._dtype, copy=False)
+        if self._block.is_sparse or self.complete or not len(values):
+            return self._block.with_values(values)
+        from nngraph.nulls import _kernels
+
+        weights = np.zeros(self.shape, values.dtype)
+        bits = f"u{values.dtype.itemsize}"
+        _kernels.spread(read_only(values.view(bits)), self.indptr, self.indices, weights.view(bits))
+        return self._block.with_weights(weights)
 
     def placed(self, placement: Placement, values: np.ndarray) -> Block:
         """Return the block with its edges where a null model has put them, and their new weights."""
-        if np.array_equal(placement.indptr, self.indptr) and np.array_equal(placement.indices, self.indices):
+        rows, columns = (placement.indptr, self.indptr), (placement.indices, self.indices)
+        if all(a is b or np.array_equal(a, b) for a, b in (rows, columns)):
             return self.with_values(values)
         return self._block.with_csr(placement.indptr, placement.indices, values.astype(self._dtype, copy=False))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nngraph.blocks import PRODUCTS_SPARSE_BELOW
 from nngraph.errors import ArgumentError
 from nngraph.nulls._fugacities import Classes
 
@@ -123,7 +124,8 @@ class Pairs:
 
     def _indicator(self, sign: str) -> np.ndarray | scipy.sparse.csr_array:
         """Return (n, n_neighbours) numbers: 1 where an edge of this sign is present. Single precision is exact here."""
-        held = self._block.csr() if self._block.is_sparse else self._block.dense()
+        few = self._block.density < PRODUCTS_SPARSE_BELOW
+        held = self._block.csr() if few else self._block.dense()
         one = ((held > 0) if sign == "+" else (held < 0)).astype(np.float32)
         return one if self._side == "target" else one.T
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-__all__ = ["PASSES", "sweeps_of_trades"]
+__all__ = ["PASSES", "Degrees", "sweeps_of_trades"]
 
 PASSES = 5.5
 """Worms alone mix the signs when they have passed each edge so many times, in the mean."""
@@ -14,7 +16,25 @@ _SAMPLE = 1024
 """Cells that stand for all."""
 
 
-def sweeps_of_trades(positive: np.ndarray, movable: np.ndarray, n_columns: int, rng: np.random.Generator) -> int | None:
+class Degrees(NamedTuple):
+    """Numbers of movable and of movable positive edges of the rows and columns of planes: the same in every state."""
+
+    rows: np.ndarray
+    rows_up: np.ndarray
+    columns: np.ndarray
+    columns_up: np.ndarray
+
+    @classmethod
+    def of(cls, positive: np.ndarray, movable: np.ndarray, n_columns: int) -> Degrees:
+        """Return the degrees of two planes."""
+        from nngraph.nulls import _kernels
+
+        rows, columns = _kernels.margins(movable, movable, n_columns)
+        rows_up, columns_up = _kernels.margins(positive, movable, n_columns)
+        return cls(rows, rows_up, columns, columns_up)
+
+
+def sweeps_of_trades(movable: np.ndarray, degrees: Degrees, rng: np.random.Generator) -> int | None:
     r"""Return after how many sweeps of trades few edges have kept their first sign for want of one.
 
     .. math:: \mathrm{mean}_{ij}\; 2 p_{ij} (1 - p_{ij}) (1 - r_{ij})^n \le \epsilon, \qquad
@@ -23,10 +43,10 @@ def sweeps_of_trades(positive: np.ndarray, movable: np.ndarray, n_columns: int, 
 
     Parameters
     ----------
-    positive, movable : numpy.ndarray
-        (n_rows, n_words) planes: positive edges, and edges that can move, of which there is one at least.
-    n_columns : int
-        Number of columns.
+    movable : numpy.ndarray
+        (n_rows, n_words) plane of the edges that can move, of which there is one at least.
+    degrees : Degrees
+        Numbers of them at each node.
     rng : numpy.random.Generator
         Source of the sample of cells. All that is read of them is the same in every state with these signed degrees.
 
@@ -44,11 +64,7 @@ def sweeps_of_trades(positive: np.ndarray, movable: np.ndarray, n_columns: int, 
     from nngraph.nulls import _kernels
 
     n_rows, n_words = movable.shape
-    degree, up = (np.bitwise_count(plane).sum(axis=1, dtype=np.int64) for plane in (movable, movable & positive))
-    columns, columns_up = (
-        np.bitwise_count(_kernels.transposed(plane, n_columns)).sum(axis=1, dtype=np.int64)
-        for plane in (movable, movable & positive)
-    )
+    degree, up, columns, columns_up = degrees
     row_odds, column_odds = ((n + 0.5) / (of - n + 0.5) for n, of in ((up, degree), (columns_up, columns)))
     column_odds *= (degree.sum() - up.sum()) / up.sum()
     share = np.maximum(columns - 1.0, 0) / (n_rows - 1)

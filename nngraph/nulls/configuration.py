@@ -219,14 +219,14 @@ class SignedConfiguration:
     """
 
     def __init__(self, edges: KernelEdges, seed: np.random.SeedSequence) -> None:
-        n_zero = len(edges.values) - np.count_nonzero(edges.values)
+        n_zero = len(edges.given) - np.count_nonzero(edges.given)
         if n_zero:
             raise ArgumentError(
                 f"block {edges.name!r}: got {n_zero:,} edges of weight 0; 'signed_configuration' expects each edge to "
                 "have a sign. Drop them from the support, for example by G.with_support(G.weights() != 0), or use "
                 "kind 'G' or 'configuration'."
             )
-        self._begin(edges, np.subtract(edges.values > 0, edges.values < 0, dtype=np.int8), seed)
+        self._begin(edges, np.subtract(edges.given > 0, edges.given < 0, dtype=np.int8), seed)
 
     def _begin(self, edges: KernelEdges, signs: np.ndarray, seed: np.random.SeedSequence) -> None:
         from nngraph.nulls import _kernels
@@ -251,7 +251,7 @@ class SignedConfiguration:
 
     def agreement(self) -> float:
         """Return the share of the start's edges that are present with the same sign now."""
-        n_edges = len(self._edges.values)
+        n_edges = len(self._edges.given)
         return self._layout.common() / n_edges if n_edges else 1.0
 
     def is_rigid(self) -> bool:
@@ -303,7 +303,7 @@ class Configuration(SignedConfiguration):
     """
 
     def __init__(self, edges: KernelEdges, seed: np.random.SeedSequence) -> None:
-        self._begin(edges, np.ones(len(edges.values), np.int8), seed)
+        self._begin(edges, np.ones(len(edges.given), np.int8), seed)
 
     def run(self, n_sweeps: int, n_jobs: int = 1) -> None:
         """Go on for so many sweeps; nothing moves on a complete block."""
@@ -332,7 +332,7 @@ class Configuration(SignedConfiguration):
 
 def signed_configuration(edges: KernelEdges, seed: np.random.SeedSequence) -> Chain:
     """Start the chain of the signed configuration model; on a complete block only signs can move."""
-    if edges.complete and edges.values.all():
+    if edges.complete and edges.given.all():
         return CompleteSigns(edges, seed)
     return SignedConfiguration(edges, seed)
 

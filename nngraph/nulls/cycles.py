@@ -21,7 +21,7 @@ import numpy as np
 from nngraph._rng import child, generator
 from nngraph.errors import SizeError
 from nngraph.nulls._edges import KernelEdges, Placement, read_only
-from nngraph.nulls._recipes import PASSES, sweeps_of_trades
+from nngraph.nulls._recipes import PASSES, Degrees, sweeps_of_trades
 from nngraph.nulls.pilots import FEWEST_SWEEPS
 
 __all__ = ["SupportSigns"]
@@ -59,7 +59,7 @@ class SupportSigns:
 
     def __init__(self, edges: KernelEdges, seed: np.random.SeedSequence) -> None:
         self._edges = edges
-        self._start = read_only(np.subtract(edges.values > 0, edges.values < 0, dtype=np.int8))
+        self._start = read_only(np.subtract(edges.given > 0, edges.given < 0, dtype=np.int8))
         self._n_signed = int(np.count_nonzero(self._start))
         if self._n_signed >= 2**30 or sum(edges.shape) >= 2**31:
             raise SizeError(
@@ -166,6 +166,7 @@ class OnPlanes:
         edges: KernelEdges,
         start: np.ndarray,
         planes: tuple[np.ndarray, np.ndarray],
+        degrees: Degrees,
         n_trades: float,
         worms: Worms,
         seed: np.random.SeedSequence,
@@ -175,8 +176,7 @@ class OnPlanes:
         self._edges, self._start = edges, start
         self._positive, self._movable = planes
         self._before = self._positive.copy()
-        up, degree = (np.bitwise_count(plane).sum(axis=1) for plane in (self._positive & self._movable, self._movable))
-        self._ranked = np.argsort(up / np.maximum(degree, 1), kind="stable")
+        self._ranked = np.argsort(degrees.rows_up / np.maximum(degrees.rows, 1), kind="stable")
         self._n_trades, self._worms = n_trades, worms
         self._pairings, self._trades = (_kernels.streams(child(seed, name)) for name in ("pairings", "trades"))
 
@@ -261,12 +261,12 @@ def _moves(edges: KernelEdges, start: np.ndarray, n_signed: int, seed: np.random
 
     stream = _kernels.streams(child(seed, "worms"))
     if n_signed > max(_FEW, _DENSE * edges.shape[0] * edges.shape[1]):
-        positive, signed = _planes(edges, start)
-        movable = _kernels.trim(positive, signed)
-        n_movable = int(np.bitwise_count(movable).sum())
-        if n_movable == 0:
+        positive, movable = _planes(edges, start)
+        movable = _kernels.trim(positive, movable)
+        degrees = Degrees.of(positive, movable, max(edges.shape))
+        if not degrees.rows.any():
             return None
-        n_trades = sweeps_of_trades(positive, movable, max(edges.shape), generator(child(seed, "cells")))
+        n_trades = sweeps_of_trades(movable, degrees, generator(child(seed, "cells")))
         if n_trades is not None:
             component = np.zeros(len(positive), np.int64)
             if not _kernels.strongly_connected(positive, movable):
@@ -274,10 +274,11 @@ def _moves(edges: KernelEdges, start: np.ndarray, n_signed: int, seed: np.random
                 moving = np.zeros_like(start)
                 moving[where] = start[where]
                 _, movable = _planes(edges, moving)
-                n_movable = len(where)
-            n_in = np.bitwise_count(movable & ~positive).sum(axis=1)
+                degrees = Degrees.of(positive, movable, max(edges.shape))
+            n_in, n_movable = degrees.rows - degrees.rows_up, int(degrees.rows.sum())
             worms = Worms.over(n_in, component, n_movable, _PASSES_BESIDE_TRADES, stream)
-            return OnPlanes(edges, start, (positive, movable), max(n_trades / FEWEST_SWEEPS, 1.0), worms, seed)
+            n_trades_a_sweep = max(n_trades / FEWEST_SWEEPS, 1.0)
+            return OnPlanes(edges, start, (positive, movable), degrees, n_trades_a_sweep, worms, seed)
     where, graph, component = _movable_edges(edges, start)
     if len(where) == 0:
         return None

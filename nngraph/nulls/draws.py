@@ -201,7 +201,8 @@ def randomize(
         sample = partial(sample, **given)
     fans = {bias_name(block): block.n_source for block in G.blocks} if kind == "reinitialize" else {}
     if chosen.chain is not None:
-        parameters["sweeps"] = sweeps = chosen_sweeps(G, kind, blocks, sweeps, child(seed, "pilot"))
+        pilots = child(seed, "pilot") if sweeps is None or isinstance(sweeps, Mapping) else seed  # else none is run
+        parameters["sweeps"] = sweeps = chosen_sweeps(G, kind, blocks, sweeps, pilots)
         sample = partial(_chain_draw, kind=kind, policy=policy, sweeps=sweeps, n_jobs=n_jobs, rigid=rigid)
     elif chosen.expected and sample is not None:
         sample = partial(sample, determined=rigid)
@@ -267,6 +268,7 @@ def _chain_draw(
     if chain.agreement() == 1 and chain.is_rigid():
         rigid.append(block.name)
     placement = chain.placement()
+    del chain  # its planes need not lie beside the weights, old and new
     return edges.placed(placement, POLICIES[policy](edges, placement, child(seed, "magnitudes")))
 
 
@@ -278,7 +280,8 @@ def _tell_rigid(kind: str, names: Sequence[str], *, stuck: bool) -> None:
     found = "signs and edges" if "k_source+" in kind_of(kind).kept else "edges"
     what = f"kind {kind!r} has no legal move in {which}: what it keeps admits only the {found} that are there"
     if stuck:
-        raise NullModelError(f"{what}. There is nothing to compare with: keep less, for example by kind 'A' or 'B'.")
+        less = "'A' and 'B' move weights, 'configuration' and 'erdos_renyi' edges"
+        raise NullModelError(f"{what}. There is nothing to compare with: keep less ({less}).")
     warnings.warn(f"{what}; a draw changes only the weights of its edges.", NullModelWarning, stacklevel=3)
 
 

@@ -17,8 +17,9 @@ from nngraph.graph import NeuralGraph
 from nngraph.nulls import _moments
 from nngraph.nulls._edges import KernelEdges, Placement, read_only
 from nngraph.nulls._fugacities import Fugacities, Margins, solve
+from nngraph.nulls.magnitudes import resampled
 
-__all__ = ["MaximumEntropy", "draw", "maximum_entropy", "resampled"]
+__all__ = ["MaximumEntropy", "draw", "maximum_entropy"]
 
 Statistic: TypeAlias = Literal["degree", "edges", "pairs", "two_paths"]
 Side: TypeAlias = Literal["source", "target"]
@@ -52,6 +53,10 @@ class MaximumEntropy:
     solution: Fugacities
     degrees: Mapping[str, np.ndarray]
     """Observed "target+", "target-", "source+" and "source-"."""
+
+    def __repr__(self) -> str:
+        n_target, n_source = self.block.shape
+        return f"MaximumEntropy of block {self.block.name!r}: {n_target}x{n_source}, residual {self.residual:.1g}"
 
     @property
     def residual(self) -> float:
@@ -406,33 +411,3 @@ def draw(block: Block, seed: np.random.SeedSequence, *, determined: list[str] | 
     edges = KernelEdges(block)
     placement = model.placement(child(seed, "cells"))
     return edges.placed(placement, resampled(edges, placement, child(seed, "magnitudes")))
-
-
-def resampled(edges: KernelEdges, placement: Placement, seed: np.random.SeedSequence) -> np.ndarray:
-    """Deal magnitudes of the block's own edges of the same sign onto edges whose number may differ from the block's.
-
-    Parameters
-    ----------
-    edges : KernelEdges
-        The block as it was.
-    placement : Placement
-        Where edges are now, and their signs.
-    seed : numpy.random.SeedSequence
-        Source of the draw.
-
-    Returns
-    -------
-    numpy.ndarray
-        (n_edges,) weights.
-
-    Notes
-    -----
-    Of each sign: as many edges as before get the block's own weights in a random order; another number draws from them
-    with replacement, so that the multiset of weights is not kept.
-    """
-    from nngraph.nulls import _kernels
-
-    weights: np.ndarray = _kernels.resample(
-        read_only(edges.values), read_only(placement.signs), *_kernels.streams(seed)
-    )
-    return weights

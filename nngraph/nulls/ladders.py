@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ from nngraph.graph import NeuralGraph
 from nngraph.nulls.draws import Options, settle
 from nngraph.nulls.ensembles import check_numbers
 from nngraph.nulls.kinds import KINDS, kept, kind_of
-from nngraph.nulls.measures import Measure, NotDrawn, Statistics, drawn, measured
+from nngraph.nulls.measures import Measure, NotDrawn, Statistics, again, drawn, measured
 from nngraph.nulls.properties import PROPERTIES, shared_of
 from nngraph.nulls.significances import summary
 
@@ -182,10 +183,10 @@ def _rung(
             settled = _settled(G, kind, options, child(seed, "pilot"))
             check.not_rigid(G, seed, settled)
             observed, values = measured(G, measure, kind, n, seed, n_jobs=n_jobs, options=settled, check=check)
-            table = summary(measure, observed, values)
+            table = summary(measure, observed, values, made=partial(again, kind, seed, settled))
         except NotDrawn as error:
             observed = measure(G, "the graph itself")
-            table = summary(measure, observed, np.empty((0, len(observed))))
+            table = summary(measure, observed, np.empty((0, len(observed))), made=str)
             table["status"] = f"does not apply: {error}"
     notes = dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, NullModelWarning))
     for one in caught:
@@ -219,7 +220,7 @@ class _Kept:
     def __call__(self, G: NeuralGraph, R: NeuralGraph, i: int) -> None:
         if i >= 2 and i % _EVERY:
             return
-        names = kept(self.kind) if self.weights is None else kept(self.kind, self.weights)  # type: ignore[call-arg]
+        names = kept(self.kind, self.weights)
         on_grid = self.weights == "exact_strength"
         found = shared_of(names & set(PROPERTIES), G, R, rtol=_GRID_RTOL if on_grid else 1e-12)
         broken = sorted(names - set(found))

@@ -8,7 +8,6 @@ from typing import TypeAlias
 import numpy as np
 
 from nngraph.nulls._edges import Columns, KernelEdges, Placement, read_only
-from nngraph.nulls.entropy import resampled
 from nngraph.nulls.strengths import exactly_kept, nearly_kept
 
 __all__ = [
@@ -20,29 +19,19 @@ __all__ = [
     "dealt_by_target",
     "dealt_over_all",
     "keeps",
+    "resampled",
 ]
 
 Policy: TypeAlias = Callable[[KernelEdges, Placement, np.random.SeedSequence], np.ndarray]
-"""``policy(edges, placement, seed)`` returns the weights of the placement's edges, in their edge order."""
+"""``policy(edges, placement, seed)`` returns (n_edges,) weights of the placement's edges, in their edge order.
+
+``edges`` are the block as it was. The placement has as many positive and as many negative edges as the block ("all": as
+many edges; "resample": any number of either), and at each node where the policy's name says so.
+"""
 
 
 def dealt_by_sign(edges: KernelEdges, placement: Placement, seed: np.random.SeedSequence) -> np.ndarray:
-    """Permute the positive weights uniformly over the positive edges, and the negative over the negative.
-
-    Parameters
-    ----------
-    edges : KernelEdges
-        The block as it was.
-    placement : Placement
-        As many positive and as many negative edges as the block.
-    seed : numpy.random.SeedSequence
-        Source of the permutation.
-
-    Returns
-    -------
-    numpy.ndarray
-        (n_edges,) weights.
-    """
+    """Permute the positive weights uniformly over the positive edges, and the negative over the negative."""
     from nngraph.nulls import _kernels
 
     plane = getattr(placement, "plane", None)
@@ -58,22 +47,7 @@ def dealt_by_sign(edges: KernelEdges, placement: Placement, seed: np.random.Seed
 
 
 def dealt_by_target(edges: KernelEdges, placement: Placement, seed: np.random.SeedSequence) -> np.ndarray:
-    """Permute the weights uniformly over the edges of their target node and sign.
-
-    Parameters
-    ----------
-    edges : KernelEdges
-        The block as it was.
-    placement : Placement
-        As many positive and as many negative edges at each target node as the block.
-    seed : numpy.random.SeedSequence
-        Source of the permutation.
-
-    Returns
-    -------
-    numpy.ndarray
-        (n_edges,) weights; each target node has those that it had.
-    """
+    """Permute the weights uniformly over the edges of their target node and sign."""
     from nngraph.nulls import _kernels
 
     values = edges.values.copy()
@@ -82,22 +56,7 @@ def dealt_by_target(edges: KernelEdges, placement: Placement, seed: np.random.Se
 
 
 def dealt_by_source(edges: KernelEdges, placement: Placement, seed: np.random.SeedSequence) -> np.ndarray:
-    """Permute the weights uniformly over the edges of their source node and sign.
-
-    Parameters
-    ----------
-    edges : KernelEdges
-        The block as it was.
-    placement : Placement
-        As many positive and as many negative edges at each source node as the block.
-    seed : numpy.random.SeedSequence
-        Source of the permutation.
-
-    Returns
-    -------
-    numpy.ndarray
-        (n_edges,) weights; each source node has those that it had.
-    """
+    """Permute the weights uniformly over the edges of their source node and sign."""
     from nngraph.nulls import _kernels
 
     before, after = Columns(edges), Columns(placement)
@@ -107,27 +66,26 @@ def dealt_by_source(edges: KernelEdges, placement: Placement, seed: np.random.Se
 
 
 def dealt_over_all(edges: KernelEdges, placement: Placement, seed: np.random.SeedSequence) -> np.ndarray:
-    """Permute the weights, with their signs, uniformly over all edges.
-
-    Parameters
-    ----------
-    edges : KernelEdges
-        The block as it was.
-    placement : Placement
-        As many edges as the block; their signs count for nothing.
-    seed : numpy.random.SeedSequence
-        Source of the permutation.
-
-    Returns
-    -------
-    numpy.ndarray
-        (n_edges,) weights.
-    """
+    """Permute the weights, with their signs, uniformly over all edges."""
     from nngraph.nulls import _kernels
 
     values = edges.values.copy()
     _kernels.shuffle(values, edges.whole, *_kernels.streams(seed))
     return values
+
+
+def resampled(edges: KernelEdges, placement: Placement, seed: np.random.SeedSequence) -> np.ndarray:
+    """Deal magnitudes of the block's own edges of the same sign onto edges whose number may differ from the block's.
+
+    Of each sign: as many edges as before get the block's own weights in a random order; another number draws from them
+    with replacement, so that the multiset of weights is not kept.
+    """
+    from nngraph.nulls import _kernels
+
+    weights: np.ndarray = _kernels.resample(
+        read_only(edges.values), read_only(placement.signs), *_kernels.streams(seed)
+    )
+    return weights
 
 
 POLICIES: dict[str, Policy] = {

@@ -16,7 +16,7 @@ from nngraph.graph import NeuralGraph
 from nngraph.nulls.draws import Options, randomize
 from nngraph.nulls.ensembles import Task, in_order
 
-__all__ = ["Check", "Label", "Measure", "NotDrawn", "Statistics", "as_argument", "drawn", "measured"]
+__all__ = ["Check", "Label", "Measure", "NotDrawn", "Statistics", "again", "as_argument", "drawn", "measured"]
 
 Statistics: TypeAlias = (
     str | Callable[[Any], Any] | Mapping[str, str | Callable[[Any], Any]] | Sequence[str | Callable[[Any], Any]]
@@ -79,7 +79,7 @@ class Measure:
 
 
 def _place(scope: str | None) -> str:
-    return "the network" if scope in (None, WHOLE) else f"block {scope!r}"
+    return "the network" if scope is None else f"block {scope!r}"
 
 
 def _known(name: str, view: str) -> Callable[[Any], Any]:
@@ -122,9 +122,8 @@ def measured(
     ``check(G, R, i)`` may raise over draw i. After an interruption there are fewer draws, at least two.
     """
     observed = measure(G, "the graph itself")
-    undefined = {label for label, value in observed.items() if np.isnan(value)}
     at_once = 1 if n_jobs == 1 else max(1, min(_MOST_AT_ONCE, n // (8 * abs(n_jobs))))
-    arguments = (G, measure, kind, seed, options, check, tuple(observed), undefined)
+    arguments = (G, measure, kind, seed, options, check, tuple(observed))
     tasks: Iterator[Task[np.ndarray | NullModelError]] = (
         (_rows_or_error, (*arguments, range(i, min(i + at_once, n))), {}) for i in range(0, n, at_once)
     )
@@ -162,7 +161,6 @@ def _rows(
     options: Options,
     check: Check | None,
     labels: tuple[Label, ...],
-    undefined: set[Label],
     which: range,
 ) -> np.ndarray:
     """Draw and measure; the values of draws ``which``, (n draws, n labels)."""
@@ -171,15 +169,11 @@ def _rows(
         R = drawn(G, kind, i, seed, options)
         if check is not None:
             check(G, R, i)
-        where = f"draw {i} ({_again(kind, i, seed, options)} makes it again)"
+        where = f"draw {i} ({again(kind, seed, options, i)} makes it again)"
         values = measure(R, where)
         if tuple(values) != labels:
             name, _, key = min(set(labels) ^ set(values), default=labels[0])
             raise NullModelError(f"statistic {name!r} gave other keys than for the graph, as {key!r}, of {where}.")
-        for (name, block, key), value in values.items():
-            if np.isnan(value) and (name, block, key) not in undefined:
-                which_one = f"{name!r}, {key!r}," if key else f"{name!r}"
-                raise NullModelError(f"statistic {which_one} is NaN on {_place(block)} of {where}.")
         row[:] = list(values.values())
     return rows
 
@@ -196,7 +190,8 @@ def drawn(G: NeuralGraph, kind: str, i: int, seed: np.random.SeedSequence, optio
         raise NotDrawn(str(error)) from error
 
 
-def _again(kind: str, i: int, seed: np.random.SeedSequence, options: Options) -> str:
+def again(kind: str, seed: np.random.SeedSequence, options: Options, i: int) -> str:
+    """Return the call that makes draw i of an ensemble of G once more."""
     given = "".join(f", {name}={value!r}" for name, value in options.items())
     return f"nng.nulls.draw(G, {kind!r}, {i}, rng={as_argument(seed)}{given})"
 

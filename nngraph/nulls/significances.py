@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Unpack
 
 import numpy as np
 
 from nngraph._blockwise import check_graph
 from nngraph._rng import RNG, child, seed_sequence
-from nngraph.errors import ArgumentError
+from nngraph.errors import ArgumentError, NullModelWarning
 from nngraph.graph import NeuralGraph
 from nngraph.nulls.draws import Options, settle
 from nngraph.nulls.ensembles import check_numbers
 from nngraph.nulls.kinds import kind_of
-from nngraph.nulls.measures import Label, Measure, Statistics, as_argument, measured
+from nngraph.nulls.measures import Label, Measure, Statistics, again, as_argument, measured
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,14 +91,15 @@ def significance(
         ``z``, ``p``, ``p_adjusted`` (Benjamini and Hochberg over the keys of the statistic and block), ``n``, ``ess``
         (effective number of draws, from their autocorrelation in order; n when they are independent), ``status``,
         ``sampler`` (kind, weights, sweeps, seed and version). The status is "ok"; "invariant: nothing was tested"
-        where no draw changed the value, and "undefined for the graph itself" where that is NaN: then z and p are NaN.
+        where no draw changed the value; "undefined for the graph itself", or "undefined for draws: ..." with the first
+        of them, where the value is NaN. Then z and p are NaN.
 
     Raises
     ------
     ArgumentError
         If an argument is out of range or a name is unknown.
     NullModelError
-        If a statistic fails, is NaN for a draw, or changes its keys; the message says how to make that draw again.
+        If a statistic fails, or changes its keys; the message says how to make that draw again.
 
     Notes
     -----
@@ -131,7 +134,19 @@ def significance(
     seed = seed_sequence(rng)
     settled = settle(G, kind, options, child(seed, "pilot"))
     observed, values = measured(G, measure, kind, n, seed, n_jobs=n_jobs, options=settled)
-    return summary(measure, observed, values, sampler=_sampler(kind, settled, seed))
+    table = summary(
+        measure, observed, values, sampler=_sampler(kind, settled, seed), made=partial(again, kind, seed, settled)
+    )
+    holes = table[table["status"].str.startswith("undefined for draws")]
+    if len(holes):
+        first = holes.iloc[0]
+        what = ", ".join(repr(first[name]) for name in ("statistic", "block", "key") if first[name])
+        warnings.warn(
+            f"significance: {len(holes)} of {len(table)} rows have no z, the first is {what}: {first['status']}.",
+            NullModelWarning,
+            stacklevel=2,
+        )
+    return table
 
 
 def _sampler(kind: str, options: Options, seed: np.random.SeedSequence) -> str:
@@ -145,12 +160,20 @@ def _sampler(kind: str, options: Options, seed: np.random.SeedSequence) -> str:
 
 
 def summary(
-    measure: Measure, observed: Mapping[Label, float], values: np.ndarray, *, sampler: str = ""
+    measure: Measure,
+    observed: Mapping[Label, float],
+    values: np.ndarray,
+    *,
+    made: Callable[[int], str],
+    sampler: str = "",
 ) -> pd.DataFrame:
-    """Return the table of :func:`significance` from the values of the graph and of the draws."""
+    """Return the table of :func:`significance` from the values of the graph and of the draws.
+
+    ``made(i)`` is the call that makes draw i again.
+    """
     import pandas as pd
 
-    rows = [(*label, *_compared(value, values[:, k])) for k, (label, value) in enumerate(observed.items())]
+    rows = [(*label, *_compared(value, values[:, k], made)) for k, (label, value) in enumerate(observed.items())]
     names = ("statistic", "block", "key", "observed", "mean", "sd", "z", "p", "ess", "status")
     table = pd.DataFrame(rows, columns=list(names))
     families = table.groupby(["statistic", "block"], sort=False)["p"]
@@ -161,7 +184,9 @@ def summary(
     return table.loc[order, list(COLUMNS)].reset_index(drop=True)
 
 
-def _compared(observed: float, draws: np.ndarray) -> tuple[float, float, float, float, float, float, str]:
+def _compared(
+    observed: float, draws: np.ndarray, made: Callable[[int], str]
+) -> tuple[float, float, float, float, float, float, str]:
     """Return observed, mean, sd, z, p, effective number of draws and status."""
     nan = float("nan")
     n = len(draws)
@@ -169,6 +194,10 @@ def _compared(observed: float, draws: np.ndarray) -> tuple[float, float, float, 
         return observed, nan, nan, nan, nan, n, "undefined for the graph itself"
     if n == 0:
         return observed, nan, nan, nan, nan, n, "no draws"
+    if np.isnan(draws).any():
+        holes = np.flatnonzero(np.isnan(draws))
+        status = f"undefined for draws: {len(holes)} of {n}, the first is {made(int(holes[0]))}"
+        return observed, nan, nan, nan, nan, n, status
     with np.errstate(invalid="ignore"):
         same = (draws == observed) | (np.abs(draws - observed) <= _SAME * np.maximum(np.abs(draws), abs(observed)))
     if same.all():

@@ -11,11 +11,14 @@ from nngraph.plot.randomizations import (
     randomization,
     randomizations,
 )
+from nngraph.plot.tails import ccdf, pdf
 
 __all__ = [
+    "ccdf",
     "ladder",
     "mixing",
     "network",
+    "pdf",
     "perturbation",
     "perturbations",
     "pruned_randomization",

@@ -25,13 +25,13 @@ LABELS = {
 PERCENT = ("accuracy", "recalibrated", "auc")
 
 
-def new_axes(ax: Axes | None) -> Axes:
-    """Return the axes given, or those of a new figure."""
+def new_axes(ax: Axes | None, *, height: float = 2.8) -> Axes:
+    """Return the axes given, or those of a new figure as wide as a column of a page, its height in inches."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
 
-    new: Axes = plt.subplots(figsize=(3.6, 2.8), layout="constrained")[1]
+    new: Axes = plt.subplots(figsize=(3.6, height), layout="constrained")[1]
     return new
 
 
@@ -55,6 +55,24 @@ def dress(ax: Axes, *, x: str = "", y: str = "", title: str = "") -> Axes:
     if title:
         ax.set_title(title, fontsize=TEXT, loc="left")
     return ax
+
+
+def legend_above(ax: Axes, *, last: Sequence[str]) -> None:
+    """Put the legend in rows of three above the axes, where it hides nothing; some labels come last."""
+    handles, names = ax.get_legend_handles_labels()
+    found = dict(zip(names, handles, strict=True))
+    labels = sorted(found, key=lambda label: label in last)
+    ax.legend(
+        [found[label] for label in labels],
+        labels,
+        frameon=False,
+        fontsize=SMALL,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=3,
+        columnspacing=1.2,
+        handletextpad=0.4,
+    )
 
 
 def letters(axes: Sequence[Axes]) -> None:

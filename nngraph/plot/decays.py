@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from nngraph.plot import _style
@@ -15,10 +16,11 @@ __all__ = ["mixing"]
 
 
 def mixing(mixed: Mixing, *, ax: Axes | None = None) -> Axes:
-    """Draw what the agreement of each block with its start has above its limit, sweep by sweep.
+    """Draw how far the agreement of each block with its start is from its limit, sweep by sweep.
 
-    Points are distances from the limit; those on its far side, which only noise makes, are hollow. The dashed line is
-    the tolerance, a triangle on the lower edge the number of sweeps chosen.
+    Points below the limit, which only noise makes, are hollow. The dashed line is the tolerance, a triangle on the
+    lower edge the number of sweeps chosen; where several blocks have the same, theirs stand one above the other.
+    Nothing below a tenth of the tolerance is shown.
 
     Parameters
     ----------
@@ -46,6 +48,7 @@ def mixing(mixed: Mixing, *, ax: Axes | None = None) -> Axes:
     ax.set_yscale("log")
     ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     colors = (_style.BLUE, _style.VERMILLION, _style.GREEN, _style.ORANGE, _style.SKY, _style.PURPLE)
+    stacked: Counter[int] = Counter()
     for number, (name, points) in enumerate(mixed.curve.groupby("block", sort=False)):
         color = colors[number % len(colors)]
         excess = points["agreement"].to_numpy() - mixed.limit[name]
@@ -54,9 +57,12 @@ def mixing(mixed: Mixing, *, ax: Axes | None = None) -> Axes:
         ax.plot(sweep, abs(excess), color=color, linewidth=0.8, alpha=0.5)
         ax.plot(sweep[above], excess[above], "o", color=color, markersize=3.5, label=f"block {name}")
         ax.plot(sweep[~above], -excess[~above], "o", color=color, markersize=3.5, markerfacecolor="white")
-        ax.plot(
-            mixed.sweeps[name], 0, "^", color=color, transform=ax.get_xaxis_transform(), markersize=6, clip_on=False
-        )
+        chosen = mixed.sweeps[name]
+        height = 0.01 + 0.045 * stacked[chosen]
+        ax.plot(chosen, height, "^", color=color, transform=ax.get_xaxis_transform(), markersize=6, clip_on=False)
+        stacked[chosen] += 1
     ax.axhline(mixed.tol, color=_style.GREY, linestyle="--", linewidth=1, zorder=0, label="tolerance")
-    ax.legend(frameon=False, fontsize=_style.SMALL)
-    return _style.dress(ax, x="sweeps", y="agreement with the start, from its limit")
+    ax.plot([], [], "^", color=_style.GREY, markersize=6, label="sweeps chosen")
+    ax.set_ylim(bottom=mixed.tol / 10)
+    _style.legend_above(ax, last=["tolerance", "sweeps chosen"])
+    return _style.dress(ax, x="sweeps", y="agreement with the start, less limit")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["network"]
 
+_MOST_NAMES = 40
+"""Nodes of a part that has its names written."""
+
 
 def network(
     G: NeuralGraph,
@@ -29,7 +32,8 @@ def network(
     """Draw a graph in layers: parts from left to right by depth, positive edges red, negative edges blue.
 
     The width and the depth of colour of an edge follow its weight relative to the largest of its block. Below each
-    block stands how many of its edges are drawn and their share of the sum of magnitudes.
+    block stands how many of its edges are drawn and their share of the sum of magnitudes. Nodes of the first and the
+    last part have their names beside them where they have names and there are at most 40.
 
     Parameters
     ----------
@@ -86,9 +90,12 @@ def network(
         _caption(ax, block, weight, places)
     for part in G.parts:
         _nodes(ax, part, places[part.name], touched[part.name])
-    for label, value in (("positive", 0.9), ("negative", -0.9)):
-        ax.plot([], [], color=colormaps["RdBu_r"](Normalize(-1, 1)(value)), linewidth=1.6, label=label)
-    ax.legend(loc="lower right", frameon=False, fontsize=_style.SMALL, handlelength=1.4, borderaxespad=0)
+        _names(ax, G, part, places[part.name])
+    if {True, False} <= {bool(up) for block in G.blocks for up in np.unique(block.values > 0)}:
+        for label, value in (("positive", 0.9), ("negative", -0.9)):
+            ax.plot([], [], color=colormaps["RdBu_r"](Normalize(-1, 1)(value)), linewidth=1.6, label=label)
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.03), "ncols": 2}
+        ax.legend(**below, frameon=False, fontsize=_style.SMALL, handlelength=1.4, borderaxespad=0)
     ax.autoscale_view()
     ax.margins(x=0.04)
     ax.set_ylim(-0.66, 0.66)
@@ -128,14 +135,37 @@ def _nodes(ax: Axes, part: Part, xy: np.ndarray, on: np.ndarray) -> None:
         ha="center",
         va="bottom",
         fontsize=_style.TEXT,
+        bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1},
     )
 
 
+def _names(ax: Axes, G: NeuralGraph, part: Part, xy: np.ndarray) -> None:
+    """Write the names of the nodes of an outer part beside them, where they have names and there is room."""
+    depths = [other.depth for other in G.parts]
+    if part.labels is None or part.size > _MOST_NAMES or part.depth not in (min(depths), max(depths)):
+        return
+    away = -1 if part.depth == min(depths) else 1
+    for name, (x, y) in zip(part.labels, xy, strict=True):
+        ax.annotate(
+            name,
+            (float(x), float(y)),
+            xytext=(6 * away, 0),
+            textcoords="offset points",
+            ha="right" if away < 0 else "left",
+            va="center",
+            fontsize=_style.SMALL - 1,
+            annotation_clip=False,
+        )
+
+
 def _relative(magnitude: np.ndarray, *, complete: bool) -> np.ndarray:
-    """Map magnitudes to [0, 1]; where weak edges are left out, 0 is the weakest one drawn."""
-    low = 0.0 if complete else magnitude.min(initial=np.inf)
-    high = magnitude.max(initial=low)
-    return (magnitude - low) / (high - low) if high > low else np.ones(len(magnitude))
+    """Map magnitudes to [0, 1]; where weak edges are left out, 0 is the weakest one drawn. Equal ones are thin."""
+    low, high = magnitude.min(initial=np.inf), magnitude.max(initial=0)
+    if low >= high:
+        return np.full(len(magnitude), 0.4)
+    low = 0.0 if complete else low
+    relative: np.ndarray = (magnitude - low) / (high - low)
+    return relative
 
 
 def _caption(ax: Axes, block: Block, drawn: np.ndarray, places: Mapping[str, np.ndarray]) -> None:

@@ -20,7 +20,7 @@ def ladder(table: pd.DataFrame, *, block: str = "network", ax: Axes | None = Non
     """Draw the share of each statistic that the null models explain, from the weakest (top) to the strongest.
 
     0 is the mean of the weakest null model, 1 the graph itself; bars are one standard deviation of the draws. A hollow
-    point is invariant: the null model keeps the value by construction. Statistics without a gap are left out.
+    point is invariant: no draw changed the value, and nothing was tested. Statistics without a gap are left out.
 
     Parameters
     ----------
@@ -55,12 +55,12 @@ def ladder(table: pd.DataFrame, *, block: str = "network", ax: Axes | None = Non
         raise ArgumentError(
             f"ladder: the table has no statistic of {block!r} with a gap that a null model could close."
         )
-    ax = _style.new_axes(ax)
     policies = rows.groupby("kind")["weights"].nunique()
     names = {
-        rung: f"{kind}, {weights}" if policies[kind] > 1 else str(kind)
+        rung: f"{kind}\n{weights}" if policies[kind] > 1 else str(kind)
         for rung, kind, weights in rows[["rung", "kind", "weights"]].drop_duplicates().itertuples(index=False)
     }
+    ax = _style.new_axes(ax, height=1.0 + 0.29 * len(names))
     colors = (_style.BLUE, _style.VERMILLION, _style.GREEN, _style.ORANGE, _style.SKY, _style.PURPLE)
     groups = list(shown.groupby(["statistic", "key"], sort=False))
     place = {rung: number for number, rung in enumerate(names)}
@@ -84,6 +84,8 @@ def ladder(table: pd.DataFrame, *, block: str = "network", ax: Axes | None = Non
                 elinewidth=1,
                 label=label if face == color else None,
             )
+    if shown["status"].str.startswith("invariant").any():
+        ax.plot([], [], "o", color=_style.GREY, markerfacecolor="white", markersize=4, label="invariant")
     for rung in sorted(set(names) - set(rows.loc[rows["n"] > 0, "rung"])):
         ax.annotate(
             "does not apply", (0.5, place[rung]), fontsize=_style.SMALL, color=_style.GREY, ha="center", va="center"
@@ -92,5 +94,5 @@ def ladder(table: pd.DataFrame, *, block: str = "network", ax: Axes | None = Non
         ax.axvline(x, color=_style.GREY, linestyle=style, linewidth=1, zorder=0)
     ax.set_yticks(np.arange(len(names)), list(names.values()))
     ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.legend(frameon=False, fontsize=_style.SMALL, loc="center left", bbox_to_anchor=(1.02, 0.5))
-    return _style.dress(ax, x="share of the gap explained")
+    _style.legend_above(ax, last=["invariant"])
+    return _style.dress(ax, x="share of the gap explained (0: weakest, 1: the graph)")

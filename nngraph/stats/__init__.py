@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from nngraph.graph import NeuralGraph
+from nngraph.stats._tail_distributions import distribution
 from nngraph.stats.correlations import degree_correlation, in_out_correlation
 from nngraph.stats.degrees import degree
 from nngraph.stats.information import degree_information, in_out_information, mutual_information
@@ -12,10 +13,12 @@ from nngraph.stats.paths import DominantPath, dominant_path, path_load, pathways
 from nngraph.stats.signed import alpha, balance, coherence, density, motifs
 from nngraph.stats.spectra import fluctuation, spectral_gap, spectrum
 from nngraph.stats.strengths import strength
+from nngraph.stats.tails import TailFit, fit_tail, fit_tails
 
 __all__ = [
     "NETWORK",
     "DominantPath",
+    "TailFit",
     "alpha",
     "alpha_beta_core",
     "balance",
@@ -27,7 +30,10 @@ __all__ = [
     "degree_correlation",
     "degree_information",
     "density",
+    "distribution",
     "dominant_path",
+    "fit_tail",
+    "fit_tails",
     "fluctuation",
     "in_out_correlation",
     "in_out_information",

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nngraph._blockwise import check_graph
-from nngraph.blocks import Block
 from nngraph.errors import ArgumentError
 from nngraph.graph import NeuralGraph
 from nngraph.stats._series import by_node
 from nngraph.stats._sides import Sign
+from nngraph.stats._supports import support
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,8 +65,8 @@ def nestedness(G: NeuralGraph) -> dict[str, float]:
     for key, sign in KEYS.items():
         overlap = pairs = 0.0
         for block in G.blocks:
-            support = _support(block, sign)
-            for side in (support, support.T):
+            matrix = support(block, sign, np.float32)  # counts of neighbours are exact below 2**24
+            for side in (matrix, matrix.T):
                 more, n = _overlap(side)
                 overlap += more
                 pairs += n * (n - 1) / 2
@@ -232,30 +232,14 @@ def _coreness(where: str, G: NeuralGraph) -> np.ndarray:
     return np.array(g.coreness(), np.int64)
 
 
-def _support(block: Block, sign: Sign) -> Any:
-    """Return the (n_target, n_source) support of the edges of a sign as float32, exact for counts below 2**24."""
-    if block.is_sparse:
-        support = block.csr().astype(np.float32)
-        if sign is None:
-            support.data = np.ones_like(support.data)
-        else:
-            support.data = ((support.data > 0) if sign == "+" else (support.data < 0)).astype(np.float32)
-            support.eliminate_zeros()
-        return support
-    if sign is None:
-        return np.ones(block.shape, np.float32) if block.mask is None else block.mask.astype(np.float32)
-    weights = block.dense()
-    return ((weights > 0) if sign == "+" else (weights < 0)).astype(np.float32)
-
-
-def _overlap(support: Any) -> tuple[float, int]:
+def _overlap(matrix: Any) -> tuple[float, int]:
     """Return the sum of the numerator over pairs of rows, and the number of rows that are not empty."""
-    degree = np.asarray(support.sum(axis=1), np.float64).ravel()
+    degree = np.asarray(matrix.sum(axis=1), np.float64).ravel()
     live = np.flatnonzero(degree)
     degree = degree[live]
     if not len(live) or degree.min() == degree.max():
         return 0.0, len(live)
-    rows = support[live] if isinstance(support, np.ndarray) else support.tocsr()[live]
+    rows = matrix[live] if isinstance(matrix, np.ndarray) else matrix.tocsr()[live]
     total = 0.0
     at_once = max(1, SLAB // len(live))
     for start in range(0, len(live), at_once):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nngraph._blockwise import check_graph
-from nngraph.blocks import Block
+from nngraph.blocks import PRODUCTS_SPARSE_BELOW, Block
 from nngraph.graph import NeuralGraph
 from nngraph.stats._sides import Sign, degrees
 
@@ -251,11 +251,11 @@ def _pairs_by_signs(both: Any, neither: Any, mixed: Any) -> np.ndarray:
 
 
 def _signs(block: Block) -> Any:
-    """Return the (n_target, n_source) signs as float32, a scipy array where the block is held as sparse rows.
+    """Return the (n_target, n_source) signs as float32, a scipy array where few edges are present.
 
     Entries of their products are integers up to a side of the block, exact in float32 below 2**24.
     """
-    if not block.is_sparse:
+    if block.density >= PRODUCTS_SPARSE_BELOW:
         return np.sign(block.dense()).astype(np.float32, copy=False)
     signs = block.csr().astype(np.float32)
     signs.data = np.sign(signs.data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from nngraph._rng import generator
 from nngraph.blocks import Block
 from nngraph.graph import NeuralGraph
 from nngraph.stats._sides import degrees
+from nngraph.stats._supports import support
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,28 +164,18 @@ def _largest_two(block: Block, alive: list[np.ndarray]) -> tuple[float, float]:
     n_target, n_source = map(len, alive)
     if block.n_edges == n_target * n_source:
         return float(np.sqrt(n_target * n_source)), 0.0
-    support = _support(block)[np.ix_(*alive)]
+    matrix = support(block, None, np.float64)[np.ix_(*alive)]
     if n_target > n_source:
-        support = support.T
+        matrix = matrix.T
     if min(n_target, n_source) > EXACT:
         from scipy.sparse.linalg import svds
 
-        start = generator(np.random.SeedSequence(0)).standard_normal(support.shape[0])
-        values = svds(support, k=2, v0=start, return_singular_vectors=False)
+        start = generator(np.random.SeedSequence(0)).standard_normal(matrix.shape[0])
+        values = svds(matrix, k=2, v0=start, return_singular_vectors=False)
         return float(values.max()), float(values.min())
     from scipy.linalg import eigvalsh
 
-    gram = support @ support.T
+    gram = matrix @ matrix.T
     gram = gram if isinstance(gram, np.ndarray) else gram.toarray()
     second, first = eigvalsh(gram, subset_by_index=[len(gram) - 2, len(gram) - 1])
     return float(np.sqrt(first)), float(np.sqrt(max(second, 0.0)))
-
-
-def _support(block: Block) -> Any:
-    """Return the (n_target, n_source) support as float64, a scipy array where the block is held as sparse rows."""
-    if not block.is_sparse:
-        mask = block.mask
-        return np.ones(block.shape) if mask is None else mask.astype(np.float64)
-    support = block.csr().astype(np.float64)
-    support.data = np.ones_like(support.data)
-    return support

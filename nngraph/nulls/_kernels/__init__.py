@@ -9,13 +9,14 @@ file: after a change in ``words.py`` delete the caches of the others (``make cle
 """
 
 from nngraph.nulls._kernels.cells import cell_moments, draw_cells
-from nngraph.nulls._kernels.cores import dealt_after, strongly_connected, trim
+from nngraph.nulls._kernels.cores import dealt_after, margins, strongly_connected, trim
 from nngraph.nulls._kernels.layouts import (
     compress,
     from_columns,
     pack,
     plane_signs,
     sign_plane,
+    spread,
     to_columns,
     transposed,
     turn_plane,
@@ -50,6 +51,7 @@ __all__ = [
     "heads",
     "incidence",
     "lassos",
+    "margins",
     "merge_signs",
     "n_word_pairs",
     "orient",
@@ -71,6 +73,7 @@ __all__ = [
     "sign_plane",
     "signed_sums",
     "split_by_sign",
+    "spread",
     "streams",
     "strongly_connected",
     "swap",

@@ -1,4 +1,4 @@
-"""Which cells of a plane of signs can move, those on directed cycles, and how fast trades move them."""
+"""Which cells of a plane of signs can move, those on directed cycles; their degrees; how fast trades move them."""
 
 # mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
@@ -7,6 +7,38 @@ import numpy as np
 
 from nngraph.nulls._kernels.compiling import jit
 from nngraph.nulls._kernels.words import ONE, count_bits
+
+_DIGITS = 8
+"""Binary digits of the numbers that columns are counted in, 64 at once, before they are added up."""
+_MOST_SQUARES = 31
+"""Sweeps of trades are counted up to two to this."""
+
+
+@jit
+def margins(plane, within, n_columns):
+    """Return how many bits of ``plane & within`` each row and each column has."""
+    n_rows, n_words = plane.shape
+    rows, columns = np.zeros(n_rows, np.int64), np.zeros(64 * n_words, np.int64)
+    digits = np.zeros((_DIGITS, n_words), np.uint64)
+    for r in range(n_rows):
+        n = 0
+        for w in range(n_words):
+            n += count_bits(plane[r, w] & within[r, w])
+        rows[r] = n
+        for w in range(n_words):
+            carry = plane[r, w] & within[r, w]
+            for d in range(_DIGITS):
+                digit = digits[d, w]
+                digits[d, w] = digit ^ carry
+                carry &= digit
+        if (r + 1) % (2**_DIGITS - 1) == 0 or r + 1 == n_rows:
+            for w in range(n_words):
+                for d in range(_DIGITS):
+                    bits = digits[d, w]
+                    digits[d, w] = 0
+                    for b in range(64):
+                        columns[64 * w + b] += ((bits >> np.uint64(b)) & ONE) << np.uint64(d)
+    return rows, columns[:n_columns]
 
 
 @jit
@@ -118,17 +150,32 @@ def dealt_after(movable, cells, share, row_odds, column_odds, others, left):
         j = 64 * w + count_bits((bits & (~bits + ONE)) - ONE)
         dealt, odds, half = 0.0, column_odds[j] * row_odds[i], max(common[i] / 2, 1e-9)
         for other in others:
-            dealt += other * (1 + odds) / ((1 + column_odds[j] * other) * (other + row_odds[i])) / len(others)
-        stays[s] = np.log1p(-share[j] * dealt * (1 - (1 - np.exp(-half)) / half))
+            dealt += other * (1 + odds) / ((1 + column_odds[j] * other) * (other + row_odds[i]))
+        dealt /= len(others)
+        stays[s] = 1 - share[j] * dealt * (1 - (1 - np.exp(-half)) / half)
         weight[s] = 2 * odds / (1 + odds) ** 2
         differ += weight[s] * common[i] / n_cells
-    few, many = 0, 1
-    while np.sum(weight * np.exp(many * stays)) > left * n_cells and many < 2**31:
-        few, many = many, 2 * many
-    while many - few > 1:
-        middle = (few + many) // 2
-        if np.sum(weight * np.exp(middle * stays)) > left * n_cells:
-            few = middle
-        else:
-            many = middle
-    return many, differ
+    return first_power_below(stays, weight, left * n_cells), differ
+
+
+@jit
+def first_power_below(factors, weight, limit):
+    """Return the least n from 1 on for which the weighted sum of n-th powers of factors in [0, 1] is at most a limit.
+
+    It stops at 2**31. Powers are products of squares of squares: an exponential for each factor and n tried took longer
+    than all else that tells how fast trades mix.
+    """
+    squares = np.empty((_MOST_SQUARES + 1, len(factors)))  # those not reached take no memory
+    squares[0] = factors
+    top = 0
+    while top < _MOST_SQUARES and np.sum(weight * squares[top]) > limit:
+        squares[top + 1] = squares[top] * squares[top]
+        top += 1
+    if top == 0:
+        return 1
+    n, power = 1 << (top - 1), squares[top - 1]
+    for s in range(top - 2, -1, -1):
+        next_ = power * squares[s]
+        if np.sum(weight * next_) > limit:
+            n, power = n + (1 << s), next_
+    return n + 1

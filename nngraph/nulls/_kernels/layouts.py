@@ -6,7 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from nngraph.nulls._kernels.compiling import jit
-from nngraph.nulls._kernels.words import LOW, ONE, count_bits
+from nngraph.nulls._kernels.words import LOW, ONE, SIX, count_bits
+
+SIX_BITS = np.uint64(6)
 
 
 @jit
@@ -30,6 +32,14 @@ def compress(present, values, n_rows, n_edges):
             e += 1
     indptr[row + 1 :] = e
     return indptr, indices, result
+
+
+@jit
+def spread(values, indptr, indices, result):
+    """Write values in edge order to their cells."""
+    for r in range(len(indptr) - 1):
+        for e in range(indptr[r], indptr[r + 1]):
+            result[r, np.uint64(indices[e])] = values[e]
 
 
 @jit
@@ -65,17 +75,11 @@ def pack(signs, indptr, indices, n_columns):
     positive = np.zeros((n_rows, (n_columns + 63) // 64), np.uint64)
     signed = np.zeros_like(positive)
     for r in range(n_rows):
-        current, up, any_ = 0, np.uint64(0), np.uint64(0)
         for e in range(indptr[r], indptr[r + 1]):
-            c = indices[e] if len(indices) else e - indptr[r]
-            if c >> 6 != current:
-                positive[r, current], signed[r, current] = up, any_
-                current, up, any_ = c >> 6, np.uint64(0), np.uint64(0)
-            bit = np.uint64(c & 63)
-            up |= np.uint64(signs[e] > 0) << bit
-            any_ |= np.uint64(signs[e] != 0) << bit
-        if indptr[r + 1] > indptr[r]:
-            positive[r, current], signed[r, current] = up, any_
+            c = np.uint64(indices[e] if len(indices) else e - indptr[r])
+            w, bit = c >> SIX_BITS, c & SIX
+            positive[r, w] |= np.uint64(signs[e] > 0) << bit
+            signed[r, w] |= np.uint64(signs[e] != 0) << bit
     return positive, signed
 
 
@@ -85,8 +89,8 @@ def unpack(positive, signs, indptr, indices):
     result = np.empty_like(signs)
     for r in range(len(indptr) - 1):
         for e in range(indptr[r], indptr[r + 1]):
-            c = indices[e] if len(indices) else e - indptr[r]
-            bit = np.int8((positive[r, c >> 6] >> np.uint64(c & 63)) & ONE)
+            c = np.uint64(indices[e] if len(indices) else e - indptr[r])
+            bit = np.int8((positive[r, c >> SIX_BITS] >> (c & SIX)) & ONE)
             result[e] = (2 * bit - 1) * (signs[e] != 0)
     return result
 

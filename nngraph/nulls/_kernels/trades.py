@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from nngraph.nulls._kernels.compiling import jit
-from nngraph.nulls._kernels.words import choose, choose_few, count_bits, shuffle_part
+from nngraph.nulls._kernels.words import ONE, below, choose, count_bits, shuffle_part
 
 _OF_A_PAIRING, _OF_A_TRADE = np.uint64(40), np.uint64(24)
 """Every pairing of rows has 2**40 words of its stream to itself, every trade 2**24."""
@@ -37,6 +37,37 @@ def pairing(ranked, sweep, state, step):
 
 
 @jit
+def deal_few(positive, i, j, differ, filled, n, k, state, step):
+    """Give row i a uniform k-subset of the n bits of ``differ``, and row j the others; return whether a bit moved.
+
+    The bits are gone through one by one, in one loop over the words that hold any: loops within loops would end where
+    the processor does not foresee it. ``filled`` is room for one row.
+    """
+    n_filled = 0
+    for w in range(len(differ)):
+        filled[n_filled] = w  # without branches: the next word overwrites an empty one
+        n_filled += differ[w] != 0
+    at, w = 0, filled[0]
+    bits, taken, changed = differ[w], np.uint64(0), np.uint64(0)
+    for left in range(n, 0, -1):
+        rest = bits & (bits - ONE)
+        state, x = below(left, state, step)
+        take = np.uint64(x < k)
+        taken |= (bits ^ rest) * take
+        k -= np.int64(take)
+        bits = rest
+        if bits == 0:
+            moved = (positive[i, w] & differ[w]) ^ taken
+            positive[i, w] ^= moved
+            positive[j, w] ^= moved
+            changed |= moved
+            at = min(at + 1, n_filled - 1)
+            w = filled[at]
+            bits, taken = differ[w], np.uint64(0)
+    return changed != 0
+
+
+@jit
 def trade(positive, movable, order, first, last, sweep, state, step):
     """Trade once in each of the pairs ``first`` to ``last`` of one sweep, in place; return how many changed signs.
 
@@ -46,6 +77,7 @@ def trade(positive, movable, order, first, last, sweep, state, step):
     """
     n_words = positive.shape[1]
     differ, chosen = np.empty(n_words, np.uint64), np.empty(n_words, np.uint64)
+    filled = np.empty(n_words, np.int64)
     n_changed = 0
     for pair in range(first, last):
         i, j = order[2 * pair], order[2 * pair + 1]
@@ -59,9 +91,9 @@ def trade(positive, movable, order, first, last, sweep, state, step):
             continue
         own = state + (np.uint64(sweep * (len(order) // 2) + pair) << _OF_A_TRADE) * step
         if 2 * n < 48 + 5 * n_words:  # few bits by words would need repairs that seldom hit
-            choose_few(differ, n, k, chosen, own, step)
-        else:
-            choose(differ, n, k, chosen, own, step)
+            n_changed += deal_few(positive, i, j, differ, filled, n, k, own, step)
+            continue
+        choose(differ, n, k, chosen, own, step)
         changed = np.uint64(0)
         for w in range(n_words):
             moved = (positive[i, w] ^ chosen[w]) & differ[w]

@@ -124,23 +124,6 @@ def rotate(x, n):
 
 
 @jit
-def choose_few(differ, n, k, chosen, state, step):
-    """Set in ``chosen`` a uniform k-subset of the n bits of ``differ``, going through them one by one."""
-    for w in range(len(differ)):
-        bits, taken = differ[w], np.uint64(0)
-        while bits:
-            lowest = bits & (~bits + ONE)
-            bits ^= lowest
-            state, x = below(n, state, step)
-            if x < k:
-                taken |= lowest
-                k -= 1
-            n -= 1
-        chosen[w] = taken
-    return state
-
-
-@jit
 def choose(differ, n, k, chosen, state, step):
     """Set in ``chosen`` a uniform k-subset of the n bits of ``differ``, 0 < k < n.
 
