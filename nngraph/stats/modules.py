@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nngraph._blockwise import check_graph
 from nngraph._rng import RNG, generator, seed_sequence
-from nngraph.blocks import Block
 from nngraph.errors import ArgumentError
 from nngraph.graph import NeuralGraph
+from nngraph.stats._modularity import FORMS, Form, Matrix, modularity_matrices, n_modules, quality_of, summed
 from nngraph.stats._series import by_node
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["communities", "max_modularity", "modularity"]
 
-Form: TypeAlias = Literal["all", "+", "-", "signed"]
-FORMS: tuple[Form, ...] = ("all", "+", "-", "signed")
 MOST = 512
 """Modules that one part starts with at most."""
 MOVED = 0.1
@@ -78,7 +75,7 @@ def modularity(G: NeuralGraph, labels: npt.ArrayLike | pd.Series, *, weighted: b
     """
     check_graph("modularity", G)
     by_part = _read(G, labels)
-    return {form: _quality(_modularity_matrices(G, form, weighted=weighted), by_part) for form in FORMS}
+    return {form: quality_of(modularity_matrices(G, form, weighted=weighted), by_part) for form in FORMS}
 
 
 def communities(
@@ -198,110 +195,6 @@ def max_modularity(G: NeuralGraph, *, weighted: bool = False, kicks: int = 10, r
     return {form: quality for form, (_, quality) in found.items()}
 
 
-# ------------------------------------------------------------------- modularity matrices
-
-
-@dataclasses.dataclass(frozen=True)
-class Matrix:
-    """The modularity matrix of one block over the edges of the graph: ``observed - left @ right.T``."""
-
-    source: str
-    target: str
-    observed: Any
-    """(n_target, n_source), a scipy array where the block is held as sparse rows."""
-    left: np.ndarray
-    """(n_target, 1), or (n_target, 2) with a column for each sign."""
-    right: np.ndarray
-
-    def forth(self, labels: np.ndarray, n: int) -> np.ndarray:
-        """Return the (n_target, n) gains of targets in each module from the labels of sources."""
-        return _gains(self.observed, labels, n, self.left, self.right)
-
-    def back(self, labels: np.ndarray, n: int) -> np.ndarray:
-        """Return the (n_source, n) gains of sources in each module from the labels of targets."""
-        return _gains(self.observed.T, labels, n, self.right, self.left)
-
-
-def _gains(observed: Any, labels: np.ndarray, n: int, near: np.ndarray, far: np.ndarray) -> np.ndarray:
-    rows = np.flatnonzero(labels >= 0)
-    if isinstance(observed, np.ndarray):
-        members = np.zeros((len(labels), n))
-        members[rows, labels[rows]] = 1
-        within = observed @ members
-    else:
-        import scipy.sparse
-
-        ones = scipy.sparse.csr_array((np.ones(len(rows)), (rows, labels[rows])), shape=(len(labels), n))
-        within = (observed @ ones).toarray()
-    gains: np.ndarray = within - near @ _summed(labels, far, n).T
-    return gains
-
-
-def _modularity_matrices(G: NeuralGraph, form: Form, *, weighted: bool) -> list[Matrix]:
-    """Return the matrices of the blocks that have an edge of the form."""
-    signs: tuple[Form, ...] = ("+", "-") if form == "signed" else (form,)
-    by_block = [[(one, _edges(block, one, weighted=weighted)) for one in signs] for block in G.blocks]
-    total = sum(float(edges.sum()) for pieces in by_block for _, edges in pieces)
-    matrices = []
-    for block, pieces in zip(G.blocks, by_block, strict=True):
-        observed, left, right = None, [], []
-        for one, edges in pieces:
-            m = float(edges.sum())
-            if m:
-                factor = (-1.0 if one == "-" and form == "signed" else 1.0) / total
-                left.append(factor / m * np.asarray(edges.sum(axis=1)).ravel())
-                right.append(np.asarray(edges.sum(axis=0)).ravel())
-                observed = edges * factor if observed is None else observed + edges * factor
-        if observed is not None:
-            columns = np.stack(left, axis=1), np.stack(right, axis=1)
-            matrices.append(Matrix(block.source, block.target, observed, *columns))
-    return matrices
-
-
-def _edges(block: Block, form: Form, *, weighted: bool) -> Any:
-    """Return the (n_target, n_source) edges of a form, 1 or their magnitude where present, float64."""
-    if block.is_sparse:
-        edges = block.csr().astype(np.float64)
-        edges.data = _counted(edges.data, form, weighted=weighted)
-        return edges
-    counted = _counted(block.dense().astype(np.float64), form, weighted=weighted)
-    return counted if block.mask is None or weighted else counted * block.mask
-
-
-def _counted(weights: np.ndarray, form: Form, *, weighted: bool) -> np.ndarray:
-    chosen = np.ones(weights.shape) if form == "all" else (weights > 0 if form == "+" else weights < 0)
-    counted: np.ndarray = chosen * np.abs(weights) if weighted else chosen.astype(np.float64)
-    return counted
-
-
-def _quality(matrices: Sequence[Matrix], labels: Mapping[str, np.ndarray]) -> float:
-    """Return the modularity of labels by part, numbers from 0 (-1: in no module)."""
-    if not matrices:
-        return float("nan")
-    n = _n_modules(labels)
-    total = 0.0
-    for matrix in matrices:
-        source, target = labels[matrix.source], labels[matrix.target]
-        total += _within(matrix.observed, target, source)
-        total -= float((_summed(target, matrix.left, n) * _summed(source, matrix.right, n)).sum())
-    return total
-
-
-def _within(observed: Any, target: np.ndarray, source: np.ndarray) -> float:
-    """Return the sum of the entries whose row and column have one label."""
-    if isinstance(observed, np.ndarray):
-        same = (target[:, None] == source[None, :]) & (target >= 0)[:, None]
-        return float(observed[same].sum())
-    entries = observed.tocoo()
-    return float(entries.data[(target[entries.row] == source[entries.col]) & (target[entries.row] >= 0)].sum())
-
-
-def _summed(labels: np.ndarray, columns: np.ndarray, n: int) -> np.ndarray:
-    """Return the (n, columns) sums over the nodes of each module."""
-    kept = labels >= 0
-    return np.stack([np.bincount(labels[kept], column[kept], n) for column in columns.T], axis=1)
-
-
 def _read(G: NeuralGraph, labels: Any) -> dict[str, np.ndarray]:
     """Return labels by part as numbers from 0."""
     import pandas as pd
@@ -334,7 +227,7 @@ def _best(
     if isinstance(kicks, bool) or not isinstance(kicks, (int, np.integer)) or kicks < 0:
         raise ArgumentError(f"{where}: kicks: got {kicks!r}; expected an integer of at least 0.")
     labels = {part.name: np.full(part.size, -1, np.int64) for part in G.parts}
-    matrices = _modularity_matrices(G, form, weighted=bool(weighted))
+    matrices = modularity_matrices(G, form, weighted=bool(weighted))
     draw = generator(seed_sequence(rng))
     if not matrices:
         return labels, float("nan")
@@ -365,14 +258,14 @@ def _by_edges(matrices: Sequence[Matrix]) -> list[str]:
 def _split(labels: dict[str, np.ndarray], name: str, nodes: np.ndarray, draw: np.random.Generator) -> None:
     """Make each node a module of its own; of too many, draw modules for them."""
     fresh = np.arange(len(nodes)) if len(nodes) <= MOST else draw.integers(MOST, size=len(nodes))
-    labels[name][nodes] = _n_modules(labels) + fresh
+    labels[name][nodes] = n_modules(labels) + fresh
 
 
 def _kicked(
     labels: Mapping[str, np.ndarray], firsts: Sequence[str], draw: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """Return labels with a module dissolved (split in the first parts) and some nodes in modules at random."""
-    n = _n_modules(labels)
+    n = n_modules(labels)
     gone = draw.integers(n)
     new = {name: np.where(one == gone, -1, one) for name, one in labels.items()}
     for one in new.values():
@@ -394,7 +287,7 @@ def _climbed(
             moved = any(moves)
             _renumber(labels)
         if not _merge(matrices, labels):
-            return labels, _quality(matrices, labels)
+            return labels, quality_of(matrices, labels)
 
 
 def _live(matrices: Sequence[Matrix], name: str, size: int) -> np.ndarray:
@@ -423,14 +316,9 @@ def _one_of_each_set(matrices: Sequence[Matrix], names: Iterable[str]) -> list[s
     return chosen
 
 
-def _n_modules(labels: Mapping[str, np.ndarray]) -> int:
-    """Return one more than the largest label."""
-    return 1 + max(int(one.max(initial=-1)) for one in labels.values())
-
-
 def _move(matrices: Sequence[Matrix], labels: dict[str, np.ndarray], name: str, live: np.ndarray) -> bool:
     """Give every node of a part its best module, given those of the other parts; ties stay. Tell whether any moved."""
-    n = _n_modules(labels)
+    n = n_modules(labels)
     gains = np.zeros((len(live), n))
     told = within = False
     for matrix in matrices:
@@ -449,7 +337,11 @@ def _move(matrices: Sequence[Matrix], labels: dict[str, np.ndarray], name: str, 
     moved = (own < 0) | (gains[rows, own] < gains[rows, chosen] - _LEAST)
     new = labels[name].copy()
     new[live[moved]] = chosen[moved]
-    if within and (own >= 0).all() and _quality(matrices, labels | {name: new}) <= _quality(matrices, labels) + _LEAST:
+    if (
+        within
+        and (own >= 0).all()
+        and quality_of(matrices, labels | {name: new}) <= quality_of(matrices, labels) + _LEAST
+    ):
         return False  # nodes of one part that gain alone may lose together where a block joins them
     labels[name] = new
     return bool(moved.any())
@@ -469,7 +361,7 @@ def _merge(matrices: Sequence[Matrix], labels: dict[str, np.ndarray]) -> bool:
     n = _renumber(labels)
     gain = np.zeros((n, n))
     for matrix in matrices:
-        between = _summed(labels[matrix.target], matrix.forth(labels[matrix.source], n), n)
+        between = summed(labels[matrix.target], matrix.forth(labels[matrix.source], n), n)
         gain += between + between.T
     np.fill_diagonal(gain, -np.inf)
     into = np.arange(n)

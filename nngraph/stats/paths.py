@@ -10,8 +10,9 @@ import numpy as np
 from nngraph.blocks import Block
 from nngraph.errors import ArgumentError
 from nngraph.graph import NeuralGraph
-from nngraph.stats._routes import PartNames, Routes, Scaled, Step, Weighting, link_ends, pairs, sweep, transposed
+from nngraph.stats._routes import PartNames, Routes, Scaled, Weighting, pairs, sweep, transposed
 from nngraph.stats._series import by_node
+from nngraph.stats._strongest import strongest, weight_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,8 +21,6 @@ __all__ = ["DominantPath", "dominant_path", "path_load", "pathways", "spanning",
 
 TOP = 100
 """One pair of an input and an output node in so many is of those that :func:`pathways` calls the top."""
-_CELLS = 2**20
-"""Cells of a dense block that are looked at together."""
 
 
 def spanning(G: NeuralGraph, *, inputs: PartNames = None, outputs: PartNames = None) -> dict[str, float]:
@@ -177,7 +176,7 @@ def pathways(G: NeuralGraph, *, inputs: PartNames = None, outputs: PartNames = N
     count, signed = (_total(routes, routes.matrices(weighting)) for weighting in ("count", "signed"))
     mass = _total(routes, matrices)
     nothing = not mass.values
-    longest, _ = _strongest(routes)
+    longest, _ = strongest(routes)
     return {
         "paths": _number(count),
         "mass": _number(mass),
@@ -308,13 +307,13 @@ def dominant_path(G: NeuralGraph, *, inputs: PartNames = None, outputs: PartName
     ((('0', 1), ('1', 1), ('2', 0)), -6.0, 0.667)
     """
     routes = Routes.of("dominant_path", G, inputs, outputs)
-    longest, trail = _strongest(routes)
+    longest, trail = strongest(routes)
     if longest == -np.inf:
         return DominantPath((), (), 0.0, -np.inf, np.nan)
     mass = _total(routes, routes.matrices("magnitude"))
     nodes, steps = trail
     weight = float(
-        np.prod([_weight(step, i, j) for step, (_, j), (_, i) in zip(steps, nodes, nodes[1:], strict=False)])
+        np.prod([weight_of(step, i, j) for step, (_, j), (_, i) in zip(steps, nodes, nodes[1:], strict=False)])
     )
     names = tuple(
         step.via.name if isinstance(step.via, Block) else f"{step.source} -> {step.target} ({step.via.kind})"
@@ -379,82 +378,3 @@ def _log(value: Scaled) -> float:
 
 def _share(part: float, whole: float) -> float:
     return float(part / whole) if whole else float("nan")
-
-
-# --------------------------------------------------------------------- the strongest path
-
-
-def _strongest(routes: Routes) -> tuple[float, tuple[tuple[tuple[str, int], ...], list[Step]]]:
-    """Return the largest sum of log magnitudes over a path, and the nodes and steps of a path that has it."""
-    best: dict[str, np.ndarray] = {}
-    came: dict[str, list[tuple[Step, np.ndarray, np.ndarray]]] = {}
-    for name, size in routes.sizes.items():
-        best[name] = np.full(size, 0.0 if name in routes.inputs else -np.inf)
-        came[name] = []
-        for step in routes.steps:
-            if step.target == name:
-                value, source = _best_step(step, best[step.source])
-                better = value > best[name]
-                best[name][better] = value[better]
-                came[name].append((step, better, source))
-    ends = [(float(best[name].max()), name) for name in routes.outputs if routes.sizes[name]]
-    longest = max((value for value, _ in ends), default=-np.inf)
-    if longest == -np.inf:
-        return longest, ((), [])
-    name = next(name for value, name in ends if value == longest)
-    nodes, steps = [(name, int(np.argmax(best[name])))], list[Step]()
-    while True:
-        part, i = nodes[-1]
-        last = next(((step, source) for step, better, source in reversed(came[part]) if better[i]), None)
-        if last is None:
-            return longest, (tuple(reversed(nodes)), steps[::-1])
-        step, source = last
-        steps.append(step)
-        nodes.append((step.source, int(source[i])))
-
-
-def _best_step(step: Step, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each target node the largest sum of a source's value and its edge's log magnitude, and that source."""
-    value, source = np.full(step.shape[0], -np.inf), np.zeros(step.shape[0], np.int64)
-    if isinstance(step.via, Block):
-        if 0 not in step.shape:
-            _best_edge(step.via, before, value, source)
-    else:
-        target, copied = link_ends(step.via, step.shape)
-        value[target], source[target] = before[copied], copied
-    return value, source
-
-
-def _best_edge(block: Block, before: np.ndarray, value: np.ndarray, source: np.ndarray) -> None:
-    """Fill in the best value, and the source it comes from, of each target node of a block."""
-    if block.is_sparse:
-        indptr, indices, data = block.csr_arrays()
-        counts = np.diff(indptr)
-        rows = np.flatnonzero(counts)
-        if len(rows):
-            scores = before[indices] + _log_magnitude(data)
-            value[rows] = np.maximum.reduceat(scores, indptr[rows])
-            hits = np.flatnonzero(scores == np.repeat(value, counts))
-            found, first = np.unique(block.rows()[hits], return_index=True)
-            source[found] = indices[hits[first]]
-        return
-    weights = block.dense()
-    at_once = max(1, _CELLS // block.n_source)
-    for start in range(0, block.n_target, at_once):
-        rows = np.arange(start, min(start + at_once, block.n_target))
-        scores = before + _log_magnitude(weights[rows])
-        source[rows] = scores.argmax(axis=1)
-        value[rows] = scores[np.arange(len(rows)), source[rows]]
-
-
-def _log_magnitude(weights: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore"):
-        logs: np.ndarray = np.log(np.abs(weights), dtype=np.float64)
-    return logs
-
-
-def _weight(step: Step, target: int, source: int) -> float:
-    if not isinstance(step.via, Block):
-        return 1.0
-    matrix = step.via.csr() if step.via.is_sparse else step.via.dense()
-    return float(matrix[target, source])
