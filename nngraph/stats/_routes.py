@@ -16,6 +16,8 @@ from nngraph.parts import Link, names
 
 Weighting: TypeAlias = Literal["count", "magnitude", "signed"]
 PartNames: TypeAlias = Sequence[str] | str | None
+NEAR = 100
+"""Binary orders of magnitude that sums may be from 1 before their exponent takes them up."""
 SLAB = 2**23
 """Numbers in a slab: the nodes of the graph times the end nodes that are followed at once."""
 
@@ -107,15 +109,19 @@ class Routes:
         """Return a start of 1 at every input node, as the columns that :func:`sweep` takes."""
         return {name: np.ones((self.sizes[name], 1)) for name in self.inputs}
 
-    def slabs(self) -> Iterator[dict[str, np.ndarray]]:
-        """Give starts of 1 at one input node each, a column for each, in slabs of bounded memory."""
+    def slabs(self) -> Iterator[dict[str, Any]]:
+        """Give starts of 1 at one input node each, a column for each, in slabs of bounded memory: scipy arrays."""
+        from scipy.sparse import csr_array
+
         total = sum(self.sizes[name] for name in self.inputs)
         at_once = max(1, SLAB // max(1, sum(self.sizes.values())))
         for first in range(0, total, at_once):
             columns = min(at_once, total - first)
             starts, offset = {}, 0
             for name in self.inputs:
-                starts[name] = np.eye(self.sizes[name], columns, offset - first)
+                nodes = np.arange(max(0, first - offset), min(self.sizes[name], first - offset + columns))
+                ones = (np.ones(len(nodes)), (nodes, nodes + offset - first))
+                starts[name] = csr_array(ones, shape=(self.sizes[name], columns))
                 offset += self.sizes[name]
             yield starts
 
@@ -133,7 +139,7 @@ def _chosen(where: str, what: str, G: NeuralGraph, given: PartNames, default: se
 
 @dataclasses.dataclass(frozen=True)
 class Scaled:
-    """Numbers ``values * 2**exponent``, the largest magnitude of ``values`` in [1/2, 1): sums that cannot overflow."""
+    """Numbers ``values * 2**exponent``, the largest of ``values`` near 1 in magnitude: sums that cannot overflow."""
 
     values: np.ndarray
     exponent: int = 0
@@ -145,11 +151,13 @@ class Scaled:
         if not pieces:
             return cls(np.zeros(shape))
         highest = max(piece.exponent for piece in pieces)
-        total = np.zeros(shape)
-        for piece in pieces:
-            total += np.ldexp(piece.values, piece.exponent - highest)
-        shift = int(np.frexp(np.abs(total).max(initial=0.0))[1])
-        return cls(np.ldexp(total, -shift), highest + shift)
+        total, *more = (np.ldexp(p.values, p.exponent - highest) if p.exponent < highest else p.values for p in pieces)
+        for values in more:
+            total = total + values
+        shift = int(np.frexp(max(total.max(initial=0.0), -total.min(initial=0.0)))[1])
+        if abs(shift) > NEAR:
+            return cls(np.ldexp(total, -shift), highest + shift)
+        return cls(total, highest)
 
     def total(self) -> Scaled:
         """Return the sum over the values."""
@@ -157,9 +165,12 @@ class Scaled:
 
     def over(self, other: Scaled) -> np.ndarray:
         """Return the values over a number that is not 0, as plain floats."""
+        ratio: np.ndarray = self.values / other.values
+        if self.exponent == other.exponent:
+            return ratio
         with np.errstate(over="ignore", under="ignore"):
-            ratio: np.ndarray = np.ldexp(self.values / other.values, self.exponent - other.exponent)
-        return ratio
+            scaled: np.ndarray = np.ldexp(ratio, self.exponent - other.exponent)
+        return scaled
 
     def log10(self) -> float:
         """Return the decimal logarithm of one number: -inf for 0."""
@@ -168,7 +179,7 @@ class Scaled:
 
 
 def sweep(
-    routes: Routes, matrices: Sequence[Any], start: Mapping[str, np.ndarray], *, reached: bool = False
+    routes: Routes, matrices: Sequence[Any], start: Mapping[str, Any], *, reached: bool = False
 ) -> dict[str, Scaled]:
     """Return at each part the sums over all paths from the start, (n nodes, n columns).
 
@@ -177,15 +188,25 @@ def sweep(
     columns = next(iter(start.values())).shape[1] if start else 1
     at: dict[str, Scaled] = {}
     for name, size in routes.sizes.items():
-        pieces = [Scaled(start[name])] if name in start else []
+        pieces = []
         for step, matrix in zip(routes.steps, matrices, strict=True):
             if step.target == name:
                 came = at[step.source]
-                pieces.append(Scaled(matrix @ came.values, came.exponent))
+                pieces.append(Scaled(_dense(matrix @ came.values), came.exponent))
+        if name in start and not pieces:
+            at[name] = Scaled(start[name])  # as it is: where most of a start is 0, so is the work of the first step
+            continue
+        if name in start:
+            pieces.append(Scaled(_dense(start[name])))
         at[name] = Scaled.sum(pieces, (size, columns))
         if reached:
             at[name] = Scaled((at[name].values > 0).astype(np.float64))
     return at
+
+
+def _dense(values: Any) -> np.ndarray:
+    dense: np.ndarray = values if isinstance(values, np.ndarray) else values.toarray()
+    return dense
 
 
 def transposed(matrices: Sequence[Any]) -> list[Any]:

@@ -152,7 +152,7 @@ def pathways(G: NeuralGraph, *, inputs: PartNames = None, outputs: PartNames = N
     -----
     Exact up to rounding in float64; no path is enumerated. Sums carry an exponent of their own: where ``paths``,
     ``mass`` and ``signed`` are beyond the range of a float (inf), the other values still hold. The cost is three
-    sweeps over the edges, and one for each node of the smaller end; memory is 8 to 12 bytes an edge, slabs of 64 MB,
+    sweeps over the edges, and one for each node of the smaller end; memory is 16 to 24 bytes an edge, slabs of 64 MB,
     and a hundredth of the pairs.
 
     References
@@ -357,13 +357,15 @@ def _sum_at(at: dict[str, Scaled], outputs: tuple[str, ...]) -> Scaled:
 
 
 def _top(routes: Routes, matrices: list, mass: Scaled) -> float:
-    """Return the share of the mass between the pairs that carry most, of which no more than twice as many are held."""
+    """Return the share of the mass between the pairs that carry most; those and a slab are all that is held."""
     n_top = -(-_n_pairs(routes) // TOP)
-    largest = np.zeros(0)
+    largest, least = np.zeros(0), 0.0
     for found in pairs(routes, matrices):
-        largest = np.concatenate([largest, found.over(mass).ravel()])
+        shares = found.over(mass)
+        largest = np.concatenate([largest, shares[shares > least]])
         if len(largest) > n_top:
             largest = np.partition(largest, len(largest) - n_top)[-n_top:]
+            least = float(largest[0])
     return float(largest.sum())
 
 
