@@ -31,6 +31,8 @@ _NAMES = {
     "save": "io.native",
     "to_torch": "convert.torch",
     "train": "training",
+    "write_edges": "io.edges",
+    "write_gexf": "io.gexf",
     "write_graphml": "io.graphml",
 }
 
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
     from nngraph.convert.torch import applied, from_torch, to_torch
     from nngraph.evaluation import evaluate
     from nngraph.graph import Block, Link, NeuralGraph, Part
+    from nngraph.io.edges import write_edges
+    from nngraph.io.gexf import write_gexf
     from nngraph.io.graphml import read_graphml, write_graphml
     from nngraph.io.native import load, save
     from nngraph.studies import Study

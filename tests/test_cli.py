@@ -68,7 +68,7 @@ def test_help_takes_less_than_half_a_second_and_loads_nothing_heavy():
     heavy, seconds = done.stderr.rsplit(maxsplit=1)
     assert heavy == "[]"
     assert float(seconds) < 0.5
-    for verb in ("study", "info", "null"):
+    for verb in ("study", "info", "convert", "null"):
         assert verb in done.stdout
 
 

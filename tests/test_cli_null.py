@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import nngraph as nng
 from nngraph.cli import app
 from nngraph.errors import NullModelWarning
-from nngraph.io import graphml
+from nngraph.io import _pieces, _texts
 
 
 def run(*arguments):
@@ -192,8 +192,8 @@ def test_what_cannot_be_done_is_one_sentence_and_an_exit_code(arguments, code, w
 
 def test_graphml_that_would_be_too_large_is_refused_without_force_and_warned_of(file, tmp_path, monkeypatch, caplog):
     out = tmp_path / "o.graphml"
-    monkeypatch.setattr(graphml, "EDGES_WARN", 10)
-    monkeypatch.setattr(graphml, "EDGES_REFUSE", 20)
+    monkeypatch.setattr(_pieces, "EDGES_WARN", 10)
+    monkeypatch.setattr(_pieces, "EDGES_REFUSE", 20)
     message = one_sentence(run(file, "A", "--out", out), 1)
     assert re.search(rf"o.graphml: {votes().ecount()} edges are about .* the limit is 20", message)
     assert not out.exists()
@@ -203,14 +203,14 @@ def test_graphml_that_would_be_too_large_is_refused_without_force_and_warned_of(
 
 
 def test_the_limits_are_those_of_gephi():
-    assert (graphml.EDGES_WARN, graphml.EDGES_REFUSE) == (50_000, 500_000)
+    assert (_pieces.EDGES_WARN, _pieces.EDGES_REFUSE) == (50_000, 500_000)
 
 
 def test_a_draw_that_is_stopped_leaves_no_file_and_one_sentence(file, tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(igraph.Graph, "write_graphml", stop)
+    monkeypatch.setattr(_texts, "joined", stop)
     before = sorted(tmp_path.iterdir())
     assert one_sentence(run(file, "B", "--out", tmp_path / "o.graphml"), 1) == "nngraph: stopped.\n"
     assert sorted(tmp_path.iterdir()) == before

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nngraph.cli import info, null, study
+from nngraph.cli import convert, info, null, study
 
 __all__ = ["app"]
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command("study")(study.study)
 app.command("info")(info.info)
+app.command("convert")(convert.convert)
 app.command("null")(null.null)
 
 
