@@ -225,6 +225,15 @@ def test_a_dominant_path_names_the_skips_it_takes():
     )
 
 
+def test_of_equal_paths_the_dominant_one_is_first_by_blocks_and_nodes():
+    both = [Block.from_dense(name, "x", "y", -np.ones((2, 3))) for name in "ab"]
+    found = nng.stats.dominant_path(
+        NeuralGraph(both, links=[Link("y", "z")], parts=[Part("x", 3), Part("y", 2), Part("z", 2)])
+    )
+    assert (found.nodes, found.steps) == ((("x", 0), ("y", 0), ("z", 0)), ("a", "y -> z (identity)"))
+    assert found.weight == -1.0
+
+
 def test_the_cases_hold_what_they_are_for():
     held = {(b.is_sparse, b.mask is None) for G in CASES.values() for b in G.blocks}
     assert held == {(False, True), (False, False), (True, False)}
