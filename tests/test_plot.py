@@ -22,6 +22,17 @@ AXES_LEVEL |= {
     "mixing": lambda **k: nng.plot.mixing(nng.nulls.mixing(SMALL, rng=0), **k),
     "ladder": lambda **k: nng.plot.ladder(nng.nulls.ladder(SMALL, "balance", ["A", "B"], n=20, rng=0), **k),
 }
+CHAIN = nng.from_matrices(
+    [np.array([[1.0, 1.0, -3.0], [1.0, -1.0, 0.0], [-1.0, -1.0, 2.0]]), np.array([[1.0, 1.0, -1.0]])]
+)
+AXES_LEVEL |= {
+    "degrees": lambda **k: nng.plot.degrees(CHAIN, "0", **k),
+    "strengths": lambda **k: nng.plot.strengths(CHAIN, "0", **k),
+    "weights": lambda **k: nng.plot.weights(CHAIN, "0", **k),
+    "in_out": lambda **k: nng.plot.in_out(CHAIN, "1", sign="+", **k),
+    "violin": lambda **k: nng.plot.violin({"A": [1.0, 2.0, 4.0], "B": [3.0, 3.0]}, 2.5, **k),
+}
+COLOURS = {"+": "#D55E00", "-": "#0072B2"}
 FIGURE_LEVEL = {
     "perturbations": nng.plot.perturbations,
     "randomizations": nng.plot.randomizations,
@@ -202,6 +213,20 @@ def test_panels_hold_bands_chance_and_the_lines_of_the_networks():
         lambda: nng.plot.randomizations(TABLE[TABLE["null"] == ""]),
         lambda: nng.plot.network(nng.from_matrices([np.ones((2, 2))]), top=0),
         lambda: nng.plot.network(nng.from_matrices([np.ones((2, 2))]), grids={"0": (3, 3)}),
+        lambda: nng.plot.degrees(CHAIN, "nobody"),
+        lambda: nng.plot.degrees(CHAIN, "0", side="both"),
+        lambda: nng.plot.degrees(CHAIN, "0", kind="pdf"),
+        lambda: nng.plot.degrees(nng.from_matrices([np.zeros((2, 0))]), "0"),
+        lambda: nng.plot.strengths(nng.from_matrices([np.zeros((2, 2))]), "0", kind="ccdf"),
+        lambda: nng.plot.weights(nng.from_matrices([np.zeros((2, 2))], zeros="keep"), "0"),
+        lambda: nng.plot.weights(CHAIN, "0", bins=1),
+        lambda: nng.plot.in_out(CHAIN, "0"),
+        lambda: nng.plot.in_out(CHAIN, "nobody"),
+        lambda: nng.plot.in_out(CHAIN, "1", sign="±"),
+        lambda: nng.plot.violin({}, 1.0),
+        lambda: nng.plot.violin({"A": []}, 1.0),
+        lambda: nng.plot.violin({"A": [1.0, np.nan]}, 1.0),
+        lambda: nng.plot.violin({"A": [1.0, 2.0]}, np.nan),
     ],
 )
 def test_what_cannot_be_drawn_is_an_error_in_words(draw):
@@ -281,3 +306,121 @@ def test_a_ladder_of_many_rungs_is_taller_and_names_its_policies_in_a_second_lin
     few, many = (nng.plot.ladder(rows) for rows in (table[table["rung"] < 1], table))
     assert [label.get_text() for label in many.get_yticklabels()] == ["A", "G\nsign", "G\nexact_strength", "B"]
     assert many.figure.get_figheight() > few.figure.get_figheight()
+
+
+def area(ax, label):
+    """The area under a histogram, from its outline (shoelace formula)."""
+    (outline,) = [patch for patch in ax.patches if patch.get_label() == label]
+    x, y = outline.get_xy().T
+    return abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_signed_degrees_are_shares_of_nodes_beside_binomials_of_the_opposite_size(side):
+    from scipy.stats import binom
+
+    W = np.random.default_rng(0).choice([-2.0, 0.0, 1.0], size=(12, 30), p=[0.2, 0.5, 0.3])
+    ax = nng.plot.degrees(nng.from_matrices([W]), 0, side=side)
+    axis, n_opposite = (0, 12) if side == "source" else (1, 30)
+    for sign, present in (("+", W > 0), ("-", W < 0)):
+        assert area(ax, f"$k^{sign}$") == pytest.approx(1)
+        k = present.sum(axis=axis)
+        law = next(one for one in ax.lines if one.get_color() == COLOURS[sign])
+        x = law.get_xdata()
+        assert set(np.arange(k.min(), k.max() + 1)) <= set(x)
+        assert x.max() <= n_opposite
+        assert np.allclose(law.get_ydata(), binom.pmf(x, n_opposite, k.mean() / n_opposite))
+
+
+def test_bars_of_several_degrees_show_their_mean_so_that_they_stand_beside_the_law():
+    W = np.random.default_rng(0).normal(size=(60, 2000)) + np.linspace(-1, 1, 60)[:, None]
+    ax = nng.plot.degrees(nng.from_matrices([W]), "0", side="target")
+    for sign in "+-":
+        assert area(ax, f"$k^{sign}$") == pytest.approx(1)
+        law = next(one for one in ax.lines if one.get_color() == COLOURS[sign])
+        x, y = law.get_data()
+        assert x[1] - x[0] > 1
+        assert y.sum() * (x[1] - x[0]) == pytest.approx(1, abs=1e-6)
+
+
+def test_strengths_are_sums_of_magnitudes_at_the_nodes_of_a_side():
+    ax = nng.plot.strengths(CHAIN, "0", side="source", kind="ccdf")
+    assert line(ax, "$s^+$").get_xdata().tolist() == [1.0, 2.0]
+    assert line(ax, "$s^-$").get_xdata().tolist() == [1.0, 2.0, 3.0]
+    drawn = nng.plot.strengths(CHAIN, "0", side="source")
+    heights = {sign: max(p.get_xy()[:, 1].max() for p in drawn.patches if sign in p.get_label()) for sign in "+-"}
+    assert heights == pytest.approx({"+": 2 / 3, "-": 1 / 3})
+
+
+def test_a_sign_without_an_edge_has_no_place_on_logarithmic_axes_and_stands_at_zero_on_linear_ones():
+    G = nng.from_matrices([np.ones((2, 3))])
+    assert [text.get_text() for text in nng.plot.degrees(G, "0", kind="ccdf").get_legend().get_texts()] == [
+        "$k^+$",
+        "binomial",
+    ]
+    ax = nng.plot.degrees(G, "0")
+    x = next(patch for patch in ax.patches if patch.get_label() == "$k^-$").get_xy()
+    assert x[x[:, 1] > 0, 0].tolist() == [-0.5, 0.5]
+
+
+def test_degrees_of_a_block_leave_out_the_other_blocks_of_the_part():
+    ax = nng.plot.degrees(CHAIN, "1", side="source", kind="ccdf")
+    assert line(ax, "$k^+$ (33 % are 0)").get_xdata().tolist() == [1]
+
+
+def test_weights_stand_on_the_side_of_their_sign_and_the_legend_has_the_shares():
+    W = np.array([[3.0, -1.0, -1.0, 0.0]])
+    G = nng.from_matrices([W], masks=[np.ones_like(W, dtype=bool)])
+    ax = nng.plot.weights(G, "0", bins=6)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["negative: 50 %", "positive: 25 %"]
+    assert ax.get_title(loc="left") == "block 0: 4 edges, 1 of weight 0"
+    for sign, count, low, high in (("negative", 2, -2, 0), ("positive", 1, 2, 3)):
+        xy = next(patch for patch in ax.patches if patch.get_label().startswith(sign)).get_xy()
+        full = xy[xy[:, 1] == count, 0]
+        assert (low <= full.min(), full.max() <= high) == (True, True)
+        assert xy[:, 1].max() == count
+
+
+def test_degrees_through_a_part_are_those_of_igraph_and_so_is_their_correlation():
+    W = [
+        np.random.default_rng(seed).choice([-1.0, 0.0, 1.0], size=shape) for seed, shape in ((0, (20, 9)), (1, (7, 20)))
+    ]
+    G = nng.from_matrices(W)
+    ax = nng.plot.in_out(G, "1")
+    g = G.to_igraph()
+    hidden = [v.index for v in g.vs if v["part"] == "1"]
+    pairs = np.column_stack([g.degree(hidden, mode="in"), g.degree(hidden, mode="out")])
+    assert sorted(map(tuple, ax.collections[0].get_offsets().tolist())) == sorted(set(map(tuple, pairs.tolist())))
+    assert ax.collections[0].get_sizes().sum() == pytest.approx(9 * 20)
+    r = np.corrcoef(pairs.T)[0, 1]
+    assert ax.get_legend().get_texts()[0].get_text() == f"$k$: r = {r:.2f}"
+
+
+def test_the_two_signs_of_a_part_share_axes_and_a_part_without_variation_has_no_correlation():
+    ax = nng.plot.in_out(CHAIN, "1", sign="+")
+    nng.plot.in_out(CHAIN, "1", sign="-", ax=ax)
+    assert [text.get_text()[:6] for text in ax.get_legend().get_texts()] == ["$k^+$:", "$k^-$:"]
+    for sign, text in zip("+-", ax.get_legend().get_texts(), strict=True):
+        r = nng.stats.in_out_correlation(CHAIN)[sign]
+        assert text.get_text().endswith(f"r = {r:.2f}")
+    complete = nng.plot.in_out(nng.from_matrices([np.ones((3, 2)), np.ones((2, 3))]), "1")
+    assert complete.get_legend().get_texts()[0].get_text() == "$k$: r undefined"
+
+
+def test_violins_have_the_mean_the_deviation_and_the_z_of_significance():
+    draws = {
+        kind: [nng.stats.balance(R) for R in nng.nulls.ensemble(SMALL, kind, n=30, rng=7)] for kind in ("A", "G", "B")
+    }
+    ax = nng.plot.violin(draws, nng.stats.balance(SMALL), label="balance")
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    for place, kind in enumerate(("A", "G")):
+        row = nng.nulls.significance(SMALL, "balance", kind, n=30, rng=7, by="network").iloc[0]
+        assert labels[place] == f"{kind}\nz = {row['z']:.3g}"
+        (mean,) = [one for one in ax.lines if one.get_marker() == "o" and one.get_ydata()[0] == place]
+        assert mean.get_xdata()[0] == pytest.approx(row["mean"])
+        spread = next(bar for bar in ax.containers[place][2]).get_segments()[0][:, 0]
+        assert np.ptp(spread) == pytest.approx(2 * row["sd"])
+        body = ax.collections[2 * place].get_paths()[0].get_extents()
+        assert (body.x0, body.x1) == pytest.approx((min(draws[kind]), max(draws[kind])))
+    assert labels[2] == "B\nall draws the same"
+    assert line(ax, "graph").get_xdata()[0] == nng.stats.balance(SMALL)

@@ -2,7 +2,9 @@
 
 from nngraph.plot.curves import perturbation, perturbations
 from nngraph.plot.decays import mixing
+from nngraph.plot.distributions import degrees, strengths
 from nngraph.plot.drawing import network
+from nngraph.plot.histograms import weights
 from nngraph.plot.ladders import ladder
 from nngraph.plot.pages import study_figures
 from nngraph.plot.randomizations import (
@@ -11,10 +13,14 @@ from nngraph.plot.randomizations import (
     randomization,
     randomizations,
 )
+from nngraph.plot.scatters import in_out
 from nngraph.plot.tails import ccdf, pdf
+from nngraph.plot.violins import violin
 
 __all__ = [
     "ccdf",
+    "degrees",
+    "in_out",
     "ladder",
     "mixing",
     "network",
@@ -25,5 +31,8 @@ __all__ = [
     "pruned_randomizations",
     "randomization",
     "randomizations",
+    "strengths",
     "study_figures",
+    "violin",
+    "weights",
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
@@ -98,6 +99,13 @@ def ylabel(metric: str, *, fold: bool) -> str:
 def scale(metric: str) -> float:
     """Return the factor from stored values to those drawn: shares are drawn in percent."""
     return 100.0 if metric in PERCENT else 1.0
+
+
+def whole_numbers(axis: Axis) -> None:
+    """Put ticks at integers alone."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator("auto", integer=True))
 
 
 def band(ax: Axes, points: pd.DataFrame, factor: float, *, color: str, label: str, **line: Any) -> None:

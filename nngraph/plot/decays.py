@@ -42,11 +42,9 @@ def mixing(mixed: Mixing, *, ax: Axes | None = None) -> Axes:
     >>> ax.get_xlabel()
     'sweeps'
     """
-    from matplotlib.ticker import MaxNLocator
-
     ax = _style.new_axes(ax)
     ax.set_yscale("log")
-    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    _style.whole_numbers(ax.xaxis)
     colors = (_style.BLUE, _style.VERMILLION, _style.GREEN, _style.ORANGE, _style.SKY, _style.PURPLE)
     stacked: Counter[int] = Counter()
     for number, (name, points) in enumerate(mixed.curve.groupby("block", sort=False)):
