@@ -665,3 +665,34 @@ def test_sequences_without_a_fit_or_without_a_tail_can_be_drawn():
     assert ax.get_title(loc="left") == "undecided"
     assert len(nng.plot.pdf([1.5, 2.5]).lines) == 1
     ax.figure.draw_without_rendering()
+
+
+def test_a_table_by_block_has_the_verdicts_on_both_sides_of_each_block():
+    rng = np.random.default_rng(0)
+    heavy = np.arange(2000) < np.minimum(rng.zipf(2.3, size=1500), 2000)[:, None]  # degrees of targets by a power law
+    chance = rng.random((1500, 1500)) < 0.02
+    weights = [np.where(heavy, 1.0, 0.0), np.where(chance, -0.5, 0.0)]
+    G = nng.from_matrices(weights)
+    found = nng.stats.table(G, ["tail_verdict", "tail_verdict(sign=+)"], by="block")
+    assert found["tail_verdict_target"].tolist() == ["heavy-tailed", "binomial-like"]
+    assert found["tail_verdict_source"].tolist()[1] == "binomial-like"
+    assert found["tail_verdict(sign=+)_target"].tolist() == ["heavy-tailed", "undecided"]  # no positive edge
+
+
+def test_verdicts_of_strengths_are_those_of_the_weights_where_each_node_has_one_edge():
+    pareto = np.diag(1 + np.random.default_rng(0).pareto(1.5, size=600))
+    half = np.diag(np.random.default_rng(0).uniform(1, 2, size=600))
+    found = nng.stats.table(nng.from_matrices([pareto, -half]), "tail_verdict(of=strength)", by="block")
+    assert found["tail_verdict(of=strength)_source"].tolist() == ["heavy-tailed", "undecided"]
+    assert found["tail_verdict(of=strength)_target"].tolist() == ["heavy-tailed", "undecided"]
+
+
+def test_verdicts_of_pooled_blocks_are_refused_and_the_table_says_why():
+    G = nng.from_matrices([np.ones((3, 4)), np.ones((2, 3))])
+    with pytest.raises(ArgumentError, match="2 blocks"):
+        nng.stats.tail_verdict(G)
+    found = nng.stats.table(G, "tail_verdict", by="network")
+    assert "2 blocks" in found["status"][0]
+    for wrong in ({"of": "weight"}, {"sign": "±"}):
+        with pytest.raises(ArgumentError, match="tail_verdict"):
+            nng.stats.tail_verdict(G.select(["0"]), **wrong)

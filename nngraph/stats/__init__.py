@@ -26,10 +26,12 @@ from nngraph.stats.spectra import fluctuation, spectral_gap, spectrum
 from nngraph.stats.strengths import disparity, mean_weight, participation, strength
 from nngraph.stats.tables import table
 from nngraph.stats.tails import TailFit, fit_tail, fit_tails
+from nngraph.stats.verdicts import tail_verdict
 
 __all__ = [
     "NETWORK",
     "NODE",
+    "VERDICTS",
     "DominantPath",
     "TailFit",
     "alpha",
@@ -73,6 +75,7 @@ __all__ = [
     "strength_gini",
     "strength_moments",
     "table",
+    "tail_verdict",
     "weight_moments",
 ]
 
@@ -102,6 +105,9 @@ NETWORK: dict[str, Callable[[NeuralGraph], float | dict[str, float]]] = {
     "weight_moments": weight_moments,
 }
 """Statistics of a whole graph, or of one block, by name: each gives a number, or several by name."""
+
+VERDICTS: dict[str, Callable[[NeuralGraph], dict[str, str]]] = {"tail_verdict": tail_verdict}
+"""Statistics of a block that give texts, by name: for tables alone, as no null model can compare them."""
 
 NODE: dict[str, Callable[..., Any]] = {
     "degree": degree,

@@ -47,9 +47,9 @@ def chosen(statistics: Statistics, *, of_nodes: bool) -> list[Statistic]:
 
 def _known(text: str, *, of_nodes: bool) -> Function:
     """Return the statistic that a text such as "degree(side=target, sign=+)" names."""
-    from nngraph.stats import NETWORK, NODE
+    from nngraph.stats import NETWORK, NODE, VERDICTS
 
-    registry: Mapping[str, Callable[..., Any]] = NODE if of_nodes else NETWORK
+    registry: Mapping[str, Callable[..., Any]] = NODE if of_nodes else NETWORK | VERDICTS
     parsed = re.fullmatch(r"\s*([\w.]+)\s*(?:\((.*)\))?\s*", text)
     if parsed is None:
         raise ArgumentError(f"table: got {text!r}; expected a name, or a name and arguments as 'degree(side=target)'.")
@@ -59,7 +59,7 @@ def _known(text: str, *, of_nodes: bool) -> Function:
     if name not in registry:
         near = difflib.get_close_matches(name, registry, n=3)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(registry)}."
-        other = NETWORK if of_nodes else NODE
+        other = NETWORK | VERDICTS if of_nodes else NODE
         level = "blocks and networks" if of_nodes else "nodes and parts"
         hint = f"that is a statistic of {level}." if name in other else hint
         raise ArgumentError(f"table: no statistic of {'nodes' if of_nodes else 'blocks'} is called {name!r}: {hint}")

@@ -84,9 +84,10 @@ def table(
         Names, functions of a graph, or a mapping from names of your own to either. For nodes and parts a statistic is
         a Series indexed by (part, index), and names are those of :data:`nngraph.stats.NODE`, or ``"igraph."`` and a
         method of igraph as for :func:`by_igraph`. For blocks and networks it is a number or a text (a verdict, say),
-        or several by key, and names are those of :data:`nngraph.stats.NETWORK`. Names may carry arguments, as the
-        columns do: ``"degree(side=target, sign=+)"``, ``"igraph.pagerank(weights=magnitude)"``,
-        ``"heterogeneity(sign=-)"``. By default the signed degrees and strengths on both sides, or what summarises them.
+        or several by key, and names are those of :data:`nngraph.stats.NETWORK` and :data:`nngraph.stats.VERDICTS`.
+        Names may carry arguments, as the columns do: ``"degree(side=target, sign=+)"``,
+        ``"igraph.pagerank(weights=magnitude)"``, ``"tail_verdict(sign=-)"``. By default the signed degrees and
+        strengths on both sides, or what summarises them.
     by : "node", "part", "block" or "network"
         What a row is.
 
