@@ -1,3 +1,5 @@
+import itertools
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -245,7 +247,17 @@ def test_a_network_is_drawn_with_its_strongest_edges_red_above_zero_and_blue_bel
     assert (red > blue)[positive].all()
     assert (blue > red)[~positive].all()
     texts = [text.get_text() for text in ax.texts]
-    assert "3 of 6 edges, 94 % of strength" in texts
+    assert "3 of 6 edges\n94 % of strength" in texts
+
+
+def test_the_captions_of_blocks_do_not_run_into_each_other_in_a_column_of_a_page():
+    rng = np.random.default_rng(0)
+    ax = nng.plot.network(nng.from_matrices([rng.normal(size=(64, 784)), rng.normal(size=(10, 64))]), top=250)
+    ax.figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in ax.texts if "% of strength" in text.get_text()]
+    assert len(boxes) == 2
+    boxes.append(ax.get_legend().get_window_extent())
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
 def test_edges_join_the_nodes_of_their_ends():

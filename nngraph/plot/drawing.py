@@ -94,7 +94,7 @@ def network(
     if {True, False} <= {bool(up) for block in G.blocks for up in np.unique(block.values > 0)}:
         for label, value in (("positive", 0.9), ("negative", -0.9)):
             ax.plot([], [], color=colormaps["RdBu_r"](Normalize(-1, 1)(value)), linewidth=1.6, label=label)
-        below = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.03), "ncols": 2}
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.04), "ncols": 2}
         ax.legend(**below, frameon=False, fontsize=_style.SMALL, handlelength=1.4, borderaxespad=0)
     ax.autoscale_view()
     ax.margins(x=0.04)
@@ -172,10 +172,10 @@ def _caption(ax: Axes, block: Block, drawn: np.ndarray, places: Mapping[str, np.
     """Say below a block how much of it is drawn."""
     middle = (places[block.source][:, 0].mean() + places[block.target][:, 0].mean()) / 2 if block.n_edges else 0.0
     total = float(np.abs(block.values).sum(dtype=np.float64))
-    share = f", {100 * float(np.abs(drawn).sum()) / total:.0f} % of strength" if total else ""
+    share = f"\n{100 * float(np.abs(drawn).sum()) / total:.0f} % of strength" if total else ""
     text = (
         f"{len(drawn):,} of {block.n_edges:,} edges{share}"
         if len(drawn) < block.n_edges
         else f"{block.n_edges:,} edges"
     )
-    ax.annotate(text, (middle, -0.56), ha="center", va="top", fontsize=_style.SMALL, color=_style.GREY)
+    ax.annotate(text, (middle, -0.54), ha="center", va="top", fontsize=_style.SMALL, color=_style.GREY)
