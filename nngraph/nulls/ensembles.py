@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
@@ -152,7 +153,14 @@ def in_order(tasks: Iterable[Task[T]], n_jobs: int, *, taken: bool = False) -> I
 
     if taken:
         calls = (joblib.delayed(function)(*arguments, **keywords) for function, arguments, keywords in tasks)
-        yield from joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2 * n_jobs")(calls)
+        results = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2 * n_jobs")(calls)
+        try:
+            for result in results:  # noqa: UP028 (delegating would close it before the warning is turned off)
+                yield result
+        finally:
+            with warnings.catch_warnings():  # joblib's, of results that nobody takes after a failure
+                warnings.simplefilter("ignore", UserWarning)
+                results.close()
         return
     waiting = iter(tasks)
     with joblib.Parallel(n_jobs=n_jobs) as parallel:
