@@ -26,7 +26,7 @@ STYLES = {
     "igraph": ("#000000", "P", ":"),
     "networkit EdgeSwitching": ("#CC79A7", "X", ":"),
 }
-LABELS = {CHAIN: "nngraph, chain", CALL: "nngraph, graph to new graph"}
+LABELS = {CHAIN: "nngraph, chain", CALL: "nngraph,\ngraph to new graph"}
 
 
 def draw(rewirers: dict[str, Rewirer]) -> None:
@@ -64,17 +64,17 @@ def _plot(points: dict[str, list[tuple[int, float]]]) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    fig, ax = plt.subplots(figsize=(7.2, 4.6), layout="constrained")
+    fig, ax = plt.subplots(figsize=(8.6, 4.4), layout="constrained")
     for name in sorted(points, key=lambda name: -_at(points, name)):  # the legend in the order of the curves
         colour, marker, dash = STYLES[name]
         x, y = zip(*points[name], strict=True)
-        label = LABELS.get(name, f"{name}, rewiring alone")
+        label = LABELS.get(name, name.replace(" ", "\n") + ",\nrewiring alone")
         ax.loglog(x, y, dash, color=colour, marker=marker, markersize=6, linewidth=1.8, label=label)
     ax.set_xlabel("edges of a complete signed bipartite graph")
     ax.set_ylabel("seconds to a mixed sample, one thread")
     ax.grid(which="major", color="0.9")
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False, fontsize=9)
+    ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0), labelspacing=0.9)
     fig.savefig(PICTURE, dpi=160)
     plt.close(fig)
 

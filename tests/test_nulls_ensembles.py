@@ -515,3 +515,115 @@ def test_significance_keeps_numbers_and_no_drawn_graphs():
 def test_joblib_is_asked_for_workers_only_when_they_are_wanted(monkeypatch):
     monkeypatch.setattr(joblib, "Parallel", None)
     assert len(list(nng.nulls.ensemble(network(), "A", n=2, rng=0))) == 2
+
+
+# ------------------------------------------------------------ kept exactly, infinite, not a number
+
+
+def test_strengths_that_are_kept_exactly_are_invariant_and_not_significant():
+    G = nng.from_matrices([np.random.default_rng(0).normal(size=(10, 12))])
+    policy = {"n": 20, "rng": 1, "by": "network"}
+    table = nng.nulls.significance(G, nng.stats.strength, "G", weights="exact_strength", **policy)
+    assert table["status"].eq("invariant: nothing was tested").all()
+    assert table["sampler"].str.contains("compared with on_grid").all()
+    rung = nng.nulls.ladder(G, nng.stats.strength, ["G/sign", "G/exact_strength"], **policy)
+    for kind, changed in rung.groupby("weights")["sd"]:
+        assert changed.eq(0).all() == (kind == "exact_strength")
+
+
+def test_weights_that_the_grid_cannot_resolve_are_told_of_and_do_not_break_the_ladder():
+    W = np.random.default_rng(0).choice([-1.0, 1.0], (30, 30)) * 1.5e-8
+    W[0, 0] = 1.0
+    G = nng.from_matrices([W])
+    with pytest.warns(
+        NullModelWarning, match=r"block '0': the grid of exact strengths moves a strength by \d+ of itself"
+    ):
+        nng.nulls.randomize(G, "G", weights="exact_strength", rng=0)
+    table = nng.nulls.ladder(G, "balance", ["A", "G/exact_strength"], n=3, rng=0)
+    assert table[table["kind"] == "G"]["status"].str.contains("the grid of exact strengths moves").all()
+
+
+def test_infinite_values_have_no_z():
+    G = network()
+    values = [first_weight(R) for R in nng.nulls.ensemble(G, "A", n=30, rng=8)]
+
+    def above(bound):
+        return lambda R: np.inf if first_weight(R) > bound else 1.0
+
+    table = nng.nulls.significance(G, {"always": above(-np.inf)}, "A", n=30, rng=8, by="network")
+    assert table["status"].tolist() == ["undefined for the graph itself"]
+    with pytest.warns(NullModelWarning, match="1 of 1 rows have no z"):
+        table = nng.nulls.significance(G, {"now and then": above(np.median(values))}, "A", n=30, rng=8, by="network")
+    assert table["status"].str.startswith("undefined for draws: 15 of 30").all()
+    assert table[["mean", "sd", "z", "p"]].isna().all().all()
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "it returned None; expected a number"),
+        ({}, "it gave no keys"),
+        ({1: 2.0, "1": 3.0}, "it gave two values for one key"),
+        ([], r"it gave an array of shape \(0,\)"),
+    ],
+)
+def test_what_is_no_number_is_refused_by_the_name_of_the_statistic(value, message):
+    with pytest.raises(
+        NullModelError, match=f"statistic 'mine' failed on the network of the graph itself: .*{message}"
+    ):
+        nng.nulls.significance(network(), {"mine": lambda G: value}, "A", n=3, rng=0, by="network")
+
+
+# ------------------------------------------------------------------------ interruption
+
+
+def test_an_interruption_with_workers_leaves_the_draws_that_are_there():
+    code = (
+        "import time, warnings, numpy as np, nngraph as nng\n"
+        "def slow(G):\n"
+        "    time.sleep(0.02)\n"
+        "    return float(G.weights()[0])\n"
+        "if __name__ == '__main__':\n"
+        "    G = nng.from_matrices([np.random.default_rng(0).normal(size=(20, 20))])\n"
+        "    warnings.simplefilter('ignore')\n"
+        "    nng.nulls.significance(G, slow, 'A', n=4, rng=0, n_jobs=2, by='network')\n"
+        "    print('ready', flush=True)\n"
+        "    table = nng.nulls.significance(G, slow, 'A', n=4000, rng=0, n_jobs=2, by='network')\n"
+        "    print(table['n'].iloc[0], flush=True)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    assert process.stdout.readline() == b"ready\n"
+    time.sleep(4)  # 25 draws go to a worker at once: half a second
+    process.send_signal(signal.SIGINT)
+    kept, _ = process.communicate(timeout=30)
+    assert 25 <= int(kept) < 4000
+
+
+def test_a_ladder_that_is_interrupted_before_a_rung_has_draws_keeps_the_rungs_before_it():
+    calls = 3 * 11 + 3 + 1  # all of the first rung; of the second the graph itself, and the first draw is interrupted
+    with pytest.warns(NullModelWarning, match="interrupted: the ladder ends before rung 1, 'B'"):
+        table = nng.nulls.ladder(network(), InterruptedAfter(calls), ["A", "B"], n=10, rng=0)
+    assert table["kind"].unique().tolist() == ["A"]
+
+
+def test_the_sampler_of_a_rung_makes_its_draws_again():
+    G = network()
+    table = nng.nulls.ladder(G, first_weight, ["A", "B"], n=20, rng=7, by="network")
+    for kind, sampler, mean in zip(table["kind"], table["sampler"], table["mean"], strict=True):
+        seed = eval(sampler.split("seed ")[1].rsplit(", nngraph", 1)[0], {"numpy": np})
+        draws = [first_weight(nng.nulls.draw(G, kind, i, rng=seed)) for i in range(20)]
+        assert mean == pytest.approx(np.mean(draws))
+
+
+def test_a_length_for_a_block_that_is_not_there_and_what_is_no_graph_are_refused():
+    with pytest.raises(ArgumentError, match="sweeps: got a length for 'zz'; expected blocks out of 0, 1"):
+        nng.nulls.randomize(network(), "G", sweeps={"zz": 3}, rng=0)
+    for kind in KINDS:
+        with pytest.raises(ArgumentError, match="randomize: got a ndarray; expected a NeuralGraph"):
+            nng.nulls.randomize(np.eye(3), kind, rng=0)
+    for n_jobs in (0, 1.5, "2", None, True):
+        with pytest.raises(ArgumentError, match="n_jobs: got"):
+            nng.nulls.randomize(network(), "A", n_jobs=n_jobs, rng=0)
+    assert nng.nulls.randomize(network(), "G", n_jobs=-1, rng=0) == nng.nulls.randomize(network(), "G", rng=0)

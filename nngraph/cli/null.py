@@ -23,14 +23,24 @@ if TYPE_CHECKING:
 
 def null(
     file: Annotated[Path, typer.Argument(help="A .graphml or .nngraph graph, or .safetensors or state_dict weights.")],
-    kind: Annotated[str, typer.Argument(help="The null model: A to G, configuration, signed_configuration, ...")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="A to G, signed_configuration, configuration, maximum_entropy, erdos_renyi or reinitialize."
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="Where draws go, .graphml or .nngraph; with --n 10 as OUT-0001.graphml and so on."),
     ] = None,
     n: Annotated[int | None, typer.Option(help="Number of draws; by default 1, or 1,000 for a table.", min=1)] = None,
     rng: Annotated[int, typer.Option(help="Seed: the same seed gives the same draws.", min=0)] = 0,
-    weights: Annotated[str | None, typer.Option(help="How magnitudes follow where signs or edges move.")] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="How magnitudes follow where signs move: sign, sign_source, sign_target, strength, exact_strength."
+        ),
+    ] = None,
     sweeps: Annotated[int | None, typer.Option(help="Length of the chain; measured by default.", min=1)] = None,
     part: Annotated[
         str | None,

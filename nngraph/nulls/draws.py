@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from nngraph._blockwise import BIAS_SOURCE, BiasPolicy, BlockNames, bias_name, change_blocks
+from nngraph._blockwise import BIAS_SOURCE, BiasPolicy, BlockNames, bias_name, change_blocks, check_graph
 from nngraph._rng import RNG, child, seed_sequence
 from nngraph.blocks import Block
 from nngraph.errors import ArgumentError, NullModelError, NullModelWarning
@@ -185,9 +185,10 @@ def randomize(
     >>> sorted(R.weights().tolist())
     [-4.0, -2.0, 1.0, 3.0, 5.0]
     """
+    check_graph("randomize", G)
     chosen = kind_of(kind)
     policy = checked_policy(kind, weights)
-    sweeps = _checked_sweeps(kind, sweeps)
+    sweeps = _checked_sweeps(kind, sweeps, [block.name for block in G.blocks])
     n_threads = _checked_threads(n_jobs)
     seed = seed_sequence(rng)
     parameters: dict[str, Any] = {"kind": kind, "blocks": blocks, "bias": bias}
@@ -305,11 +306,16 @@ def _told_rigid(kind: str, names: Sequence[str], *, less: bool = False) -> str:
     return f"{what}. There is nothing to compare with: keep less ({moves})."
 
 
-def _checked_sweeps(kind: str, sweeps: int | Mapping[str, int] | None) -> int | Mapping[str, int] | None:
+def _checked_sweeps(
+    kind: str, sweeps: int | Mapping[str, int] | None, blocks: Sequence[str]
+) -> int | Mapping[str, int] | None:
     if sweeps is None:
         return None
     if "sweeps" not in kind_of(kind).options:
         raise ArgumentError(f"sweeps: got {sweeps!r}; kind {kind!r} is no chain, its draws are exact: leave it out.")
+    unknown = [name for name in sweeps if name not in blocks] if isinstance(sweeps, Mapping) and blocks else []
+    if unknown:
+        raise ArgumentError(f"sweeps: got a length for {unknown[0]!r}; expected blocks out of {', '.join(blocks)}.")
     for number in sweeps.values() if isinstance(sweeps, Mapping) else (sweeps,):
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
             raise ArgumentError(f"sweeps: got {number!r}; expected an integer of at least 1.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
@@ -94,7 +95,8 @@ def draw(G: NeuralGraph, kind: str, i: int, *, rng: RNG, **options: Unpack[Optio
     Parameters
     ----------
     G, kind, rng, **options
-        As for the :func:`ensemble`, :func:`significance` or :func:`ladder` that made it.
+        As for the :func:`ensemble` or :func:`significance` that made it; for a rung of a :func:`ladder`, the seed that
+        its ``sampler`` states.
     i : int
         Number of the draw, from 0.
 
@@ -138,14 +140,28 @@ def check_numbers(where: str, n: int, n_jobs: int, *, fewest: int) -> None:
 Task = tuple[Callable[..., T], tuple[Any, ...], dict[str, Any]]
 
 
-def in_order(tasks: Iterable[Task[T]], n_jobs: int) -> Iterator[T]:
-    """Yield the results of tasks (function, arguments, keywords) in their order, a bounded number of them at a time."""
+def in_order(tasks: Iterable[Task[T]], n_jobs: int, *, taken: bool = False) -> Iterator[T]:
+    """Yield the results of tasks (function, arguments, keywords) in their order, a bounded number of them at a time.
+
+    ``taken`` says that each result is taken as soon as it is there, which lets workers go on meanwhile.
+    """
     if n_jobs == 1:
         for function, arguments, keywords in tasks:
             yield function(*arguments, **keywords)
         return
     import joblib
 
+    if taken:
+        calls = (joblib.delayed(function)(*arguments, **keywords) for function, arguments, keywords in tasks)
+        results = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2 * n_jobs")(calls)
+        try:
+            for result in results:  # noqa: UP028 (delegating would close it before the warning is turned off)
+                yield result
+        finally:
+            with warnings.catch_warnings():  # joblib's, of results that nobody takes after a failure
+                warnings.simplefilter("ignore", UserWarning)
+                results.close()
+        return
     waiting = iter(tasks)
     with joblib.Parallel(n_jobs=n_jobs) as parallel:
         # joblib's own generator goes on working while nobody takes its results, which then pile up

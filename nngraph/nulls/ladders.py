@@ -17,9 +17,9 @@ from nngraph.graph import NeuralGraph
 from nngraph.nulls.draws import Options, settle
 from nngraph.nulls.ensembles import check_numbers
 from nngraph.nulls.kinds import KINDS, kept, kind_of
-from nngraph.nulls.measures import Measure, NotDrawn, Statistics, again, drawn, measured, scopes
+from nngraph.nulls.measures import Measure, NotDrawn, Statistics, again, drawn, measured, reference, scopes
 from nngraph.nulls.properties import PROPERTIES, shared_of
-from nngraph.nulls.significances import summary
+from nngraph.nulls.significances import sampler_of, summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,14 +56,14 @@ COLUMNS = (
     "z",
     "p",
     "n",
+    "ess",
     "explained",
     "status",
+    "sampler",
 )
 _EVERY = 50
 """All that is kept is verified in the first two draws and in every so many."""
 _TRIES = 20
-_GRID_RTOL = 1e-5
-"""Strengths that a policy keeps exactly on a grid of integers."""
 
 
 def ladder(
@@ -101,11 +101,11 @@ def ladder(
     -------
     pandas.DataFrame
         One row for each rung, statistic, block and key: ``rung`` (from 0), ``kind``, ``weights`` (the policy, or ""),
-        ``statistic``, ``block``, ``key``, ``observed``, ``mean``, ``sd``, ``z``, ``p``, ``n`` as in
-        :func:`significance`, ``explained`` and ``status``. ``explained`` is the share of the gap between the weakest
-        rung's mean and the graph that the rung closes: 0 for the weakest, 1 where the rung's mean is the value
-        observed; NaN where that gap is within three standard errors. A rung that does not apply has n = 0, NaN and a
-        status that says why; warnings of a null model stand in the status too.
+        ``statistic``, ``block``, ``key``, ``observed``, ``mean``, ``sd``, ``z``, ``p``, ``n``, ``ess`` as in
+        :func:`significance`, ``explained``, ``status`` and ``sampler``. ``explained`` is the share of the gap between
+        the weakest rung's mean and the graph that the rung closes: 0 for the weakest, 1 where the rung's mean is the
+        value observed; NaN where that gap is within three standard errors. A rung that does not apply has n = 0, NaN
+        and a status that says why; warnings of a null model stand in the status too.
 
     Raises
     ------
@@ -143,9 +143,16 @@ def ladder(
     chosen = _rungs(rungs)
     measure = Measure.of(statistics, scopes("ladder", by, [block.name for block in G.blocks]))
     seed = seed_sequence(rng)
-    tables = []
+    tables: list[pd.DataFrame] = []
     for number, (kind, weights) in enumerate(chosen):
-        table = _rung(G, measure, kind, weights, n, child(seed, "rung", kind, weights), n_jobs)
+        try:
+            table = _rung(G, measure, kind, weights, n, child(seed, "rung", kind, weights), n_jobs)
+        except KeyboardInterrupt:
+            if not tables:
+                raise
+            message = f"interrupted: the ladder ends before rung {number}, {kind!r}."
+            warnings.warn(message, NullModelWarning, stacklevel=2)
+            break
         tables.append(table.assign(rung=number, kind=kind, weights=weights or next(iter(kind_of(kind).weights), "")))
         if 0 < table["n"].iloc[0] < n:
             message = f"interrupted: the ladder ends at rung {number}, {kind!r}."
@@ -186,7 +193,8 @@ def _rung(
             settled = _settled(G, kind, options, child(seed, "pilot"))
             check.not_rigid(G, seed, settled)
             observed, values = measured(G, measure, kind, n, seed, n_jobs=n_jobs, options=settled, check=check)
-            table = summary(measure, observed, values, made=partial(again, kind, seed, settled))
+            made = partial(again, kind, seed, settled)
+            table = summary(measure, observed, values, made=made, sampler=sampler_of(kind, settled, seed))
         except NotDrawn as error:
             observed = measure(G, "the graph itself")
             table = summary(measure, observed, np.empty((0, len(observed))), made=str)
@@ -224,8 +232,8 @@ class _Kept:
         if i >= 2 and i % _EVERY:
             return
         names = kept(self.kind, self.weights)
-        on_grid = self.weights == "exact_strength"
-        found = shared_of(names & set(PROPERTIES), G, R, rtol=_GRID_RTOL if on_grid else 1e-12)
+        base = reference(G, Options(weights=self.weights))
+        found = shared_of(names & set(PROPERTIES), base, R, rtol=1e-12)
         broken = sorted(names - set(found))
         if broken:
             raise NullModelError(

@@ -15,6 +15,7 @@ from nngraph.errors import ArgumentError, NNGraphError, NullModelError, NullMode
 from nngraph.graph import NeuralGraph
 from nngraph.nulls.draws import Options, randomize
 from nngraph.nulls.ensembles import Task, in_order
+from nngraph.nulls.strengths import on_grid
 
 __all__ = ["Check", "Label", "Measure", "NotDrawn", "Statistics", "again", "as_argument", "drawn", "measured", "scopes"]
 
@@ -54,7 +55,8 @@ class Measure:
             function = _known(one, view) if isinstance(one, str) else one
             if not callable(function):
                 raise ArgumentError(f"statistic: got {one!r}; expected a function or a name.")
-            own = name or (one if isinstance(one, str) else getattr(one, "__name__", type(one).__name__))
+            own = one if isinstance(one, str) else getattr(one, "__name__", type(one).__name__)
+            own = own if name is None else name
             if own in found:
                 raise ArgumentError(f"statistic: got two of the name {own!r}; give them as a mapping from names.")
             found[own] = function
@@ -101,16 +103,26 @@ def _known(name: str, view: str) -> Callable[[Any], Any]:
 
 def _numbers(value: Any) -> dict[str, float]:
     """Return what a statistic returned as numbers by key."""
+    if value is None:
+        raise TypeError("it returned None; expected a number. Does its last line say return?")
     if hasattr(value, "items") and callable(value.items):  # a mapping or a Series
-        return {_key(key): float(number) for key, number in value.items()}
+        pairs = [(_key(key), float(number)) for key, number in value.items()]
+        if not pairs or len(dict(pairs)) < len(pairs):
+            raise ValueError(f"it gave {'no keys' if not pairs else 'two values for one key'}; expected distinct keys.")
+        return dict(pairs)
     array = np.asarray(value, dtype=np.float64)
-    if array.ndim > 1:
+    if array.ndim > 1 or array.size == 0:
         raise TypeError(f"it gave an array of shape {array.shape}; expected a number, or one number per node.")
     return {"": float(array)} if array.ndim == 0 else {str(i): float(one) for i, one in enumerate(array)}
 
 
 def _key(key: Any) -> str:
     return ":".join(map(str, key)) if isinstance(key, tuple) else str(key)
+
+
+def reference(G: NeuralGraph, options: Options) -> NeuralGraph:
+    """Return the graph that draws are compared with: G, on the grid where that is what keeps its strengths."""
+    return on_grid(G, blocks=options.get("blocks")) if options.get("weights") == "exact_strength" else G
 
 
 def measured(
@@ -128,7 +140,7 @@ def measured(
 
     ``check(G, R, i)`` may raise over draw i. After an interruption there are fewer draws, at least two.
     """
-    observed = measure(G, "the graph itself")
+    observed = measure(reference(G, options), "the graph itself")
     at_once = 1 if n_jobs == 1 else max(1, min(_MOST_AT_ONCE, n // (8 * abs(n_jobs))))
     arguments = (G, measure, kind, seed, options, check, tuple(observed))
     tasks: Iterator[Task[np.ndarray | NullModelError]] = (
@@ -137,7 +149,7 @@ def measured(
     rows: list[np.ndarray] = []
     label = f"null model {kind}"
     try:
-        rows.extend(progress(_each(in_order(tasks, n_jobs)), total=n, label=label))
+        rows.extend(progress(_each(in_order(tasks, n_jobs, taken=True)), total=n, label=label))
     except KeyboardInterrupt:
         if len(rows) < 2:
             raise

@@ -21,7 +21,7 @@ from nngraph.nulls.measures import Label, Measure, Statistics, again, as_argumen
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "significance", "summary"]
+__all__ = ["COLUMNS", "sampler_of", "significance", "summary"]
 
 COLUMNS = (
     "statistic",
@@ -92,7 +92,7 @@ def significance(
         (effective number of draws, from their autocorrelation in order; n when they are independent), ``status``,
         ``sampler`` (kind, weights, sweeps, seed and version). The status is "ok"; "invariant: nothing was tested"
         where no draw changed the value; "undefined for the graph itself", or "undefined for draws: ..." with the first
-        of them, where the value is NaN. Then z and p are NaN.
+        of them, where the value is NaN or infinite. Then z and p are NaN.
 
     Raises
     ------
@@ -103,9 +103,11 @@ def significance(
 
     Notes
     -----
-    p is two-sided and exact for independent draws: the graph itself counts as one of n + 1, so p is never 0. An
-    interruption (Ctrl-C) after two draws or more returns what they show, with a NullModelWarning. Memory is that of a
-    few draws and n numbers per row.
+    p is two-sided and exact for independent draws: the graph itself counts as one of n + 1, so p is never 0. Under
+    "exact_strength" draws are compared with :func:`on_grid` of G, whose strengths they have. Values that differ by less
+    than 1e-10 of themselves count as the same, for sums are taken in another order in every draw; a sum that cancels to
+    nearly 0 can therefore look as if it varied. An interruption (Ctrl-C) after two draws or more returns what they
+    show, with a NullModelWarning. Memory is that of a few draws and n numbers per row.
 
     References
     ----------
@@ -132,7 +134,7 @@ def significance(
     settled = settle(G, kind, options, child(seed, "pilot"))
     observed, values = measured(G, measure, kind, n, seed, n_jobs=n_jobs, options=settled)
     table = summary(
-        measure, observed, values, sampler=_sampler(kind, settled, seed), made=partial(again, kind, seed, settled)
+        measure, observed, values, sampler=sampler_of(kind, settled, seed), made=partial(again, kind, seed, settled)
     )
     holes = table[table["status"].str.startswith("undefined for draws")]
     if len(holes):
@@ -146,13 +148,16 @@ def significance(
     return table
 
 
-def _sampler(kind: str, options: Options, seed: np.random.SeedSequence) -> str:
+def sampler_of(kind: str, options: Options, seed: np.random.SeedSequence) -> str:
+    """Return the words that say how draws were made."""
     from nngraph import __version__
 
     known = kind_of(kind).weights
     stated: dict[str, object] = {"weights": known[0]} if known else {}
     stated |= {name: value for name, value in options.items() if value is not None}
     told = "".join(f", {name} {value!r}" for name, value in stated.items())
+    if options.get("weights") == "exact_strength":
+        told += ", compared with on_grid(G)"
     return f"kind {kind!r}{told}, seed {as_argument(seed)}, nngraph {__version__}"
 
 
@@ -187,12 +192,12 @@ def _compared(
     """Return observed, mean, sd, z, p, effective number of draws and status."""
     nan = float("nan")
     n = len(draws)
-    if np.isnan(observed):
+    if not np.isfinite(observed):
         return observed, nan, nan, nan, nan, n, "undefined for the graph itself"
     if n == 0:
         return observed, nan, nan, nan, nan, n, "no draws"
-    if np.isnan(draws).any():
-        holes = np.flatnonzero(np.isnan(draws))
+    if not np.isfinite(draws).all():
+        holes = np.flatnonzero(~np.isfinite(draws))
         status = f"undefined for draws: {len(holes)} of {n}, the first is {made(int(holes[0]))}"
         return observed, nan, nan, nan, nan, n, status
     with np.errstate(invalid="ignore"):

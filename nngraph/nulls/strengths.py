@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from nngraph._blockwise import BlockNames, change_blocks, check_graph
 from nngraph._rng import child
 from nngraph.blocks import Block
-from nngraph.errors import ArgumentError, NullModelError, SizeError
+from nngraph.errors import ArgumentError, NullModelError, NullModelWarning, SizeError
 from nngraph.graph import NeuralGraph, Step
 from nngraph.nulls._edges import KernelEdges, Placement, read_only
 from nngraph.nulls.polytopes import Polytope
@@ -24,6 +26,9 @@ TRIES = 8
 """Exchanges tried per edge: relative residuals of 1e-5 on 768x3072, 1e-3 on 64x784."""
 STEPS = 2**22
 """Steps of the grid that the largest magnitude has at most (and more than half of it)."""
+
+COARSE = 1e-4
+"""A strength that the grid moves by more than this share of itself is told of."""
 
 
 def nearly_kept(edges: KernelEdges, placement: Placement, seed: np.random.SeedSequence) -> np.ndarray:
@@ -106,6 +111,7 @@ def exactly_kept(edges: KernelEdges, placement: Placement, seed: np.random.SeedS
     n_columns = edges.shape[1]
     gridded = read_only(in_steps(edges.values, unit))
     wanted = _kernels.signed_sums(gridded, edges.indptr, edges.indices, n_columns)
+    _tell_coarse(edges, [total * unit for total in wanted])
     values, starts, columns, ids, magnitudes = _descended(edges, placement, child(seed, "start"))
     polytope = Polytope(in_steps(magnitudes, unit).astype(np.int32), starts, columns, n_columns)
     left = polytope.balance(*(total.astype(np.int64) for total in wanted))
@@ -119,6 +125,25 @@ def exactly_kept(edges: KernelEdges, placement: Placement, seed: np.random.SeedS
     polytope.mix(child(seed, "mixing"))
     _kernels.merge_signs(polytope.q * unit, starts, ids, values)
     return values
+
+
+def _tell_coarse(edges: KernelEdges, on_grid: Sequence[np.ndarray]) -> None:
+    """Warn where the grid moves a strength by more than rounding of weights of like size does."""
+    from nngraph.nulls import _kernels
+
+    given = _kernels.signed_sums(read_only(edges.values), edges.indptr, edges.indices, edges.shape[1])
+    moved = max(
+        float(np.max(np.abs(after - before) / np.where(before > 0, before, 1.0), initial=0.0))
+        for before, after in zip(given, on_grid, strict=True)
+    )
+    if moved > COARSE:
+        warnings.warn(
+            f"block {edges.name!r}: the grid of exact strengths moves a strength by {moved:.2g} of itself, because the "
+            "largest weight is so much larger than others. What is kept are the strengths of nulls.on_grid(G), not of "
+            "G; weights='strength' keeps those of G nearly.",
+            NullModelWarning,
+            stacklevel=2,
+        )
 
 
 def _descended(edges: KernelEdges, placement: Placement, seed: np.random.SeedSequence) -> tuple[np.ndarray, ...]:
