@@ -258,4 +258,5 @@ def test_the_figure_shows_each_block_the_tolerance_and_the_chosen_length():
 def test_no_warning_comes_from_blocks_that_mix():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        nng.nulls.mixing(trained_like(density=0.4), rng=0)
+        mixed = nng.nulls.mixing(trained_like(density=0.4), rng=0)
+    assert all(20 <= sweeps < 640 for sweeps in mixed.sweeps.values())
