@@ -95,7 +95,7 @@ def test_channel_block_holds_the_named_statistic_of_each_kernel(name, statistic,
     for o in range(n_out):
         start = o * groups // n_out * width
         expected[o, start : start + width] = kernels[o]
-    np.testing.assert_allclose(block.dense(), expected, rtol=1e-5)
+    np.testing.assert_allclose(block.dense(), expected, rtol=1e-5, atol=1e-6)
     assert block.n_edges == n_out * width
 
 
