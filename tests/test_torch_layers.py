@@ -14,6 +14,7 @@ def _seed():
     torch.manual_seed(0)
 
 
+torch.manual_seed(0)
 CONVOLUTIONS = {
     "1d": (nn.Conv1d(3, 4, 3, stride=2, padding=1), (7,)),
     "2d": (nn.Conv2d(2, 3, (3, 2), stride=(1, 2), padding=(1, 0), dilation=(2, 1)), (6, 5)),
