@@ -423,6 +423,18 @@ def test_nodes_are_counted_the_same_wherever_the_file_is_cut(size, tmp_path, mon
     path.write_text(document(nodes("a", "b", "c") + nodes("b")))
     with pytest.raises(FormatError, match="has 2 nodes with the id 'b'"):
         _inspection.node_ids(path, 3)
+    path.write_text(document(nodes("a", "b", "c") + "<hyperedge/>"))
+    with pytest.raises(FormatError, match="has a hyperedge"):
+        _inspection.node_ids(path, 3)
+
+
+@pytest.mark.parametrize("size", range(7, 40))
+def test_a_file_whose_nodes_differ_is_not_parsed_again_wherever_it_is_cut(size, tmp_path, monkeypatch):
+    path = tmp_path / "g.graphml"
+    path.write_text(document(nodes("a", "b", "c")))
+    monkeypatch.setattr(_inspection, "TOKEN", size)
+    monkeypatch.setattr(_inspection, "_parse", lambda *_: pytest.fail("counted a node twice"))
+    _inspection.node_ids(path, 3)
 
 
 def test_a_file_that_is_too_large_is_refused_unless_force(tmp_path, monkeypatch):

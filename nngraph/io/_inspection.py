@@ -17,8 +17,8 @@ BYTES_REFUSE = 4 * 2**30
 """Largest file that is read without being asked: some 30 M edges, 10 GiB of memory."""
 TOKEN = 2**20
 """Bytes from one "<" to the next: no tag of a graph is that long with its text, and parsers take the square of it."""
-TAG = re.compile(rb"[<:](?:node|hyperedge)[\s>/]")
-SHORTER = len("<hyperedge ") - 1
+NODES = (re.compile(rb"<node[\s>/]"), re.compile(rb":node[\s>/]"))  # apart, as a pattern of either is slower by ten
+HYPEREDGES = (b"<hyperedge", b":hyperedge")
 EXPECTED = "expected what Gephi, igraph or networkx write as GraphML, in UTF-8 or UTF-16"
 
 
@@ -82,14 +82,14 @@ def node_ids(path: str | os.PathLike[str], n_nodes: int) -> None:
     Tags are counted, which is fast; only where there are more than nodes are they parsed.
     """
     with _opened(path) as file:
-        n_nodes_seen, hyper, rest = 0, False, b""
+        n_tags, hyper, rest = 0, False, b""
         while chunk := file.read(TOKEN):
             text = rest + chunk.replace(b"\0", b"")  # UTF-16 without its zeros has the same tags
-            tags = list(TAG.finditer(text))
-            hyper = hyper or any(b"hyper" in tag[0] for tag in tags)
-            n_nodes_seen += len(tags)
-            rest = text[max(tags[-1].end() if tags else 0, len(text) - SHORTER) :]  # what is cut is found next time
-    if n_nodes_seen <= n_nodes and not hyper:
+            start = max(len(rest) - len("<node"), 0)  # what is cut before is found now, and nothing twice
+            n_tags += sum(len(node.findall(text, start)) for node in NODES)
+            hyper = hyper or any(tag in text for tag in HYPEREDGES)
+            rest = text[-len("<hyperedge") :]
+    if n_tags <= n_nodes and not hyper:
         return
     seen: collections.Counter[str] = collections.Counter()
 
