@@ -345,7 +345,8 @@ def test_a_link_that_points_to_no_place_for_a_file_is_refused(target, words, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["link"]
 
 
-def test_a_name_as_long_as_the_system_allows_is_no_obstacle(tmp_path):
-    path = tmp_path / ("n" * 247 + ".nngraph")
+@pytest.mark.parametrize("stem", ["n" * 247, "é" * 123, "🧠" * 61])
+def test_a_name_as_long_as_the_system_allows_is_no_obstacle(stem, tmp_path):
+    path = tmp_path / f"{stem}.nngraph"
     nng.save(one_edge(1.0), path)
     assert nng.load(path) == one_edge(1.0)

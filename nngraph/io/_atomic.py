@@ -38,8 +38,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise ArgumentError(f"{path}: is a folder; expected the name of a file.")
     if os.path.lexists(target) and not target.is_file():
         raise ArgumentError(f"{path}: is there and no regular file; expected a new name, or that of a file to replace.")
-    # opened by name, not by tempfile, so that the file gets the permissions of any other new file
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")  # short: a name may be as long as the system allows
+    # opened by name, not by tempfile, so that the file gets the permissions of any other new file; shortened, as the
+    # name may be as long as the system allows: 50 characters are at most 200 of 255 bytes
+    temporary = target.with_name(f".{target.name[:50]}.{secrets.token_hex(6)}.tmp")
     try:
         with temporary.open("xb") as file:
             yield file
