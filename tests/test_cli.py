@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 
@@ -275,3 +276,104 @@ def test_info_on_what_is_no_such_file_is_one_sentence_and_exit_code_1(tmp_path):
     (tmp_path / "text.safetensors").write_text("hello")
     for name in ("text.nngraph", "text.safetensors", "lost.nngraph", "lost.safetensors"):
         assert name in one_sentence(run("info", tmp_path / name), 1)
+
+
+# ------------------------------------------------------------- functions as sources of graphs
+
+NETS = """
+import numpy as np
+import torch
+import nngraph as nng
+
+class Plain(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = torch.nn.Linear(4, 3), torch.nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.b(torch.relu(self.a(x)))
+
+def graph(): return nng.from_matrices([np.array([[1.0, -2.0, 0.5]])])
+def linear(): torch.manual_seed(0); return torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
+def convolution(): torch.manual_seed(0); return torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3))
+def plain(): torch.manual_seed(0); return Plain()
+def traced(): return plain(), torch.zeros(1, 4)
+def other(): return 3
+def pair(): return 3, 4
+"""
+VERBS = {"info": [], "stats": [], "convert": ["out.nngraph"]}
+
+
+@pytest.fixture
+def nets(tmp_path, monkeypatch):
+    """The name of a module of functions, and the module."""
+    import importlib
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = f"nets_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(NETS)
+    return name, importlib.import_module(name)
+
+
+@pytest.mark.parametrize(
+    ("function", "conv"),
+    [("graph", None), ("linear", None), ("convolution", "channel"), ("convolution", "entry"), ("plain", None)],
+)
+def test_a_function_is_read_by_every_verb_as_the_library_reads_it(function, conv, nets):
+    name, module = nets
+    found = getattr(module, function)()
+    G = found if isinstance(found, nng.NeuralGraph) else nng.from_torch(found, conv=conv)
+    options = [] if conv is None else ["--conv", conv]
+    done = {verb: run(verb, f"{name}:{function}", *rest, *options) for verb, rest in VERBS.items()}
+    assert [result.exit_code for result in done.values()] == [0, 0, 0], [r.output for r in done.values()]
+    assert done["info"].stdout == f"{G!r}\n"
+    assert nng.load("out.nngraph") == G
+    assert done["stats"].stdout == nng.stats.table(G, by="block").to_csv(index=False)
+
+
+def test_a_model_with_an_example_input_is_traced(nets):
+    name, module = nets
+    G = nng.from_torch(module.plain(), example_input=module.traced()[1])
+    assert len(G.parts) == 3
+    assert len(nng.from_torch(module.plain()).parts) == 4
+    assert run("info", f"{name}:traced").stdout == f"{G!r}\n"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_policy_for_convolutions_is_asked_for_and_refused_where_it_has_no_effect(verb, nets, tmp_path):
+    name, module = nets
+    nng.save(module.graph(), "net.nngraph")
+    nng.write_graphml(module.graph(), "net.graphml")
+    (tmp_path / "net.safetensors").write_bytes(b"")
+    conv = ["--conv", "channel"]
+    for source, options, words in (
+        (f"{name}:convolution", [], "returned a model with convolutions; choose --conv channel or --conv entry"),
+        (f"{name}:linear", conv, "--conv: has no effect, because .*:linear returns a model without convolutions"),
+        (f"{name}:graph", conv, "--conv: has no effect, because .*:graph returns a graph"),
+        ("net.nngraph", conv, "--conv: has no effect, because net.nngraph is no function"),
+        ("net.graphml", conv, "--conv: has no effect, because net.graphml is no function"),
+        ("net.safetensors", conv, "--conv: has no effect, because net.safetensors is no function"),
+        (f"{name}:other", [], "returned int; expected a NeuralGraph or a torch module"),
+        (f"{name}:pair", [], "returned tuple; expected a NeuralGraph or a torch module"),
+        (f"{name}:lost", [], "cannot be imported"),
+    ):
+        assert re.search(words, one_sentence(run(verb, source, *VERBS[verb], *options), 2)), source
+    assert not (tmp_path / "out.nngraph").exists()
+
+
+def test_options_of_graphml_are_refused_for_a_function(nets):
+    source = f"{nets[0]}:graph"
+    message = one_sentence(run("convert", source, "o.csv", "--part", "role"), 2)
+    assert f"--part: has no effect, because {source} is no GraphML file" in message
+    nng.write_graphml(nets[1].graph(), "net.graphml")
+    message = one_sentence(run("convert", "net.graphml", "o.csv", "--part", "part", "--conv", "entry"), 2)
+    assert "--conv: has no effect, because net.graphml is no function" in message
+
+
+def test_a_file_whose_name_has_a_colon_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    nng.save(nng.from_matrices([np.ones((2, 2))]), "a:b.nngraph")
+    assert run("info", "a:b.nngraph").exit_code == 0
+    assert run("convert", "a:b.nngraph", "o.csv").exit_code == 0

@@ -126,3 +126,12 @@ def test_one_name_for_both_tables_is_refused(tmp_path):
     with pytest.raises(ArgumentError, match=r"got .*e.csv for edges and for nodes; expected two files"):
         nng.write_edges(nng.from_matrices([np.ones((1, 1))]), tmp_path / "e.csv", nodes=tmp_path / "e.csv")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_ways_to_name_one_file_are_refused(tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "d" / "e.csv")
+    for other in (tmp_path / "d" / ".." / "d" / "e.csv", tmp_path / "link.csv"):
+        with pytest.raises(ArgumentError, match="for edges and for nodes; expected two files"):
+            nng.write_edges(nng.from_matrices([np.ones((1, 1))]), tmp_path / "d" / "e.csv", nodes=other)
+    assert list((tmp_path / "d").iterdir()) == []

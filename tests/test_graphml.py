@@ -423,6 +423,18 @@ def test_nodes_are_counted_the_same_wherever_the_file_is_cut(size, tmp_path, mon
     path.write_text(document(nodes("a", "b", "c") + nodes("b")))
     with pytest.raises(FormatError, match="has 2 nodes with the id 'b'"):
         _inspection.node_ids(path, 3)
+    path.write_text(document(nodes("a", "b", "c") + "<hyperedge/>"))
+    with pytest.raises(FormatError, match="has a hyperedge"):
+        _inspection.node_ids(path, 3)
+
+
+@pytest.mark.parametrize("size", range(7, 40))
+def test_a_file_whose_nodes_differ_is_not_parsed_again_wherever_it_is_cut(size, tmp_path, monkeypatch):
+    path = tmp_path / "g.graphml"
+    path.write_text(document(nodes("a", "b", "c")))
+    monkeypatch.setattr(_inspection, "TOKEN", size)
+    monkeypatch.setattr(_inspection, "_parse", lambda *_: pytest.fail("counted a node twice"))
+    _inspection.node_ids(path, 3)
 
 
 def test_a_file_that_is_too_large_is_refused_unless_force(tmp_path, monkeypatch):
@@ -438,3 +450,135 @@ def test_a_file_of_four_gibibytes_is_refused_before_it_is_read(tmp_path):
         file.truncate(4 * 2**30 + 1)  # a hole, which takes no disk
     with pytest.raises(SizeError, match=re.escape("has 4.0 GiB")):
         nng.read_graphml(tmp_path / "g.graphml")
+
+
+# ------------------------------------------------------------- columns, encodings, long tags
+
+
+WEIGHT = '<key id="w" {} attr.name="weight" attr.type="double"/>'
+FIVE = '<edge source="a" target="b"><data key="w">-5</data></edge>'
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        (WEIGHT.format('for="all"'), "the key 'w' of the attribute 'weight' is for=\"all\"; expected for=\"node\""),
+        (WEIGHT.format(""), "the key 'w' of the attribute 'weight' is for=\"all\"; expected for=\"node\""),
+        ('<key id="w" for="edge" attr.name="weight"/>', "the key 'w' of the attribute 'weight' has no attr.type"),
+        ("", "Unknown attribute key 'w' in a <data> tag"),
+        (WEIGHT.format('for="port"'), "Unknown attribute key 'w' in a <data> tag"),
+    ],
+)
+def test_a_weight_that_the_reader_would_leave_out_is_an_error_and_no_weight_of_1(key, words, tmp_path):
+    (tmp_path / "g.graphml").write_text(document(nodes("a", "b") + FIVE, extra=key))
+    with pytest.raises(FormatError, match=words) as caught:
+        nng.read_graphml(tmp_path / "g.graphml")
+    assert "\n" not in str(caught.value)
+    assert "Location" not in str(caught.value)
+
+
+def test_a_key_for_both_that_comes_after_the_first_node_is_an_error_too(tmp_path):
+    text = document(nodes("a", "b") + FIVE).replace("</graphml>", WEIGHT.format('for="all"') + "</graphml>")
+    (tmp_path / "g.graphml").write_text(text)
+    with pytest.raises(FormatError, match="'w'"):
+        nng.read_graphml(tmp_path / "g.graphml")
+
+
+@pytest.mark.parametrize("kind", ["port", "endpoint", "hyperedge", "graphml"])
+def test_a_key_of_what_no_graph_here_has_changes_nothing(kind, tmp_path):
+    extra = WEIGHT.format('for="edge"') + f'<key id="p" for="{kind}" yfiles.type="portgraphics"/>'
+    (tmp_path / "g.graphml").write_text(document(nodes("a", "b") + FIVE, extra=extra))
+    assert nng.read_graphml(tmp_path / "g.graphml").weights().tolist() == [-5.0]
+
+
+@pytest.mark.parametrize("prefix", ["", "g:"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_hyperedges_and_nodes_of_one_id_are_found_in_any_encoding_and_with_any_prefix(prefix, encoding, tmp_path):
+    path = tmp_path / "g.graphml"
+    hyper = '<hyperedge><endpoint node="a"/><endpoint node="b"/></hyperedge>'
+    for body, words in (
+        (hyper, "has a hyperedge; expected edges of two ends"),
+        (nodes("a"), "has 2 nodes with the id"),
+    ):
+        text = document(nodes("a", "b") + EDGE + body)
+        if prefix:
+            text = re.sub("(</?)(?=[a-z])", r"\1g:", text).replace("xmlns=", "xmlns:g=")
+        path.write_bytes(f'<?xml version="1.0" encoding="{encoding}"?>{text}'.encode(encoding))
+        with pytest.raises(FormatError, match=words):
+            nng.read_graphml(path)
+
+
+def test_a_comment_that_shows_a_hyperedge_is_none(tmp_path):
+    (tmp_path / "g.graphml").write_text(document("<!-- <hyperedge/> -->" + nodes("a", "b") + EDGE))
+    assert nng.read_graphml(tmp_path / "g.graphml").n_edges == 1
+
+
+UNKNOWN = ["utf-7", "gb18030", "shift_jis", "euc-jp", "big5", "utf-32", "ISO-10646-UCS-4", "IBM037", "nonsense"]
+
+
+@pytest.mark.parametrize("before", ["", "<!DOCTYPE graphml []>"])
+@pytest.mark.parametrize("encoding", UNKNOWN)
+def test_an_encoding_that_could_hide_a_document_type_is_refused_in_one_sentence(encoding, before, tmp_path):
+    text = document(nodes("a", "b") + EDGE, before=f'<?xml version="1.0" encoding="{encoding}"?>{before}')
+    codec = {"ISO-10646-UCS-4": "utf-32-be", "nonsense": "ascii"}.get(encoding, encoding)
+    path = tmp_path / "g.graphml"
+    for content in (text.encode(codec), text.encode("ascii")):
+        path.write_bytes(content)
+        with pytest.raises(FormatError, match=r"g.graphml: .*; expected .* in UTF-8 or UTF-16\.$"):
+            nng.read_graphml(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "iso-8859-1", "windows-1252"])
+def test_names_in_the_usual_encodings_are_read(encoding, tmp_path):
+    declared = encoding.removesuffix("-sig")
+    text = document(nodes("é", "b") + EDGE, before=f'<?xml version="1.0" encoding="{declared}"?>')
+    text = text.replace('source="a"', 'source="é"')
+    (tmp_path / "g.graphml").write_bytes(text.encode(encoding))
+    assert nng.read_graphml(tmp_path / "g.graphml").parts[0].node_names() == ["é"]
+
+
+@pytest.mark.parametrize("error", [ValueError, MemoryError])
+def test_what_the_reader_itself_cannot_bear_is_one_sentence(error, tmp_path, monkeypatch):
+    def fail(_):
+        raise error
+
+    path = written(net(), tmp_path)
+    monkeypatch.setattr(igraph.Graph, "Read_GraphML", fail)
+    with pytest.raises(FormatError, match=rf"a damaged one \({error.__name__}\)"):
+        nng.read_graphml(path)
+
+
+@pytest.mark.parametrize("offset", [0, 1, 2**19, 2**20 - 1])
+def test_a_long_text_is_refused_wherever_it_begins_and_one_at_the_limit_is_read(offset, tmp_path):
+    path = tmp_path / "g.graphml"
+    tail = f"</desc>{nodes('a', 'b')}{EDGE}</graph></graphml>"
+    head = document("<desc>", before=f"<!--{' ' * (offset // 2)}--><!--{' ' * (offset - offset // 2)}-->")
+    head = head.removesuffix("</graph></graphml>")
+    path.write_text(head + "x" * (2**20 - len("<desc>")) + tail)
+    assert nng.read_graphml(path).n_edges == 1
+    path.write_text(head + "x" * (2**20 - len("<desc>") + 1) + tail)
+    with pytest.raises(FormatError, match="has a tag or a text of more than 1,048,576 bytes"):
+        nng.read_graphml(path)
+
+
+def test_a_long_comment_takes_no_time_to_speak_of(tmp_path):
+    path = tmp_path / "g.graphml"
+    path.write_text(document(nodes("a", "b") + EDGE, before=f"<!--{'<' * 2**23}-->"))
+    began = time.process_time()
+    assert nng.read_graphml(path).n_edges == 1
+    assert time.process_time() - began < 1.5  # 15 s when it is parsed in pieces of 2 KiB
+
+
+@pytest.mark.parametrize("path", [3, None, b"g.graphml"])
+def test_what_names_no_file_is_refused(path):
+    for call in (nng.read_graphml, nng.load, lambda p: nng.write_graphml(net(), p), lambda p: nng.save(net(), p)):
+        with pytest.raises(ArgumentError, match=r"path: got .*; expected the name of a file"):
+            call(path)
+
+
+@pytest.mark.parametrize("write", [nng.write_gexf, nng.write_graphml, nng.write_edges, nng.save])
+def test_what_is_no_graph_is_refused_and_no_file_is_left(write, tmp_path):
+    for thing in (None, [np.ones((2, 2))]):
+        with pytest.raises(ArgumentError, match=rf"{write.__name__}: got a .*; expected a NeuralGraph"):
+            write(thing, tmp_path / "g")
+    assert list(tmp_path.iterdir()) == []

@@ -300,3 +300,53 @@ def test_a_file_without_permission_says_so(tmp_path):
     (tmp_path / "net").chmod(0)
     with pytest.raises(PermissionError):
         nng.load(tmp_path / "net")
+
+
+def one_edge(weight):
+    return nng.from_matrices([np.array([[weight]])])
+
+
+def test_what_is_no_regular_file_is_refused_and_stays(tmp_path):
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(ArgumentError, match="is there and no regular file; expected a new name"):
+            nng.save(one_edge(1.0), path)
+    assert pipe.is_fifo()
+    assert sorted(tmp_path.iterdir()) == [link, pipe]
+
+
+def test_a_link_stays_and_the_file_it_points_to_is_written(tmp_path):
+    (tmp_path / "there").mkdir()
+    target, link, chain = tmp_path / "there" / "net.nngraph", tmp_path / "link", tmp_path / "chain"
+    link.symlink_to("there/net.nngraph")  # relative to where the link is
+    chain.symlink_to("link")
+    for path, weight in ((link, 1.0), (chain, 2.0), (link, 3.0)):
+        nng.save(one_edge(weight), path)
+        assert nng.load(target) == one_edge(weight)
+        assert link.is_symlink()
+        assert chain.is_symlink()
+    assert list((tmp_path / "there").iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("link", "is there and no regular file"),
+        ("nowhere/net.nngraph", "the folder '.*nowhere' does not exist"),
+        (".", "is a folder"),
+    ],
+)
+def test_a_link_that_points_to_no_place_for_a_file_is_refused(target, words, tmp_path):
+    (tmp_path / "link").symlink_to(target)
+    with pytest.raises(ArgumentError, match=words):
+        nng.save(one_edge(1.0), tmp_path / "link")
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
+
+
+@pytest.mark.parametrize("stem", ["n" * 247, "é" * 123, "🧠" * 61])
+def test_a_name_as_long_as_the_system_allows_is_no_obstacle(stem, tmp_path):
+    path = tmp_path / f"{stem}.nngraph"
+    nng.save(one_edge(1.0), path)
+    assert nng.load(path) == one_edge(1.0)

@@ -1,8 +1,9 @@
-"""What the verbs share: errors as one sentence, graphs from files, and functions of the user's own."""
+"""What the verbs share: errors as one sentence, graphs from files and from functions of the user's own."""
 
 from __future__ import annotations
 
 import contextlib
+import enum
 import importlib
 import sys
 from collections.abc import Iterator
@@ -30,8 +31,35 @@ def one_sentence(stopped: str = "stopped.") -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-def graph_of(file: Path) -> tuple[NeuralGraph, list[str]]:
-    """Read a graph, or the matrices of a file of weights as blocks of their own; say what else the file holds."""
+class Conv(enum.StrEnum):
+    """Policies of :func:`nngraph.from_torch` for convolutions that need no number of pixels."""
+
+    channel = "channel"
+    entry = "entry"
+
+
+SOURCE = (
+    "A .graphml or .nngraph graph, .safetensors or state_dict weights, or pkg.module:function that returns a graph, a "
+    "torch model, or a model and an example input that tells which blocks share a part."
+)
+CONV = "Convolutions of a model: one edge for each pair of channels (channel), or for each kernel entry (entry)."
+
+
+def is_function(source: str) -> bool:
+    """Tell whether a source is pkg.module:function and no file."""
+    return ":" in source and not Path(source).exists()
+
+
+def graph_of(source: str | Path, conv: Conv | None = None) -> tuple[NeuralGraph, list[str]]:
+    """Read a graph, the matrices of a file of weights as blocks of their own, or what a function returns.
+
+    Also says what else a file of weights holds. A policy for convolutions is refused where there are none. A path is
+    always a file.
+    """
+    if isinstance(source, str) and is_function(source):
+        return _of_function(source, conv), []
+    refuse_conv(conv, f"{source} is no function")
+    file = Path(source)
     if file.suffix == ".nngraph":
         from nngraph.io.native import load
 
@@ -45,6 +73,37 @@ def graph_of(file: Path) -> tuple[NeuralGraph, list[str]]:
 
     blocks = FileBlocks(file)
     return NeuralGraph(blocks), list(blocks.rest)
+
+
+def refuse_conv(conv: Conv | None, why: str) -> None:
+    """Raise for a policy for convolutions where there are none."""
+    if conv is not None:
+        raise ArgumentError(f"--conv: has no effect, because {why}; leave it out.")
+
+
+def _of_function(name: str, conv: Conv | None) -> NeuralGraph:
+    import torch
+
+    from nngraph.convert.torch import from_torch
+    from nngraph.graph import NeuralGraph
+
+    found, example = call("FILE", name), None
+    if isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], torch.nn.Module):
+        found, example = found
+    kinds = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
+    if isinstance(found, torch.nn.Module):
+        if not any(isinstance(module, kinds) for module in found.modules()):
+            refuse_conv(conv, f"{name} returns a model without convolutions")
+        elif conv is None:
+            raise ArgumentError(f"{name}: returned a model with convolutions; choose --conv channel or --conv entry.")
+        return from_torch(found, example_input=example, conv=None if conv is None else conv.value)
+    if isinstance(found, NeuralGraph):
+        refuse_conv(conv, f"{name} returns a graph")
+        return found
+    raise ArgumentError(
+        f"{name}: returned {type(found).__name__}; expected a NeuralGraph or a torch module, alone or as (module, "
+        "example input)."
+    )
 
 
 def call(option: str, name: str) -> Any:

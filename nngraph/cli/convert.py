@@ -1,4 +1,4 @@
-"""``nngraph convert``: a graph from one format to another."""
+"""``nngraph convert``: a graph from one format, or from a function, to another format."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nngraph.cli._common import graph_of, one_sentence
+from nngraph.cli._common import CONV, SOURCE, Conv, graph_of, is_function, one_sentence, refuse_conv
 from nngraph.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ FORMATS = (".gexf", ".graphml", *TABLES, ".nngraph")
 
 
 def convert(
-    file: Annotated[Path, typer.Argument(help="A .nngraph or .graphml graph, or .safetensors or state_dict weights.")],
+    source: Annotated[str, typer.Argument(metavar="FILE", help=SOURCE)],
     out: Annotated[Path, typer.Argument(help="Where it goes: .gexf (Gephi), .graphml, .csv, .parquet or .nngraph.")],
     top: Annotated[
         str | None,
@@ -35,12 +35,13 @@ def convert(
             help="GraphML in: the attribute that names the parts: part, layer, type or bipartite if not given."
         ),
     ] = None,
+    conv: Annotated[Conv | None, typer.Option(help=CONV)] = None,
     force: Annotated[bool, typer.Option("--force", help="Write GEXF or GraphML above 500,000 edges.")] = False,
 ) -> None:
     """Write a graph in another format. An existing OUT is replaced once the new one is complete.
 
     Examples: nngraph convert net.nngraph net.gexf --top 1000; nngraph convert weights.safetensors net.graphml;
-    nngraph convert net.graphml edges.csv --nodes nodes.csv
+    nngraph convert net.graphml edges.csv --nodes nodes.csv; nngraph convert mine:net net.gexf --conv channel
     """
     with one_sentence():
         if out.suffix not in FORMATS:
@@ -53,17 +54,19 @@ def convert(
         ):
             if given and not fits:
                 raise ArgumentError(f"{option}: has no effect on {out.suffix} files; leave it out.")
-        if part is not None and file.suffix != ".graphml":
-            raise ArgumentError(f"--part: has no effect, because {file} is no GraphML file; leave it out.")
-        if file.suffix in (".gexf", *TABLES):
-            raise ArgumentError(f"FILE: got {file}; {file.suffix} is written, but not read. Read .nngraph or .graphml.")
+        suffix = "" if is_function(source) else Path(source).suffix
+        if part is not None and suffix != ".graphml":
+            raise ArgumentError(f"--part: has no effect, because {source} is no GraphML file; leave it out.")
+        if suffix in (".gexf", *TABLES):
+            raise ArgumentError(f"FILE: got {source}; {suffix} is written, but not read. Read .nngraph or .graphml.")
         share = None if top is None else _number(top)
         if part is None:
-            G = graph_of(file)[0]
+            G = graph_of(source, conv)[0]
         else:
             from nngraph.io import read_graphml
 
-            G = read_graphml(file, part=part)
+            refuse_conv(conv, f"{source} is no function")
+            G = read_graphml(source, part=part)
         written = _write(G, out, share, order, nodes, force)
         if written is not None and written.n_left_out:
             typer.echo(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nngraph.cli._common import call, graph_of, one_sentence
+from nngraph.cli._common import CONV, SOURCE, Conv, graph_of, is_function, one_sentence, refuse_conv
 from nngraph.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -32,11 +32,7 @@ class By(enum.StrEnum):
 def stats(
     source: Annotated[
         str,
-        typer.Argument(
-            metavar="FILE",
-            help="A .graphml or .nngraph graph, .safetensors or state_dict weights, or pkg.module:function that "
-            "returns a graph or a torch model.",
-        ),
+        typer.Argument(metavar="FILE", help=SOURCE),
     ],
     by: Annotated[By, typer.Option(help="What a row of the table is.")] = By.block,
     statistic: Annotated[
@@ -49,6 +45,7 @@ def stats(
     out: Annotated[
         Path | None, typer.Option(help="Where the table goes, .csv or .parquet; by default to stdout, as CSV.")
     ] = None,
+    conv: Annotated[Conv | None, typer.Option(help=CONV)] = None,
 ) -> None:
     """Print statistics of the blocks of a network: shapes, edges, degrees, strengths, heterogeneity.
 
@@ -63,37 +60,21 @@ def stats(
             raise ArgumentError(f"--out: got {out}; expected a name that ends in .csv or .parquet.")
         from nngraph.stats import table
 
-        G, rest = _read(source, by)
+        G, rest = _read(source, by, conv)
         if rest:
             typer.echo(f"nngraph: no matrices: {', '.join(rest[:12])}{' ...' if len(rest) > 12 else ''}", err=True)
         _write(table(G, statistic or None, by=by.value), out)
 
 
-def _read(source: str, by: By) -> tuple[NeuralGraph | Sequence[Block], Sequence[str]]:
+def _read(source: str, by: By, conv: Conv | None) -> tuple[NeuralGraph | Sequence[Block], Sequence[str]]:
     """Return the graph, or the blocks of a file of weights, and what else the file holds."""
-    file = Path(source)
-    if ":" in source and not file.exists():
-        return _graph_of_function(source), ()
-    if by is By.block and file.suffix not in (".nngraph", ".graphml"):
+    if by is By.block and not is_function(source) and Path(source).suffix not in (".nngraph", ".graphml"):
         from nngraph.convert.files import FileBlocks
 
-        blocks = FileBlocks(file)
+        refuse_conv(conv, f"{source} is no function")
+        blocks = FileBlocks(Path(source))
         return blocks, blocks.rest
-    return graph_of(file)
-
-
-def _graph_of_function(name: str) -> NeuralGraph:
-    import torch
-
-    from nngraph.convert.torch import from_torch
-    from nngraph.graph import NeuralGraph
-
-    found: Any = call("FILE", name)
-    if isinstance(found, torch.nn.Module):
-        found = from_torch(found)
-    if not isinstance(found, NeuralGraph):
-        raise ArgumentError(f"{name}: returned {type(found).__name__}; expected a NeuralGraph or a torch module.")
-    return found
+    return graph_of(source, conv)
 
 
 def _write(table: pd.DataFrame, out: Path | None) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from nngraph._blockwise import check_graph
 from nngraph.errors import ArgumentError
 from nngraph.graph import NeuralGraph
-from nngraph.io._atomic import replacing
+from nngraph.io._atomic import named, replacing
 from nngraph.io._looks import totals
 from nngraph.io._pieces import Selection, Written, select, single
 
@@ -71,7 +72,8 @@ def write_edges(
     1,2,2,"-",-2,"0"
     <BLANKLINE>
     """
-    if nodes is not None and Path(nodes).absolute() == Path(path).absolute():
+    check_graph("write_edges", G)
+    if nodes is not None and named(nodes).resolve() == named(path).resolve():
         raise ArgumentError(f"write_edges: got {path} for edges and for nodes; expected two files.")
     chosen = select(G, path, top=top, zeros=False)
     with contextlib.ExitStack() as files:  # both are renamed when both are complete

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from nngraph._blockwise import check_graph
 from nngraph.blocks import Block
 from nngraph.graph import NeuralGraph
 from nngraph.io._atomic import replacing
@@ -105,6 +106,7 @@ def write_gexf(
     """
     from nngraph.io import _nodes
 
+    check_graph("write_gexf", G)
     guard(sum(counts(G, top)), path, "GEXF", BYTES_PER_EDGE, force=force)
     chosen = select(G, path, top=top, zeros=False)
     sums = totals(G)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from nngraph._blockwise import check_graph
 from nngraph.errors import ArgumentError, FormatError
 from nngraph.graph import NeuralGraph
 from nngraph.io._atomic import replacing
-from nngraph.io._inspection import declared, node_ids, refuse_unsafe
+from nngraph.io._inspection import EXPECTED, declared, node_ids, refuse_unsafe
 from nngraph.io._looks import layout, part_colours
 from nngraph.io._pieces import PIECE, Selection, Written, counts, guard, select, single
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["read_graphml", "write_graphml"]
 
 BYTES_PER_EDGE = 130
+HARMLESS = re.compile("Could not add vertex ids|Attribute target '(graphml|hyperedge|port|endpoint)'")
+"""Warnings of igraph that say of nothing here that it is left out of the graph; all others do."""
 
 
 def write_graphml(
@@ -94,6 +98,7 @@ def write_graphml(
     Written(n_edges=2, n_left_out=0, share=1.0)
     array([ 1., -2.])
     """
+    check_graph("write_graphml", G)
     guard(sum(counts(G, top)), path, "GraphML", BYTES_PER_EDGE, force=force)
     chosen = select(G, path, top=top, zeros=True)
     if like is not None:
@@ -255,7 +260,9 @@ def read_graphml(path: str | os.PathLike[str], *, part: str | None = None, force
     ------
     FormatError
         If the file is no GraphML, or its graph not multipartite with finite weights; if it has a document type (which
-        can define entities), a tag or text of more than a mebibyte, two nodes of one id, or parallel edges in a block.
+        can define entities), more than a mebibyte from one "<" to the next, two nodes of one id, hyperedges, parallel
+        edges in a block, a key for both nodes and edges or without a type, or an encoding other than UTF-8, UTF-16 or
+        one of single bytes.
     SizeError
         Above 4 GiB, unless ``force=True``.
     """
@@ -298,16 +305,15 @@ def read_view(path: str | os.PathLike[str], *, force: bool = False) -> igraph.Gr
 
     refuse_unsafe(path, force=force)
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Could not add vertex ids", category=RuntimeWarning)
-            warnings.filterwarnings("error", message="Unknown XML entity", category=RuntimeWarning)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("default")
             g = igraph.Graph.Read_GraphML(os.fspath(path))
-    except (igraph.InternalError, RuntimeWarning) as error:
-        what = str(error).partition(": ")[2] or str(error)
-        raise FormatError(
-            f"{path}: is no GraphML file, or a damaged one ({what}); expected what Gephi, igraph or "
-            "networkx write as GraphML."
-        ) from None
+        lost = [str(warning.message) for warning in caught if not HARMLESS.match(str(warning.message))]
+        if lost:
+            raise ValueError(lost[0])
+    except (igraph.InternalError, ValueError, MemoryError) as error:
+        what = re.sub(r"^Error at [^ ]*: |[.]? Location: .*", "", str(error)) or type(error).__name__
+        raise FormatError(f"{path}: is no GraphML file, or a damaged one ({what}); {EXPECTED}.") from None
     node_ids(path, g.vcount())
     if "id" in g.vs.attributes():
         ids = g.vs["id"]

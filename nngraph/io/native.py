@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from nngraph._blockwise import check_graph
 from nngraph.blocks import Block, Origin
 from nngraph.errors import FormatError
 from nngraph.graph import Link, NeuralGraph, Part, Skipped, Step
-from nngraph.io._atomic import replacing
+from nngraph.io._atomic import named, replacing
 
 __all__ = ["load", "save"]
 
@@ -61,6 +62,7 @@ def save(G: NeuralGraph, path: str | os.PathLike[str]) -> None:
     ...     nng.load(pathlib.Path(folder) / "net.nngraph") == G
     True
     """
+    check_graph("save", G)
     arrays: dict[str, np.ndarray] = {}
     header = {
         "format": FORMAT,
@@ -100,7 +102,7 @@ def load(path: str | os.PathLike[str]) -> NeuralGraph:
     FormatError
         If the file is missing, cut short, damaged, of another kind, or of a newer version of the format.
     """
-    path = Path(path)
+    path = named(path)
     try:
         with zipfile.ZipFile(path) as archive:
             header = _header(archive, path)
