@@ -189,15 +189,23 @@ def correlation(pairs):
     return x @ y / scale if scale > 1e-9 else 0.0
 
 
+KEYS = {"all": None, "+": "+", "-": "-"}
+
+
 @pytest.mark.parametrize("number", range(len(CASES)))
 def test_degree_correlation_is_that_over_the_list_of_edges(number):
     G = CASES[number]
     found = nng.stats.degree_correlation(G)
-    assert list(found) == ["+", "-"]
+    assert list(found) == ["all", "+", "-"]
     for sign, value in found.items():
         groups = []
         for block in G.blocks:
-            edges = [pair for pair, w in edges_of(block).items() if (w > 0) == (sign == "+")]
+            source, target, weight = (each.tolist() for each in block.edges())  # edges of weight 0 too
+            edges = [
+                (j, i)
+                for j, i, w in zip(source, target, weight, strict=True)
+                if sign == "all" or (w > 0 if sign == "+" else w < 0)
+            ]
             source, target = (np.bincount([e[k] for e in edges], minlength=50) for k in (0, 1))
             groups.append([(source[j], target[i]) for j, i in edges])
         assert value == pytest.approx(correlation(groups), abs=1e-12, nan_ok=True)
@@ -205,10 +213,12 @@ def test_degree_correlation_is_that_over_the_list_of_edges(number):
 
 def test_degree_correlation_of_one_block_is_the_assortativity_of_networkx():
     G = block_graph((30, 20), 0.4, 9)
-    for sign, value in nng.stats.degree_correlation(G).items():
+    for key, value in nng.stats.degree_correlation(G).items():
         graph = nx.DiGraph()
         graph.add_edges_from(
-            (("s", j), ("t", i)) for (j, i), w in edges_of(G.block(0)).items() if (w > 0) == (sign == "+")
+            (("s", j), ("t", i))
+            for (j, i), w in edges_of(G.block(0)).items()
+            if key == "all" or (w > 0) == (key == "+")
         )
         assert value == pytest.approx(nx.degree_pearson_correlation_coefficient(graph, x="out", y="in"), abs=1e-10)
 
@@ -216,16 +226,20 @@ def test_degree_correlation_of_one_block_is_the_assortativity_of_networkx():
 @pytest.mark.parametrize("number", range(len(CASES)))
 def test_in_out_correlation_is_that_over_the_nodes_of_inner_parts(number):
     G = CASES[number]
-    for sign, value in nng.stats.in_out_correlation(G).items():
-        into, out = (nng.stats.degree(G, side=side, sign=sign) for side in ("target", "source"))
-        inner = [part for part in G.parts if part.name in into.index and part.name in out.index]
+    found = nng.stats.in_out_correlation(G)
+    hidden = [block.target for block in G.blocks[:-1]]
+    assert list(found) == [*KEYS, *(f"{key}:{part}" for part in hidden for key in KEYS)]
+    for key, value in found.items():
+        key, _, one = key.partition(":")
+        into, out = (nng.stats.degree(G, side=side, sign=KEYS[key]) for side in ("target", "source"))
+        inner = [part for part in G.parts if part.name in hidden and one in ("", part.name)]
         groups = [[(into[part.name, i], out[part.name, i]) for i in range(part.size)] for part in inner]
         assert value == pytest.approx(correlation(groups), abs=1e-12, nan_ok=True)
 
 
 def test_a_side_without_variance_correlates_with_nothing_and_no_edge_is_no_number():
     same_degrees = nng.from_matrices([np.array([[1.0, 1.0, -1.0], [1.0, 1.0, -1.0]])])
-    assert nng.stats.degree_correlation(same_degrees) == {"+": 0.0, "-": 0.0}
+    assert nng.stats.degree_correlation(same_degrees) == {"all": 0.0, "+": 0.0, "-": 0.0}
     found = nng.stats.degree_correlation(nng.from_matrices([np.array([[1.0, 0.0], [1.0, 1.0]])]))
     assert found["+"] == pytest.approx(-0.5)
     assert np.isnan(found["-"])

@@ -124,7 +124,9 @@ def test_a_table_of_the_network_is_one_row():
     row = found.iloc[0]
     assert row[["n_parts", "n_nodes", "n_blocks", "n_edges"]].tolist() == [4, 9, 3, 7]
     assert row["density"] == nng.stats.density(G)
-    assert [row[f"degree_correlation_{sign}"] for sign in "+-"] == list(nng.stats.degree_correlation(G).values())
+    assert [row[f"degree_correlation_{key}"] for key in ("all", "+", "-")] == list(
+        nng.stats.degree_correlation(G).values()
+    )
 
 
 @pytest.mark.parametrize("by", ["node", "part", "block", "network"])

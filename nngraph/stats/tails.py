@@ -81,9 +81,8 @@ class TailFit:
         lines = [f"TailFit: {self.verdict}", f"  {self.n:,} {'integers' if self.discrete else 'values'}{zeros}"]
         if self.laws:
             p = "not computed" if self.p is None else f"{self.p:.3g} ({self.n_boot} resamples)"
-            lines[1] += (
-                f"; the tail has {self.n_tail:,} ({self.n_distinct:,} distinct), from {self.xmin:.4g}, over {self.decades:.2f} decades"
-            )
+            lines[1] += f"; the tail has {self.n_tail:,} ({self.n_distinct:,} distinct), from {self.xmin:.4g}"
+            lines[1] += f", over {self.decades:.2f} decades"
             lines.append(f"  alpha = {self.alpha:.3f} +- {self.sigma:.3f}, KS = {self.ks:.4f}, p = {p}")
             shown = (f"{name} {R:+.2f} (p {q:.2g})" for name, R, q in self.ratios[["alternative", "R", "p"]].to_numpy())
             lines.append("  R against " + ", ".join(shown))
