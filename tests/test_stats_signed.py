@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import nngraph as nng
 from nngraph.errors import ArgumentError
+from nngraph.graph import Link, Part
 from nngraph.stats import signed
 
 
@@ -289,6 +290,31 @@ def test_flipping_all_signs_at_a_node_changes_neither_balance_nor_coherence(seed
     H = nng.from_matrices([W * flip[:, None], V * flip])
     assert nng.stats.balance(H) == pytest.approx(nng.stats.balance(G))
     assert nng.stats.coherence(H) == pytest.approx(nng.stats.coherence(G))
+
+
+def test_motifs_follow_the_links_that_lead_a_node_to_its_copies():
+    """Each copy hands on what entered its node; paths of a chain of two blocks are all that there are."""
+    rng = np.random.default_rng(0)
+    first = nng.from_matrices([rng.normal(size=(3, 4))]).blocks[0].replace(name="a", source="x", target="h")
+    second = nng.from_matrices([rng.normal(size=(2, 5))]).blocks[0].replace(name="b", source="k", target="y")
+    links = [Link("h", "c", "replica", np.array([0, 0, 2, -1])), Link("c", "k", "replica", np.array([3, 2, 1, 1, 0]))]
+    parts = [Part("y", 2), Part("k", 5), Part("c", 4), Part("h", 3), Part("x", 4)]
+    G = nng.NeuralGraph([second, first], parts, links=links)
+    found = nng.stats.motifs(G)
+    assert sum(found[f"path {a}{b}"] for a in "+-" for b in "+-") == nng.stats.pathways(G)["paths"] == 4 * 2 * 4
+    came = [None, 2, 0, 0, 0]  # the node of h behind each node of k
+    for a, b in itertools.product("+-", repeat=2):
+        into, out = nng.stats.degree(G, side="target", sign=a)["h"], nng.stats.degree(G, sign=b)["k"]
+        assert found[f"path {a}{b}"] == sum(into[i] * out[k] for k, i in enumerate(came) if i is not None)
+    assert nng.stats.motifs(nng.NeuralGraph([second, first], parts))["path ++"] == 0
+
+
+def test_the_paths_of_a_network_with_entries_of_kernels_are_not_zero():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.ReLU(), torch.nn.Conv2d(2, 3, 3))
+    found = nng.stats.motifs(nng.from_torch(net, conv="entry"))
+    assert sum(found[f"path {a}{b}"] for a in "+-" for b in "+-") == 9 * (2 * 9) * 3  # each of 2 channels has 9 copies
 
 
 def test_arguments_are_checked():

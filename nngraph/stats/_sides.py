@@ -20,6 +20,8 @@ Side: TypeAlias = Literal["source", "target"]
 Sides: TypeAlias = Literal["source", "target", "both"]
 Sign: TypeAlias = Literal["+", "-"] | None
 
+SQUARES = 1e-130, 1e150
+"""Sums of magnitudes between which those of squares lose nothing to the range of a float."""
 _EDGES_AT_ONCE = 2**17
 """Cells of a dense block, or edges of a sparse one, of which temporary arrays are made: they stay in the cache of a
 core, and a block that lies in a memory-mapped file is never copied."""
