@@ -255,6 +255,7 @@ def test_an_error_of_the_library_is_a_status_and_any_other_is_raised():
         (lambda H: [1, 2], "block", "gave list; expected a number or a text, or a mapping"),
         (lambda H: nng.stats.alpha(H), "node", "gave float; expected a Series indexed by"),
         (None, "edge", "by: got 'edge'; expected one of 'node', 'part', 'block', 'network'"),
+        (None, ["node"], "by: got ['node']; expected one of"),
     ],
 )
 def test_bad_input_is_one_sentence(statistics, by, message):

@@ -610,6 +610,11 @@ def test_any_sequence_gets_a_verdict_and_finite_numbers_that_order_does_not_chan
         (lambda: nng.plot.ccdf([1, 2], fit=nng.stats.fit_tail([1, 2, 3], n_boot=0)), "fit of the same values"),
         (lambda: nng.stats.fit_tail([1, 2, 3], n_boot=0).ccdf(1), "this fit has none"),
         (lambda: nng.stats.fit_tail(range(1, 20), n_boot=0).ccdf(0), "the laws hold from"),
+        (lambda: nng.stats.fit_tail(range(1, 20), n_boot=0).ccdf("a"), "x: got 'a'; expected numbers of at least"),
+        (lambda: nng.stats.fit_tail(range(1, 20), n_boot=0).density([None, "b"]), "expected numbers of at least"),
+        (lambda: nng.stats.fit_tail(range(1, 20), n_boot=0).ccdf(20, law=["a"]), "law: got \\['a'\\]; this fit has"),
+        (lambda: nng.stats.distribution([1.0, 1e300], kind="pdf", bins_per_decade=10**9), "from 1 to 10,000"),
+        (lambda: nng.stats.distribution([1.0], kind=np.array(["ccdf", "pdf"])), "kind: got array"),
     ],
 )
 def test_what_cannot_be_used_is_an_error_in_words(call, words):

@@ -13,7 +13,6 @@ import numpy as np
 
 from nngraph._blockwise import check_graph
 from nngraph.blocks import Block
-from nngraph.errors import ArgumentError
 from nngraph.graph import NeuralGraph
 from nngraph.stats import _sides
 
@@ -342,8 +341,7 @@ def _rms(G: NeuralGraph, total: float) -> float:
 
 def _check(name: str, G: NeuralGraph, sign: object) -> None:
     check_graph(name, G)
-    if sign not in ("+", "-", None):
-        raise ArgumentError(f"{name}: sign: got {sign!r}; expected '+', '-', or None for all edges.")
+    _sides.check_sign(name, sign)
 
 
 def _moments(G: NeuralGraph, of_nodes: OfNodes, sign: _sides.Sign) -> dict[str, float]:

@@ -13,6 +13,7 @@ from nngraph.blocks import Block
 from nngraph.errors import ArgumentError, NNGraphError
 from nngraph.graph import NeuralGraph
 from nngraph.stats._named import Statistic, Statistics, chosen
+from nngraph.stats._sides import among
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +98,7 @@ def table(
         or several by key, and names are those of :data:`nngraph.stats.NETWORK` and :data:`nngraph.stats.VERDICTS`.
         Names may carry arguments, as the columns do: ``"degree(side=target, sign=+)"``,
         ``"igraph.pagerank(weights=magnitude)"``, ``"tail_verdict(sign=-)"``. By default the signed degrees and
-        strengths on both sides, or what summarises them.
+        strengths on both sides, or what summarises them; no verdicts on tails, which cost more than all of it.
     by : "node", "part", "block" or "network"
         What a row is.
 
@@ -139,7 +140,7 @@ def table(
     0     0        4   0.75      1.0              ok
     1     1        0    NaN      0.0  alpha: no edge
     """
-    if by not in DEFAULTS:
+    if not among(by, DEFAULTS):
         raise ArgumentError(f"table: by: got {by!r}; expected one of {', '.join(map(repr, DEFAULTS))}.")
     named = chosen(DEFAULTS[by] if statistics is None else statistics, of_nodes=by in ("node", "part"))
     if by == "block":

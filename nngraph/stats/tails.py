@@ -11,6 +11,7 @@ import numpy as np
 from nngraph._progress import progress
 from nngraph._rng import RNG, child, seed_sequence
 from nngraph.errors import ArgumentError
+from nngraph.stats._sides import among
 from nngraph.stats._tail_distributions import are_integers, sequence
 from nngraph.stats._tail_laws import Law, PowerLaw, Tail, alternatives, vuong
 from nngraph.stats._tail_power import distances, fit_power_law
@@ -61,20 +62,27 @@ class TailFit:
 
     def ccdf(self, x: Any, law: str = "power_law") -> np.ndarray:
         """Return P(X >= x) by a fitted law, as a share of all values; x >= xmin."""
-        at = np.atleast_1d(np.asarray(x, dtype=np.float64))
-        return self._law(x, law).ccdf(at) * self.n_tail / self.n
+        at = self._in_tail(x)
+        return self._law(law).ccdf(at) * self.n_tail / self.n
 
     def density(self, x: Any, law: str = "power_law") -> np.ndarray:
         """Return the density (of integers the probability) by a fitted law, as a share of all values; x >= xmin."""
-        at = np.atleast_1d(np.asarray(x, dtype=np.float64))
-        return np.asarray(np.exp(self._law(x, law).log_density(at)) * self.n_tail / self.n)
+        at = self._in_tail(x)
+        return np.asarray(np.exp(self._law(law).log_density(at)) * self.n_tail / self.n)
 
-    def _law(self, x: Any, law: str) -> Law:
-        if law not in self.laws:
+    def _law(self, law: str) -> Law:
+        if not among(law, self.laws):
             raise ArgumentError(f"law: got {law!r}; this fit has {', '.join(map(repr, self.laws)) or 'none'}.")
-        if not (np.asarray(x) >= self.xmin).all():
-            raise ArgumentError(f"x: got {np.min(x)}; the laws hold from xmin = {self.xmin:g} on.")
         return self.laws[law]
+
+    def _in_tail(self, x: Any) -> np.ndarray:
+        try:
+            at = np.atleast_1d(np.asarray(x, dtype=np.float64))
+        except (TypeError, ValueError):
+            raise ArgumentError(f"x: got {x!r}; expected numbers of at least xmin = {self.xmin:g}.") from None
+        if self.laws and not (at >= self.xmin).all():
+            raise ArgumentError(f"x: got {np.min(at)}; the laws hold from xmin = {self.xmin:g} on.")
+        return at
 
     def __repr__(self) -> str:
         zeros = f" ({self.n_zero:,} zero)" if self.n_zero else ""
