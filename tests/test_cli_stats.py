@@ -189,6 +189,9 @@ def test_what_cannot_be_done_is_one_sentence(tmp_path):
     assert "there is no such file" in one_sentence(run(tmp_path / "none.pt", "--by", "node"), 1)
     net = tmp_path / "net.nngraph"
     assert "did you mean 'alpha'" in one_sentence(run(net, "--statistic", "alhpa"), 2)
+    for by in ("block", "network"):
+        refused = run(net, "--by", by, "--statistic", "degree_information(bins=1)")
+        assert "bins: got 1; expected" in one_sentence(refused, 2)
     assert "ends in .csv or .parquet" in one_sentence(run(net, "--out", tmp_path / "a.xlsx"), 2)
     assert "does not exist; make it first" in one_sentence(run(net, "--out", tmp_path / "no" / "a.csv"), 2)
     (tmp_path / "short.safetensors").write_bytes(b"\x10")

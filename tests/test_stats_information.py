@@ -153,7 +153,13 @@ def test_arguments_are_checked():
     for call, message in (
         (lambda: INFORMATION([1, 2], [1]), r"mutual_information: got x and z of shapes \(2,\) and \(1,\)"),
         (lambda: INFORMATION([1, np.nan], [1, 2]), "mutual_information: got a value that is not finite"),
-        (lambda: INFORMATION([1], [1], bins=1), "mutual_information: bins: got 1; expected an integer of at least 2"),
+        (lambda: INFORMATION([1], [1], bins=1), "mutual_information: bins: got 1; expected an integer from 2 to 1,000"),
+        (lambda: INFORMATION([1], [1], bins=10**9), "mutual_information: bins: got 1000000000; expected an integer"),
+        (
+            lambda: INFORMATION(["a"], [1]),
+            "mutual_information: got x as list and z as list that hold what is no number",
+        ),
+        (lambda: nng.stats.degree_information(G, scale=np.ones(2)), "degree_information: scale: got array"),
         (lambda: nng.stats.in_out_information(G, bins=True), "in_out_information: bins: got True"),
         (lambda: nng.stats.degree_information(G, scale="x"), "degree_information: scale: got 'x'; expected 'log'"),
         (lambda: nng.stats.degree_information([1]), "degree_information: got a list; expected a NeuralGraph"),

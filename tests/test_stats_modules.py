@@ -350,6 +350,13 @@ def test_arguments_are_checked():
         (lambda: nng.stats.modularity(G, [0, 1]), r"modularity: labels: got the shape \(2,\); expected \(15,\)"),
         (lambda: nng.stats.modularity(G, short), r"modularity: labels: got none for the node \('2', 3\)"),
         (lambda: nng.stats.modularity(G, pd.concat([short, short])), "modularity: labels: got none for the node"),
+        (lambda: nng.stats.modularity(G, [None] * 15), "modularity: labels: got None at position 0; expected a label"),
+        (lambda: nng.stats.modularity(G, [0.0] * 14 + [np.nan]), "modularity: labels: got nan at position 14"),
+        (
+            lambda: nng.stats.modularity(G, np.array([1, "a"] * 7 + [2], object)),
+            "labels: got int, str; expected labels",
+        ),
+        (lambda: nng.stats.communities(G, form=np.ones(2)), "communities: form: got array"),
         (lambda: nng.stats.communities(G, form="x"), "communities: form: got 'x'; expected 'signed'"),
         (lambda: nng.stats.max_modularity(G, kicks=-1), "max_modularity: kicks: got -1; expected an integer"),
         (

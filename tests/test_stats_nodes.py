@@ -363,3 +363,24 @@ def test_bad_arguments_of_statistics_of_nodes_are_named(name):
 def test_bad_arguments_of_statistics_of_blocks_are_named(name):
     with pytest.raises(ArgumentError, match=re.escape(f"{name}: sign: got 'up'; expected '+'")):
         getattr(nng.stats, name)(chain(), sign="up")
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-162, 1e-140, 1.0, 1e140, 1e160, 1e300])
+@pytest.mark.parametrize("zeros", ["drop", "keep"])
+def test_the_unit_of_weights_changes_no_share_and_scales_every_moment(unit, zeros):
+    W = np.array([[1.0, 3.0, 0.0], [-2.0, 2.0, 1.0], [0.0, 0.0, 0.0]])
+    plain, scaled = (nng.from_matrices([w, w.T], zeros=zeros) for w in (W, W * unit))
+    assert nng.stats.disparity(scaled, side="target")["1"].iloc[0] == pytest.approx(0.625)
+    for statistic in (nng.stats.disparity, nng.stats.participation):
+        for side in ("source", "target", "both"):
+            for sign in ("+", "-", None):
+                expected = statistic(plain, side=side, sign=sign)
+                np.testing.assert_allclose(statistic(scaled, side=side, sign=sign), expected, rtol=1e-12)
+    for statistic in (nng.stats.weight_moments, nng.stats.strength_moments):
+        for key, value in statistic(scaled).items():
+            assert value == pytest.approx(unit * statistic(plain)[key], rel=1e-12)
+
+
+def test_nodes_of_tiny_and_of_huge_weights_in_one_block_each_have_their_disparity():
+    W = np.array([[1e-162, 3e-162], [1e160, 3e160], [1.0, 3.0]])
+    assert nng.stats.disparity(nng.from_matrices([W]), side="target").tolist() == pytest.approx([0.625] * 3)

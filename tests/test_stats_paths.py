@@ -358,6 +358,9 @@ def test_arguments_are_checked():
     for call, message in (
         (lambda: nng.stats.pathways([1]), "pathways: got a list; expected a NeuralGraph"),
         (lambda: nng.stats.spanning(G, inputs="p9"), "spanning: inputs: got the part 'p9'; this graph has 'p0'"),
+        (lambda: nng.stats.pathways(G, inputs=0), "pathways: inputs: got 0; expected the name of a part as a text"),
+        (lambda: nng.stats.spanning(G, outputs=[["p3"]]), r"spanning: outputs: got \[\['p3'\]\]; expected the name"),
+        (lambda: nng.stats.path_load(G, weighting=np.ones(2)), "path_load: weighting: got array"),
         (lambda: nng.stats.dominant_path(G, inputs="p3"), "dominant_path: got the part 'p3' as input and as output"),
         (lambda: nng.stats.path_load(G, weighting="w"), "path_load: weighting: got 'w'; expected 'magnitude'"),
         (lambda: nng.stats.spanning_nodes(around), "spanning_nodes: the step 'y' -> 'x' closes a cycle of parts"),

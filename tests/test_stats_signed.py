@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import nngraph as nng
 from nngraph.errors import ArgumentError
+from nngraph.graph import Link, Part
 from nngraph.stats import signed
 
 
@@ -189,15 +190,23 @@ def correlation(pairs):
     return x @ y / scale if scale > 1e-9 else 0.0
 
 
+KEYS = {"all": None, "+": "+", "-": "-"}
+
+
 @pytest.mark.parametrize("number", range(len(CASES)))
 def test_degree_correlation_is_that_over_the_list_of_edges(number):
     G = CASES[number]
     found = nng.stats.degree_correlation(G)
-    assert list(found) == ["+", "-"]
+    assert list(found) == ["all", "+", "-"]
     for sign, value in found.items():
         groups = []
         for block in G.blocks:
-            edges = [pair for pair, w in edges_of(block).items() if (w > 0) == (sign == "+")]
+            source, target, weight = (each.tolist() for each in block.edges())  # edges of weight 0 too
+            edges = [
+                (j, i)
+                for j, i, w in zip(source, target, weight, strict=True)
+                if sign == "all" or (w > 0 if sign == "+" else w < 0)
+            ]
             source, target = (np.bincount([e[k] for e in edges], minlength=50) for k in (0, 1))
             groups.append([(source[j], target[i]) for j, i in edges])
         assert value == pytest.approx(correlation(groups), abs=1e-12, nan_ok=True)
@@ -205,10 +214,12 @@ def test_degree_correlation_is_that_over_the_list_of_edges(number):
 
 def test_degree_correlation_of_one_block_is_the_assortativity_of_networkx():
     G = block_graph((30, 20), 0.4, 9)
-    for sign, value in nng.stats.degree_correlation(G).items():
+    for key, value in nng.stats.degree_correlation(G).items():
         graph = nx.DiGraph()
         graph.add_edges_from(
-            (("s", j), ("t", i)) for (j, i), w in edges_of(G.block(0)).items() if (w > 0) == (sign == "+")
+            (("s", j), ("t", i))
+            for (j, i), w in edges_of(G.block(0)).items()
+            if key == "all" or (w > 0) == (key == "+")
         )
         assert value == pytest.approx(nx.degree_pearson_correlation_coefficient(graph, x="out", y="in"), abs=1e-10)
 
@@ -216,16 +227,20 @@ def test_degree_correlation_of_one_block_is_the_assortativity_of_networkx():
 @pytest.mark.parametrize("number", range(len(CASES)))
 def test_in_out_correlation_is_that_over_the_nodes_of_inner_parts(number):
     G = CASES[number]
-    for sign, value in nng.stats.in_out_correlation(G).items():
-        into, out = (nng.stats.degree(G, side=side, sign=sign) for side in ("target", "source"))
-        inner = [part for part in G.parts if part.name in into.index and part.name in out.index]
+    found = nng.stats.in_out_correlation(G)
+    hidden = [block.target for block in G.blocks[:-1]]
+    assert list(found) == [*KEYS, *(f"{key}:{part}" for part in hidden for key in KEYS)]
+    for key, value in found.items():
+        key, _, one = key.partition(":")
+        into, out = (nng.stats.degree(G, side=side, sign=KEYS[key]) for side in ("target", "source"))
+        inner = [part for part in G.parts if part.name in hidden and one in ("", part.name)]
         groups = [[(into[part.name, i], out[part.name, i]) for i in range(part.size)] for part in inner]
         assert value == pytest.approx(correlation(groups), abs=1e-12, nan_ok=True)
 
 
 def test_a_side_without_variance_correlates_with_nothing_and_no_edge_is_no_number():
     same_degrees = nng.from_matrices([np.array([[1.0, 1.0, -1.0], [1.0, 1.0, -1.0]])])
-    assert nng.stats.degree_correlation(same_degrees) == {"+": 0.0, "-": 0.0}
+    assert nng.stats.degree_correlation(same_degrees) == {"all": 0.0, "+": 0.0, "-": 0.0}
     found = nng.stats.degree_correlation(nng.from_matrices([np.array([[1.0, 0.0], [1.0, 1.0]])]))
     assert found["+"] == pytest.approx(-0.5)
     assert np.isnan(found["-"])
@@ -277,15 +292,43 @@ def test_flipping_all_signs_at_a_node_changes_neither_balance_nor_coherence(seed
     assert nng.stats.coherence(H) == pytest.approx(nng.stats.coherence(G))
 
 
+def test_motifs_follow_the_links_that_lead_a_node_to_its_copies():
+    """Each copy hands on what entered its node; paths of a chain of two blocks are all that there are."""
+    rng = np.random.default_rng(0)
+    first = nng.from_matrices([rng.normal(size=(3, 4))]).blocks[0].replace(name="a", source="x", target="h")
+    second = nng.from_matrices([rng.normal(size=(2, 5))]).blocks[0].replace(name="b", source="k", target="y")
+    links = [Link("h", "c", "replica", np.array([0, 0, 2, -1])), Link("c", "k", "replica", np.array([3, 2, 1, 1, 0]))]
+    parts = [Part("y", 2), Part("k", 5), Part("c", 4), Part("h", 3), Part("x", 4)]
+    G = nng.NeuralGraph([second, first], parts, links=links)
+    found = nng.stats.motifs(G)
+    assert sum(found[f"path {a}{b}"] for a in "+-" for b in "+-") == nng.stats.pathways(G)["paths"] == 4 * 2 * 4
+    came = [None, 2, 0, 0, 0]  # the node of h behind each node of k
+    for a, b in itertools.product("+-", repeat=2):
+        into, out = nng.stats.degree(G, side="target", sign=a)["h"], nng.stats.degree(G, sign=b)["k"]
+        assert found[f"path {a}{b}"] == sum(into[i] * out[k] for k, i in enumerate(came) if i is not None)
+    assert nng.stats.motifs(nng.NeuralGraph([second, first], parts))["path ++"] == 0
+
+
+def test_the_paths_of_a_network_with_entries_of_kernels_are_not_zero():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.ReLU(), torch.nn.Conv2d(2, 3, 3))
+    found = nng.stats.motifs(nng.from_torch(net, conv="entry"))
+    assert sum(found[f"path {a}{b}"] for a in "+-" for b in "+-") == 9 * (2 * 9) * 3  # each of 2 channels has 9 copies
+
+
 def test_arguments_are_checked():
     G = CASES[0]
     for call, message in (
         (lambda: nng.stats.degree(G, side="left"), "degree: side: got 'left'; expected 'source', 'target' or 'both'"),
         (lambda: nng.stats.strength(G, sign=1), "strength: sign: got 1; expected '+'"),
+        (lambda: nng.stats.degree(G, sign=np.array(["+", "-"])), "degree: sign: got array(['+', '-']"),
+        (lambda: nng.stats.heterogeneity(G, sign=np.array(["+", "-"])), "heterogeneity: sign: got array(['+', '-']"),
+        (lambda: nng.stats.tail_verdict(G, of=np.zeros(2)), "tail_verdict: of: got array"),
         (lambda: nng.stats.balance([1]), "balance: got a list; expected a NeuralGraph"),
         (lambda: nng.stats.degree(None), "degree: got a NoneType; expected a NeuralGraph"),
     ):
-        with pytest.raises(ArgumentError, match=message.replace("+", r"\+")):
+        with pytest.raises(ArgumentError, match=re.escape(message)):
             call()
 
 

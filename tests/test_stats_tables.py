@@ -124,7 +124,9 @@ def test_a_table_of_the_network_is_one_row():
     row = found.iloc[0]
     assert row[["n_parts", "n_nodes", "n_blocks", "n_edges"]].tolist() == [4, 9, 3, 7]
     assert row["density"] == nng.stats.density(G)
-    assert [row[f"degree_correlation_{sign}"] for sign in "+-"] == list(nng.stats.degree_correlation(G).values())
+    assert [row[f"degree_correlation_{key}"] for key in ("all", "+", "-")] == list(
+        nng.stats.degree_correlation(G).values()
+    )
 
 
 @pytest.mark.parametrize("by", ["node", "part", "block", "network"])
@@ -253,6 +255,7 @@ def test_an_error_of_the_library_is_a_status_and_any_other_is_raised():
         (lambda H: [1, 2], "block", "gave list; expected a number or a text, or a mapping"),
         (lambda H: nng.stats.alpha(H), "node", "gave float; expected a Series indexed by"),
         (None, "edge", "by: got 'edge'; expected one of 'node', 'part', 'block', 'network'"),
+        (None, ["node"], "by: got ['node']; expected one of"),
     ],
 )
 def test_bad_input_is_one_sentence(statistics, by, message):
@@ -283,3 +286,60 @@ def test_a_part_that_a_statistic_leaves_out_is_said_to_be_left_out():
     assert found["status"].tolist() == ["ok"] * 3 + ["no block leaves its part"] * 7
     unnamed = nng.stats.table(G, {"one": lambda H: of_first_part(H).rename(None)})
     assert unnamed["status"].tolist() == ["ok"] * 3 + ["one: none for its part"] * 7
+
+
+@pytest.mark.parametrize("by", ["block", "network"])
+@pytest.mark.parametrize(
+    ("statistic", "message"),
+    [
+        ("degree_information(bins=1)", "degree_information: bins: got 1"),
+        ("heterogeneity(sign=up)", "heterogeneity: sign: got 'up'"),
+        ("max_modularity(kicks=-1)", "max_modularity: kicks: got -1"),
+        ("tail_verdict(of=weight)", "tail_verdict: of: got 'weight'"),
+        ("max_modularity(rng=-1)", "rng: got the negative seed -1"),
+    ],
+)
+def test_a_bad_argument_is_raised_for_blocks_and_networks_too(statistic, message, by):
+    with pytest.raises(ArgumentError, match=re.escape(message)):
+        nng.stats.table(network(), ["density", statistic], by=by)
+
+
+def test_what_a_graph_does_not_allow_is_a_status_with_arguments_too():
+    found = nng.stats.table(network(), "tail_verdict(sign=+, n_boot=0)", by="network")
+    assert "got 3 blocks" in found["status"].item()
+
+
+UNEVEN = [
+    network(),
+    nng.from_matrices([np.zeros((2, 3))]),
+    nng.from_matrices([np.zeros((1, 1)), np.ones((1, 1))]),
+    nng.from_matrices([np.zeros((2, 2))], zeros="keep"),
+    nng.NeuralGraph([], [Part("a", 2)]),
+    nng.NeuralGraph([], []),
+]
+
+
+@pytest.mark.parametrize("G", UNEVEN, ids=range(len(UNEVEN)))
+@pytest.mark.parametrize("by", ["node", "block", "network"])
+def test_no_registered_statistic_leaves_a_value_undefined_without_a_reason_of_its_own(G, by):
+    names = [*(nng.stats.NODE if by == "node" else nng.stats.NETWORK)]
+    found = nng.stats.table(G, names, by=by)
+    assert not found["status"].str.contains("undefined").any()
+    if len(found):
+        assert ((found["status"] != "ok") == found.isna().any(axis=1)).all()
+
+
+def test_path_loads_spanning_nodes_and_communities_are_columns_of_nodes():
+    G = network()
+    found = nng.stats.table(G, ["path_load", "path_load(weighting=count)", "spanning_nodes", "communities"])
+    for column, series in (
+        ("path_load(weighting=magnitude)", nng.stats.path_load(G)),
+        ("path_load(weighting=count)", nng.stats.path_load(G, weighting="count")),
+        ("spanning_nodes", nng.stats.spanning_nodes(G)),
+        ("communities(form=signed)", nng.stats.communities(G)),
+    ):
+        np.testing.assert_array_equal(found[column], series)
+    assert found["spanning_nodes"].dtype == bool
+    assert found["status"].iloc[0].startswith("path_load: all paths together carry 0")  # its last block has no edge
+    by_part = nng.stats.table(network().select(["0"]), "spanning_nodes", by="part")
+    assert by_part["spanning_nodes_mean"].tolist() == [1.0, 0.5]

@@ -432,6 +432,7 @@ MET = {
     "laws": {"power_law": None},
     "n": 400,
     "n_tail": 50,
+    "n_distinct": 10,
     "decades": 1.0,
     "alpha": 4.0,
     "p": 0.1,
@@ -472,6 +473,52 @@ def test_each_criterion_alone_takes_the_verdict_away(change):
     verdict, reasons = judged(change)
     assert verdict == ("binomial-like" if "dispersion_p" in change else "over-dispersed")
     assert sum(reason.startswith("not met: ") for reason in reasons) == 1
+
+
+LOGNORMAL = {"exponential": (2.0, 0.05), "binomial": (2.0, 0.2), "lognormal": (-2.0, 0.05)}
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        ({"n_distinct": 9}, "undecided"),
+        ({"n_distinct": 19, "ratios": LOGNORMAL}, "undecided"),
+        ({"n_distinct": 19, "ratios": LOGNORMAL | {"lognormal": (-2.0, 0.1)}}, "heavy-tailed"),
+        ({"n_distinct": 20, "ratios": LOGNORMAL}, "heavy-tailed"),
+        ({"n_distinct": 9, "alpha": 4.01}, "over-dispersed"),
+    ],
+    ids=str,
+)
+def test_few_distinct_values_leave_a_tail_that_meets_all_else_undecided(change, verdict):
+    found, reasons = judged(change)
+    assert found == verdict
+    assert any(reason.startswith("open: ") and "distinct" in reason for reason in reasons) == (
+        verdict != "heavy-tailed"
+    )
+
+
+def test_two_distinct_values_are_no_heavy_tail():
+    fit = nng.stats.fit_tail([1] * 50 + [1000], rng=0)
+    assert (fit.verdict, fit.n_distinct) == ("undecided", 2)
+    assert "distinct" in fit.reasons[-1]
+    assert fit.n_distinct == nng.stats.fit_tails({"a": [1] * 50 + [1000]}, n_boot=0)["n_distinct"].item()
+
+
+@pytest.mark.parametrize("n_opposite", [1000, None])
+def test_a_tail_that_follows_the_power_law_rather_than_chance_is_not_binomial_like(n_opposite):
+    fit = nng.stats.fit_tail(np.random.default_rng(23).zipf(3.5, 1000), rng=0, n_opposite=n_opposite)
+    R, p = fit.ratios.set_index("alternative").loc["poisson" if n_opposite is None else "binomial", ["R", "p"]]
+    assert R > 0
+    assert p < 0.1
+    assert fit.dispersion_p > 0.01
+    assert fit.verdict == "undecided"
+    assert "follows the power law rather than the" in fit.reasons[-1]
+
+
+def test_binomial_samples_are_seldom_kept_from_their_verdict():
+    rng = np.random.default_rng(5)
+    found = [nng.stats.fit_tail(rng.binomial(400, 0.06, 300), n_opposite=400, n_boot=0).verdict for _ in range(60)]
+    assert found.count("binomial-like") >= 54  # dispersion alone refuses 2 % of them
 
 
 @pytest.mark.parametrize("n_opposite", [None, 40])
@@ -563,6 +610,11 @@ def test_any_sequence_gets_a_verdict_and_finite_numbers_that_order_does_not_chan
         (lambda: nng.plot.ccdf([1, 2], fit=nng.stats.fit_tail([1, 2, 3], n_boot=0)), "fit of the same values"),
         (lambda: nng.stats.fit_tail([1, 2, 3], n_boot=0).ccdf(1), "this fit has none"),
         (lambda: nng.stats.fit_tail(range(1, 20), n_boot=0).ccdf(0), "the laws hold from"),
+        (lambda: nng.stats.fit_tail(range(1, 20), n_boot=0).ccdf("a"), "x: got 'a'; expected numbers of at least"),
+        (lambda: nng.stats.fit_tail(range(1, 20), n_boot=0).density([None, "b"]), "expected numbers of at least"),
+        (lambda: nng.stats.fit_tail(range(1, 20), n_boot=0).ccdf(20, law=["a"]), "law: got \\['a'\\]; this fit has"),
+        (lambda: nng.stats.distribution([1.0, 1e300], kind="pdf", bins_per_decade=10**9), "from 1 to 10,000"),
+        (lambda: nng.stats.distribution([1.0], kind=np.array(["ccdf", "pdf"])), "kind: got array"),
     ],
 )
 def test_what_cannot_be_used_is_an_error_in_words(call, words):

@@ -39,7 +39,8 @@ def stats(
         list[str] | None,
         typer.Option(
             help='A statistic by name, with arguments or without, as "degree(side=target, sign=+)"; may be given '
-            "several times. By default those that cost little."
+            "several times. By default those that cost little; verdicts on tails of degrees are none of them: ask for "
+            "tail_verdict, which costs up to a second for each 1,000 nodes of a block."
         ),
     ] = None,
     out: Annotated[

@@ -110,10 +110,13 @@ VERDICTS: dict[str, Callable[[NeuralGraph], dict[str, str]]] = {"tail_verdict": 
 """Statistics of a block that give texts, by name: for tables alone, as no null model can compare them."""
 
 NODE: dict[str, Callable[..., Any]] = {
+    "communities": communities,
     "degree": degree,
     "disparity": disparity,
     "mean_weight": mean_weight,
     "participation": participation,
+    "path_load": path_load,
+    "spanning_nodes": spanning_nodes,
     "strength": strength,
 }
 """Statistics of nodes by name: each gives a Series indexed by (part, index)."""

@@ -22,6 +22,12 @@ class Statistic(NamedTuple):
     function: Function
     renamed: bool
     """True where the name is the user's own: it names the column in the place of the Series' name."""
+    arguments: tuple[str, ...] = ()
+    """Arguments that the text gives."""
+
+    def is_about_an_argument(self, error: ArgumentError) -> bool:
+        """Return whether an error names an argument that the text gives, as "where: argument: got ..."."""
+        return any(re.search(rf"(^|: ){argument}: got ", str(error)) for argument in self.arguments)
 
 
 def chosen(statistics: Statistics, *, of_nodes: bool) -> list[Statistic]:
@@ -41,7 +47,8 @@ def chosen(statistics: Statistics, *, of_nodes: bool) -> list[Statistic]:
         name = own or (one if isinstance(one, str) else getattr(one, "__name__", type(one).__name__))
         if name in found:
             raise ArgumentError(f"table: statistics: got {name!r} twice; give a mapping from names of your own.")
-        found[name] = Statistic(name, function, own is not None)
+        arguments = tuple(function.keywords) if isinstance(function, partial) else ()
+        found[name] = Statistic(name, function, own is not None, arguments)
     return list(found.values())
 
 

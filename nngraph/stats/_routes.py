@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -129,7 +129,9 @@ class Routes:
 def _chosen(where: str, what: str, G: NeuralGraph, given: PartNames, default: set[str]) -> tuple[str, ...]:
     if given is None:
         return tuple(part.name for part in G.parts if part.name in default)
-    wanted = [given] if isinstance(given, str) else list(given)
+    wanted = [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+    if not all(isinstance(name, str) for name in wanted):
+        raise ArgumentError(f"{where}: {what}: got {given!r}; expected the name of a part as a text, or several names.")
     known = {part.name for part in G.parts}
     for name in wanted:
         if name not in known:

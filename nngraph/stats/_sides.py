@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -20,6 +20,8 @@ Side: TypeAlias = Literal["source", "target"]
 Sides: TypeAlias = Literal["source", "target", "both"]
 Sign: TypeAlias = Literal["+", "-"] | None
 
+SQUARES = 1e-130, 1e150
+"""Sums of magnitudes between which those of squares lose nothing to the range of a float."""
 _EDGES_AT_ONCE = 2**17
 """Cells of a dense block, or edges of a sparse one, of which temporary arrays are made: they stay in the cache of a
 core, and a block that lies in a memory-mapped file is never copied."""
@@ -145,9 +147,19 @@ def _sizes(block: Block, side: Side) -> tuple[int, int]:
 def check(name: str, G: NeuralGraph, side: str, sign: object) -> None:
     """Raise unless these are a graph, a side and a sign."""
     check_graph(name, G)
-    if side not in ("source", "target", "both"):
+    if not among(side, ("source", "target", "both")):
         raise ArgumentError(f"{name}: side: got {side!r}; expected 'source', 'target' or 'both'.")
-    if sign not in ("+", "-", None):
+    check_sign(name, sign)
+
+
+def among(value: object, known: Container[object]) -> bool:
+    """Return whether a value is one of some texts, or None; what is neither, as an array, is not compared to them."""
+    return (value is None or isinstance(value, str)) and value in known
+
+
+def check_sign(name: str, sign: object) -> None:
+    """Raise unless this is a sign, or None."""
+    if not among(sign, ("+", "-", None)):
         raise ArgumentError(f"{name}: sign: got {sign!r}; expected '+', '-', or None for all edges.")
 
 

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nngraph.errors import ArgumentError
+from nngraph.stats._sides import among
 
 if TYPE_CHECKING:
     import pandas as pd
+
+FINEST = 10_000
+"""Bins of a decade; floats span 600 of these."""
 
 
 def distribution(
@@ -68,10 +72,13 @@ def distribution(
     import pandas as pd
 
     known = sequence("distribution", values, nan=True)
-    if kind not in ("ccdf", "pdf"):
+    if not among(kind, ("ccdf", "pdf")):
         raise ArgumentError(f"distribution: kind: got {kind!r}; expected 'ccdf' or 'pdf'.")
-    if isinstance(bins_per_decade, bool) or not isinstance(bins_per_decade, (int, np.integer)) or bins_per_decade < 1:
-        raise ArgumentError(f"distribution: bins_per_decade: got {bins_per_decade!r}; expected an integer, 1 or more.")
+    whole = isinstance(bins_per_decade, (int, np.integer)) and not isinstance(bins_per_decade, bool)
+    if not whole or not 1 <= bins_per_decade <= FINEST:
+        raise ArgumentError(
+            f"distribution: bins_per_decade: got {bins_per_decade!r}; expected an integer from 1 to {FINEST:,}."
+        )
     n_nan = int(np.isnan(known).sum())
     known = known[~np.isnan(known)]
     if not len(known):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Verdict: TypeAlias = Literal["heavy-tailed", "over-dispersed", "binomial-like", "undecided"]
 FEWEST = 5
@@ -13,6 +16,8 @@ FEWEST = 5
 LEVEL = 0.1
 """Of the power law's own p-value and of the likelihood ratios."""
 _TAIL, _DECADES, _FLATTEST, _STEEPEST, _DISPERSION_LEVEL = 50, 1.0, 1.5, 4.0, 0.01
+_FEW_DISTINCT, _ENOUGH_DISTINCT = 10, 20
+"""Distinct values in a tail: with fewer no shape can be told from others; from so many on any can."""
 
 
 def dispersion(array: np.ndarray, n_opposite: int | None) -> tuple[float, float, float]:
@@ -42,6 +47,8 @@ def judge(known: Mapping[str, Any], positive: np.ndarray, lower: float) -> tuple
     if met and all(met):
         return "heavy-tailed", reasons
     if False not in met and met:
+        if met[-1] is None:
+            return "undecided", [*reasons, "so few distinct values cannot tell a power law from other laws"]
         few = f"{known['n_boot']} resamples cannot rule the power law out, so it has not been tested"
         return "undecided", [*reasons, f"{few}: pass n_boot=25 or more"]
     if np.isnan(known["dispersion"]):
@@ -55,7 +62,12 @@ def judge(known: Mapping[str, Any], positive: np.ndarray, lower: float) -> tuple
         return "undecided", [*reasons, f"{times}: a smaller one has p = {lower:.2g}{advice}"]
     if known["n"] < 2 * FEWEST or len(positive) < FEWEST:
         return "undecided", [*reasons, f"{times}, but of {known['n']} values that says little"]
-    return "binomial-like", [*reasons, f"{times}: within chance (p = {known['dispersion_p']:.2g})"]
+    within = f"{times}: within chance (p = {known['dispersion_p']:.2g})"
+    for law, R, q in known["ratios"][["alternative", "R", "p"]].itertuples(index=False):
+        if law == chance.lower() and R > 0 and q < LEVEL:
+            unlike = f"but the tail follows the power law rather than the {chance} one: R = {R:.2f}, p = {q:.2g}"
+            return "undecided", [*reasons, f"{within}, {unlike}"]
+    return "binomial-like", [*reasons, within]
 
 
 def _criteria(known: Mapping[str, Any], chance: str) -> list[tuple[bool | None, str]]:
@@ -78,4 +90,15 @@ def _criteria(known: Mapping[str, Any], chance: str) -> list[tuple[bool | None, 
         R, q = ratios.loc[chance.lower(), "R"], known["dispersion_p"]
         text = f"the {chance} law is ruled out: R = {R:.2f}, dispersion p = {q:.2g} (R > 0, p < {_DISPERSION_LEVEL:g})"
         criteria.append((bool(R > 0 and q < _DISPERSION_LEVEL), text))
-    return criteria
+    return [*criteria, _distinct(known["n_distinct"], ratios)]
+
+
+def _distinct(n: int, ratios: pd.DataFrame) -> tuple[bool | None, str]:
+    """Return whether the tail has distinct values enough for its shape to be known; if not, that is open."""
+    text = f"the tail has {n} distinct values (at least {_FEW_DISTINCT}"
+    if n >= _ENOUGH_DISTINCT:
+        return True, f"{text})"
+    better = ratios.index[(ratios["R"] < 0) & (ratios["p"] < LEVEL)]
+    worse = f", of which the {better[0].replace('_', ' ')} law is better" if len(better) else ""
+    text = f"{text}, and below {_ENOUGH_DISTINCT} no law may be better than the power law){worse}"
+    return (True if n >= _FEW_DISTINCT and not len(better) else None), text

@@ -1,8 +1,8 @@
-"""Correlations of signed degrees: at the two ends of edges, and on the two sides of a part."""
+"""Correlations of degrees, signed or not: at the two ends of edges, and on the two sides of a part."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import numpy as np
@@ -14,12 +14,12 @@ from nngraph.stats._sides import Sign, degrees
 
 __all__ = ["degree_correlation", "in_out_correlation"]
 
-SIGNS: tuple[Sign, Sign] = ("+", "-")
+KEYS: dict[str, Sign] = {"all": None, "+": "+", "-": "-"}
 Sums: TypeAlias = tuple[float, float, float]
 
 
 def degree_correlation(G: NeuralGraph) -> dict[str, float]:
-    r"""Return the assortativity of signed degrees: their correlation over the positive, and over the negative edges.
+    r"""Return the assortativity of degrees: their correlation over all, over the positive, and over the negative edges.
 
     .. math:: r^{\pm} = \frac{\sum_b \sum_{e \in b^{\pm}} (x_e - \bar x_b)(y_e - \bar y_b)}
               {\sqrt{\sum_b \sum_e (x_e - \bar x_b)^2 \sum_b \sum_e (y_e - \bar y_b)^2}},
@@ -33,8 +33,8 @@ def degree_correlation(G: NeuralGraph) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        "+" and "-", in [-1, 1]; 0 where the degrees at one end do not vary (nothing varies together), NaN without an
-        edge of the sign.
+        "all" (of unsigned degrees, over all edges), "+" and "-", in [-1, 1]; 0 where the degrees at one end do not vary
+        (nothing varies together), NaN without such an edge.
 
     Notes
     -----
@@ -54,11 +54,11 @@ def degree_correlation(G: NeuralGraph) -> dict[str, float]:
     1.0
     """
     check_graph("degree_correlation", G)
-    return {str(sign): _pearson(_over_edges(block, sign) for block in G.blocks) for sign in SIGNS}
+    return {key: _pearson(_over_edges(block, sign) for block in G.blocks) for key, sign in KEYS.items()}
 
 
 def in_out_correlation(G: NeuralGraph) -> dict[str, float]:
-    r"""Return the correlation of signed degrees through parts: between incoming and outgoing, over nodes.
+    r"""Return the correlation of degrees through parts: between incoming and outgoing, over nodes.
 
     .. math:: r^{\pm} = \operatorname{corr}_i(k^{\pm}_{i,\text{in}}, k^{\pm}_{i,\text{out}})
 
@@ -70,8 +70,9 @@ def in_out_correlation(G: NeuralGraph) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        "+" and "-", in [-1, 1], over the nodes of all parts that have incoming and outgoing blocks; 0 where the degrees
-        on one side do not vary, NaN where there is no such part, as in a single block.
+        "all" (of unsigned degrees), "+" and "-", in [-1, 1], over the nodes of all parts that have incoming and
+        outgoing blocks, and then the same over each of these parts alone, as "all:hidden", "+:hidden" and "-:hidden";
+        0 where the degrees on one side do not vary, NaN where there is no such part, as in a single block.
 
     Notes
     -----
@@ -87,15 +88,18 @@ def in_out_correlation(G: NeuralGraph) -> dict[str, float]:
     >>> import numpy as np
     >>> import nngraph as nng
     >>> first, second = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]]), np.array([[1.0, 1.0, -1.0]])
-    >>> round(nng.stats.in_out_correlation(nng.from_matrices([first, second]))["+"], 3)
-    0.866
+    >>> found = nng.stats.in_out_correlation(nng.from_matrices([first, second]))
+    >>> round(found["+"], 3), round(found["+:1"], 3), found["all"]
+    (0.866, 0.866, 0.0)
     """
     check_graph("in_out_correlation", G)
-    return {str(sign): _pearson(_over_nodes(G, sign)) for sign in SIGNS}
+    sums = {key: _over_nodes(G, sign) for key, sign in KEYS.items()}
+    over_all = {key: _pearson(by_part.values()) for key, by_part in sums.items()}
+    return over_all | {f"{key}:{part}": _pearson([sums[key][part]]) for part in sums["all"] for key in KEYS}
 
 
 def _over_edges(block: Block, sign: Sign) -> Sums | None:
-    """Return the sums xy, xx and yy of the centred signed degrees at the two ends of the edges of one sign, if any."""
+    """Return the sums xy, xx and yy of the centred degrees at the two ends of the edges of a sign, if there are any."""
     source, target = (degrees(block, side, sign).astype(np.float64) for side in ("source", "target"))  # type: ignore
     n = source.sum()
     if not n:
@@ -103,21 +107,26 @@ def _over_edges(block: Block, sign: Sign) -> Sums | None:
     x, y = (_centred(k, (k @ k) / n, k[k > 0]) for k in (source, target))
     if block.is_sparse:
         columns, rows, weight = block.edges()
-        chosen = weight > 0 if sign == "+" else weight < 0
+        chosen = slice(None) if sign is None else weight > 0 if sign == "+" else weight < 0
         xy = x[columns[chosen]] @ y[rows[chosen]]
+    elif sign is None and block.mask is None:
+        xy = x.sum() * y.sum()
     else:
-        chosen = block.dense() > 0 if sign == "+" else block.dense() < 0
-        xy = y @ (chosen @ x)
+        present = block.mask if sign is None else block.dense() > 0 if sign == "+" else block.dense() < 0
+        xy = y @ (present @ x)
     return float(xy), float(source @ (x * x)), float(target @ (y * y))
 
 
-def _over_nodes(G: NeuralGraph, sign: Sign) -> Iterator[Sums]:
+def _over_nodes(G: NeuralGraph, sign: Sign) -> dict[str, Sums]:
+    """Return the sums xy, xx and yy of the centred degrees on the two sides of each part that has both."""
+    sums: dict[str, Sums] = {}
     for part in G.parts:
         into = [degrees(block, "target", sign) for block in G.blocks if block.target == part.name]
         out = [degrees(block, "source", sign) for block in G.blocks if block.source == part.name]
         if into and out and part.size:
             x, y = (_centred(k, k.mean(), k) for k in (np.sum(into, axis=0), np.sum(out, axis=0)))
-            yield float(x @ y), float(x @ x), float(y @ y)
+            sums[part.name] = float(x @ y), float(x @ x), float(y @ y)
+    return sums
 
 
 def _centred(k: np.ndarray, mean: float, counted: np.ndarray) -> np.ndarray:

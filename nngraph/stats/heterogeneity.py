@@ -13,7 +13,6 @@ import numpy as np
 
 from nngraph._blockwise import check_graph
 from nngraph.blocks import Block
-from nngraph.errors import ArgumentError
 from nngraph.graph import NeuralGraph
 from nngraph.stats import _sides
 
@@ -320,18 +319,29 @@ def weight_moments(G: NeuralGraph) -> dict[str, float]:
     {'mean': 0.0, 'mean_magnitude': 4.0, 'rms': 5.0}
     """
     check_graph("weight_moments", G)
-    sums = np.zeros(3)
+    sums = np.zeros(2)
     for block in G.blocks:
         up, down = (_sides.strengths(block, "target", sign).sum() for sign in ("+", "-"))  # type: ignore[arg-type]
-        sums += up - down, up + down, _sides.strengths(block, "target", None, 2).sum()
-    mean, magnitude, square = sums / G.n_edges if G.n_edges else np.full(3, np.nan)
-    return {"mean": float(mean), "mean_magnitude": float(magnitude), "rms": float(np.sqrt(square))}
+        sums += up - down, up + down
+    mean, magnitude = sums / G.n_edges if G.n_edges else np.full(2, np.nan)
+    return {"mean": float(mean), "mean_magnitude": float(magnitude), "rms": _rms(G, float(sums[1]))}
+
+
+def _rms(G: NeuralGraph, total: float) -> float:
+    """Return the root mean square of the weights, whose magnitudes have the sum ``total``."""
+    if not total:
+        return 0.0 if G.n_edges else float("nan")
+    if _sides.SQUARES[0] < total < _sides.SQUARES[1]:
+        square = sum(float(_sides.strengths(block, "target", None, 2).sum()) for block in G.blocks)
+        return float(np.sqrt(square / G.n_edges))
+    weights = [np.abs(block.values.astype(np.float64)) for block in G.blocks]
+    largest = max(float(w.max(initial=0.0)) for w in weights)
+    return largest * float(np.sqrt(sum(float(np.sum((w / largest) ** 2)) for w in weights) / G.n_edges))
 
 
 def _check(name: str, G: NeuralGraph, sign: object) -> None:
     check_graph(name, G)
-    if sign not in ("+", "-", None):
-        raise ArgumentError(f"{name}: sign: got {sign!r}; expected '+', '-', or None for all edges.")
+    _sides.check_sign(name, sign)
 
 
 def _moments(G: NeuralGraph, of_nodes: OfNodes, sign: _sides.Sign) -> dict[str, float]:
@@ -339,9 +349,14 @@ def _moments(G: NeuralGraph, of_nodes: OfNodes, sign: _sides.Sign) -> dict[str, 
     for side in SIDES:
         blocks = _per_block(G, of_nodes, side, sign, empty=True)
         found[f"{side}_mean"] = _over_nodes(blocks, lambda values, _: float(values.mean()))
-        found[f"{side}_sd"] = _over_nodes(blocks, lambda values, _: float(values.std()))
+        found[f"{side}_sd"] = _over_nodes(blocks, _sd)
         found[f"{side}_max"] = max((float(values.max()) for values, _ in blocks), default=float("nan"))
     return found
+
+
+def _sd(values: np.ndarray, _: int) -> float:
+    exponent = int(np.frexp(values.max())[1])  # squares of the values may be beyond the range of a float
+    return float(np.ldexp(np.ldexp(values.astype(np.float64), -exponent).std(), exponent))
 
 
 def _per_block(

@@ -11,12 +11,14 @@ import numpy.typing as npt
 from nngraph._blockwise import check_graph
 from nngraph.errors import ArgumentError
 from nngraph.graph import NeuralGraph
-from nngraph.stats._sides import Sign, degrees
+from nngraph.stats._sides import Sign, among, degrees
 
 __all__ = ["degree_information", "in_out_information", "mutual_information"]
 
 Scale: TypeAlias = Literal["log", "linear"]
 KEYS: dict[str, Sign] = {"all": None, "+": "+", "-": "-"}
+MOST = 1000
+"""Bins of one attribute; the table of two has as many cells as their square."""
 
 
 def mutual_information(
@@ -66,7 +68,13 @@ def mutual_information(
     (1.082, 0.702)
     """
     _check("mutual_information", bins, scale)
-    pair = np.asarray(x, np.float64), np.asarray(z, np.float64)
+    try:
+        pair = np.asarray(x, np.float64), np.asarray(z, np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            f"mutual_information: got x as {type(x).__name__} and z as {type(z).__name__} that hold what is no number; "
+            "expected (n,) numbers for both."
+        ) from None
     if pair[0].shape != pair[1].shape or pair[0].ndim != 1:
         raise ArgumentError(
             f"mutual_information: got x and z of shapes {pair[0].shape} and {pair[1].shape}; expected (n,) for both."
@@ -205,9 +213,9 @@ def _by_sign(tables: Callable[[Sign], Iterable[np.ndarray]]) -> dict[str, float]
 
 
 def _check(where: str, bins: int, scale: Scale) -> None:
-    if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 2:
-        raise ArgumentError(f"{where}: bins: got {bins!r}; expected an integer of at least 2.")
-    if scale not in ("log", "linear"):
+    if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or not 2 <= bins <= MOST:
+        raise ArgumentError(f"{where}: bins: got {bins!r}; expected an integer from 2 to {MOST:,}.")
+    if not among(scale, ("log", "linear")):
         raise ArgumentError(f"{where}: scale: got {scale!r}; expected 'log' or 'linear'.")
 
 

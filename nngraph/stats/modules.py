@@ -14,6 +14,7 @@ from nngraph.errors import ArgumentError
 from nngraph.graph import NeuralGraph
 from nngraph.stats._modularity import FORMS, Form, Matrix, modularity_matrices, n_modules, quality_of, summed
 from nngraph.stats._series import by_node
+from nngraph.stats._sides import among
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,7 +134,7 @@ def communities(
     [0, 0, 0, 1, 1, 1, 0, 0, 1, 1]
     """
     check_graph("communities", G)
-    if form not in FORMS:
+    if not among(form, FORMS):
         raise ArgumentError(f"communities: form: got {form!r}; expected 'signed', 'all', '+' or '-'.")
     best, _ = _best("communities", G, form, weighted=weighted, kicks=kicks, rng=rng)
     stacked = np.concatenate([best[part.name] for part in G.parts] or [np.zeros(0, np.int64)])
@@ -212,7 +213,18 @@ def _read(G: NeuralGraph, labels: Any) -> dict[str, np.ndarray]:
             f"modularity: labels: got the shape {values.shape}; expected ({G.n_nodes},), one label for each node in "
             "vertex order, or a Series indexed by (part, index)."
         )
-    numbers = np.unique(values, return_inverse=True)[1]
+    unknown = np.flatnonzero(pd.isna(values))
+    if len(unknown):
+        raise ArgumentError(
+            f"modularity: labels: got {values[unknown[0]]} at position {unknown[0]}; expected a label for each node."
+        )
+    try:
+        numbers = np.unique(values, return_inverse=True)[1]
+    except TypeError:
+        kinds = ", ".join(sorted({type(label).__name__ for label in values}))
+        raise ArgumentError(
+            f"modularity: labels: got {kinds}; expected labels of one kind, all numbers or all texts."
+        ) from None
     offsets = G.offsets
     return {part.name: numbers[offsets[part.name] : offsets[part.name] + part.size] for part in G.parts}
 

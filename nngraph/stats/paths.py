@@ -12,6 +12,7 @@ from nngraph.errors import ArgumentError
 from nngraph.graph import NeuralGraph
 from nngraph.stats._routes import PartNames, Routes, Scaled, Weighting, pairs, sweep, transposed
 from nngraph.stats._series import by_node
+from nngraph.stats._sides import among
 from nngraph.stats._strongest import strongest, weight_of
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ def path_load(
     >>> nng.stats.path_load(G).round(2).tolist()
     [0.11, 0.89, 0.33, 0.67, 1.0]
     """
-    if weighting not in ("magnitude", "count", "signed"):
+    if not among(weighting, ("magnitude", "count", "signed")):
         raise ArgumentError(f"path_load: weighting: got {weighting!r}; expected 'magnitude', 'count' or 'signed'.")
     routes = Routes.of("path_load", G, inputs, outputs)
     matrices = routes.matrices(weighting)

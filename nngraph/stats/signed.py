@@ -10,6 +10,7 @@ import numpy as np
 from nngraph._blockwise import check_graph
 from nngraph.blocks import PRODUCTS_SPARSE_BELOW, Block
 from nngraph.graph import NeuralGraph
+from nngraph.stats._routes import link_ends
 from nngraph.stats._sides import Sign, degrees
 
 __all__ = ["alpha", "balance", "coherence", "density", "motifs"]
@@ -137,7 +138,8 @@ def coherence(G: NeuralGraph) -> float:
 
     Notes
     -----
-    Exact counts: two such paths are a 4-cycle through two parts, and they agree where it is balanced. The cost is one
+    Exact counts: two such paths are a 4-cycle through two parts, and they agree where it is balanced. Links are not
+    followed. The cost is one
     product of sign matrices for each pair of blocks.
 
     References
@@ -179,13 +181,14 @@ def motifs(G: NeuralGraph) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``path ++``, ``path +-``, ``path -+`` and ``path --``: paths of two edges through a node, by the signs of the
-        first and the second. ``bifan 0`` to ``bifan 4``: bi-fans, two source nodes each joined to the same two target
-        nodes of a block, by their number of negative edges.
+        ``path ++``, ``path +-``, ``path -+`` and ``path --``: paths of two edges through a node, or through a node and
+        its copies along links, by the signs of the first and the second. ``bifan 0`` to ``bifan 4``: bi-fans, two
+        source nodes each joined to the same two target nodes of a block, by their number of negative edges.
 
     Notes
     -----
-    Exact up to 2**53; edges of weight 0 take no part. A bi-fan is a 4-cycle: those of 0, 2 and 4 negative edges over
+    Exact up to 2**53; edges of weight 0 take no part. Links are followed as in :func:`pathways`, recurrent ones and
+    those that close a cycle are not. A bi-fan is a 4-cycle: those of 0, 2 and 4 negative edges over
     all of them are :func:`balance`. The cost is four products of a block with itself, over its shorter side, in
     slabs of 4 million pairs of nodes.
 
@@ -204,15 +207,27 @@ def motifs(G: NeuralGraph) -> dict[str, float]:
     """
     check_graph("motifs", G)
     signs: tuple[Sign, Sign] = ("+", "-")
-    found = {f"path {first}{second}": 0.0 for first in signs for second in signs}
-    for part in G.parts:
-        for first in signs:
-            into = sum(degrees(block, "target", first) for block in G.blocks if block.target == part.name)
-            for second in signs:
-                out = sum(degrees(block, "source", second) for block in G.blocks if block.source == part.name)
-                found[f"path {first}{second}"] += float(np.sum(np.multiply(into, out, dtype=np.float64)))
+    found = {}
+    for first in signs:
+        into = _arriving(G, first)
+        for second in signs:
+            leaving = ((block, degrees(block, "source", second)) for block in G.blocks)
+            found[f"path {first}{second}"] = float(sum(into[block.source] @ k for block, k in leaving))
     counts = np.sum([np.zeros(5), *(_bifans(block) for block in G.blocks)], axis=0)
     return found | {f"bifan {n}": float(count) for n, count in enumerate(counts)}
+
+
+def _arriving(G: NeuralGraph, sign: Sign) -> dict[str, np.ndarray]:
+    """Return by part how many edges of a sign enter each node, or a node that links lead to it."""
+    size, depth = ({part.name: getattr(part, what) for part in G.parts} for what in ("size", "depth"))
+    into = {name: np.zeros(n) for name, n in size.items()}
+    for block in G.blocks:
+        into[block.target] += degrees(block, "target", sign)
+    for link in sorted(G.links, key=lambda link: depth[link.target]):
+        if link.kind != "recurrent" and depth[link.source] < depth[link.target]:
+            target, source = link_ends(link, (size[link.target], size[link.source]))
+            into[link.target][target] += into[link.source][source]
+    return into
 
 
 def _bifans(block: Block) -> np.ndarray:

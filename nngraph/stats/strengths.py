@@ -160,7 +160,8 @@ def disparity(G: NeuralGraph, *, side: _sides.Sides = "source", sign: _sides.Sig
 
     Notes
     -----
-    The cost of :func:`strength`, three times. Squares are taken in float64: weights beyond 1e154 overflow.
+    The cost of :func:`strength`, three times; more where squares of float64 weights would overflow or vanish, and each
+    weight is divided by the largest of its node first.
 
     References
     ----------
@@ -176,10 +177,33 @@ def disparity(G: NeuralGraph, *, side: _sides.Sides = "source", sign: _sides.Sig
     [0.5, 1.0]
     """
     _sides.check("disparity", G, side, sign)
-    squares = _sides.per_part(G, side, lambda block, one: _sides.strengths(block, one, sign, 2))
     sums = _sides.per_part(G, side, lambda block, one: _sides.strengths(block, one, sign))
-    values = {part: _ratio(squares[part], sums[part] ** 2) for part in sums}
+    positive = np.concatenate([s[s > 0] for s in sums.values()] or [np.zeros(0)])
+    low, high = _sides.SQUARES
+    if ((positive > low) & (positive < high)).all():
+        squares = _sides.per_part(G, side, lambda block, one: _sides.strengths(block, one, sign, 2))
+        values = {part: _ratio(squares[part], sums[part] ** 2) for part in sums}
+    else:
+        values = {part: _scaled_disparity(G, side, sign, part, len(sums[part])) for part in sums}
     return _sides.series(G, values, "disparity", side=side, sign=sign)
+
+
+def _scaled_disparity(G: NeuralGraph, side: _sides.Sides, sign: _sides.Sign, part: str, n: int) -> np.ndarray:
+    """Return the disparity of the nodes of a part from weights over the largest of each node."""
+    nodes, magnitudes = [], []
+    for block, one, at in _sides.ends(G, side):
+        if at == part:
+            edges = block.edges()
+            weight = edges.weight.astype(np.float64)
+            chosen = np.ones(len(weight), bool) if sign is None else weight > 0 if sign == "+" else weight < 0
+            nodes.append(getattr(edges, one)[chosen])
+            magnitudes.append(np.abs(weight[chosen]))
+    node, magnitude = np.concatenate(nodes), np.concatenate(magnitudes)
+    largest = np.zeros(n)
+    np.maximum.at(largest, node, magnitude)
+    share = _ratio(magnitude, largest[node])
+    share[np.isnan(share)] = 0  # of a node whose weights are all 0
+    return _ratio(np.bincount(node, share**2, n), np.bincount(node, share, n) ** 2)
 
 
 def participation(G: NeuralGraph, *, side: _sides.Sides = "both", sign: _sides.Sign = None) -> pd.Series:
@@ -227,13 +251,14 @@ def participation(G: NeuralGraph, *, side: _sides.Sides = "both", sign: _sides.S
     [0.5, 0.0]
     """
     _sides.check("participation", G, side, sign)
-    sums: dict[str, np.ndarray] = {}
-    squares: dict[str, np.ndarray] = {}
+    strengths: dict[str, list[np.ndarray]] = {}
     for block, one, part in _sides.ends(G, side):
-        s = _sides.strengths(block, one, sign)
-        sums[part] = sums.get(part, 0.0) + s
-        squares[part] = squares.get(part, 0.0) + s**2
-    values = {part: 1 - _ratio(squares[part], sums[part] ** 2) for part in sums}
+        strengths.setdefault(part, []).append(_sides.strengths(block, one, sign))
+    values = {}
+    for part, of_blocks in strengths.items():
+        largest = np.max(of_blocks, axis=0)  # squares of the strengths may be beyond the range of a float
+        shares = [_ratio(s, largest) for s in of_blocks]
+        values[part] = 1 - _ratio(np.sum(np.square(shares), axis=0), np.sum(shares, axis=0) ** 2)
     return _sides.series(G, values, "participation", side=side, sign=sign)
 
 

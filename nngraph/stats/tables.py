@@ -13,6 +13,7 @@ from nngraph.blocks import Block
 from nngraph.errors import ArgumentError, NNGraphError
 from nngraph.graph import NeuralGraph
 from nngraph.stats._named import Statistic, Statistics, chosen
+from nngraph.stats._sides import among
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,17 +49,27 @@ DEFAULTS: dict[By, tuple[str, ...]] = {
 UNDEFINED = {
     "alpha": "no edge",
     "balance": "no 4-cycle",
-    "coherence": "no two paths share both ends",
-    "degree_correlation": "no edge of the sign",
+    "coherence": "no two paths of two edges share both ends (links are not followed)",
+    "cores": "no node",
+    "degree_correlation": "no such edge",
     "degree_gini": "no such edge",
+    "degree_information": "no such edge",
     "degree_moments": "no node",
     "density": "no cell",
     "disparity": "strength 0",
+    "fluctuation": "a part has no node",
     "heterogeneity": "no such edge",
     "in_out_correlation": "no part has incoming and outgoing blocks",
+    "in_out_information": "no node has such incoming and outgoing edges",
     "isolated": "no node",
+    "max_modularity": "no such edge",
     "mean_weight": "no such edge",
+    "nestedness": "no two nodes on a side have such an edge",
     "participation": "strength 0",
+    "path_load": "all paths together carry 0",
+    "pathways": "no path, or paths carry no mass",
+    "spanning": "no node, edge, or pair of an input and an output node",
+    "spectral_gap": "no edge",
     "strength_gini": "strength 0",
     "strength_moments": "no node",
     "weight_moments": "no edge",
@@ -87,7 +98,7 @@ def table(
         or several by key, and names are those of :data:`nngraph.stats.NETWORK` and :data:`nngraph.stats.VERDICTS`.
         Names may carry arguments, as the columns do: ``"degree(side=target, sign=+)"``,
         ``"igraph.pagerank(weights=magnitude)"``, ``"tail_verdict(sign=-)"``. By default the signed degrees and
-        strengths on both sides, or what summarises them.
+        strengths on both sides, or what summarises them; no verdicts on tails, which cost more than all of it.
     by : "node", "part", "block" or "network"
         What a row is.
 
@@ -107,7 +118,8 @@ def table(
     Notes
     -----
     A missing value is NaN, or <NA> in a column of whole numbers, and never without a reason in ``status``. A statistic
-    that raises an error of nngraph leaves its cells empty and its message in ``status``; any other error is raised.
+    that raises an error of nngraph leaves its cells empty and its message in ``status``, unless the error is about an
+    argument that its name gives, which is raised as any other error is.
     The default table by block reads each weight about 12 times, in chunks: 4 ns for each weight of a complete
     float32 block, 8 ns where edges are absent.
 
@@ -128,7 +140,7 @@ def table(
     0     0        4   0.75      1.0              ok
     1     1        0    NaN      0.0  alpha: no edge
     """
-    if by not in DEFAULTS:
+    if not among(by, DEFAULTS):
         raise ArgumentError(f"table: by: got {by!r}; expected one of {', '.join(map(repr, DEFAULTS))}.")
     named = chosen(DEFAULTS[by] if statistics is None else statistics, of_nodes=by in ("node", "part"))
     if by == "block":
@@ -207,10 +219,13 @@ def _measured(
         row |= {"n_parts": len(H.parts), "n_nodes": H.n_nodes, "n_blocks": len(H.blocks), "n_edges": H.n_edges}
     found: dict[tuple[str, str], float | str] = {}
     reasons: dict[str, None] = {}
-    for name, function, _ in named:
+    for one in named:
+        name = one.name
         try:
-            values = function(H)
+            values = one.function(H)
         except NNGraphError as error:
+            if isinstance(error, ArgumentError) and one.is_about_an_argument(error):
+                raise  # nothing of the graph
             reasons[f"{name}: {error}"] = None
             continue
         own = _values(name, values)
@@ -287,6 +302,8 @@ def _node_values(G: NeuralGraph, statistic: Statistic, index: pd.MultiIndex) -> 
         whole[~absent] = values[position[~absent]]
         column: Any = pd.arrays.IntegerArray(whole, absent) if absent.any() else whole
         return name, column, _reasons(found, name, absent, absent)
+    if values.dtype.kind == "b" and not absent.any():
+        return name, values[position], {}
     numbers = np.full(len(index), np.nan)
     numbers[~absent] = values[position[~absent]].astype(np.float64)
     return name, numbers, _reasons(found, name, absent, np.isnan(numbers))

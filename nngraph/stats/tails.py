@@ -11,6 +11,7 @@ import numpy as np
 from nngraph._progress import progress
 from nngraph._rng import RNG, child, seed_sequence
 from nngraph.errors import ArgumentError
+from nngraph.stats._sides import among
 from nngraph.stats._tail_distributions import are_integers, sequence
 from nngraph.stats._tail_laws import Law, PowerLaw, Tail, alternatives, vuong
 from nngraph.stats._tail_power import distances, fit_power_law
@@ -45,6 +46,8 @@ class TailFit:
     n: int
     n_zero: int
     n_tail: int
+    n_distinct: int
+    """Distinct values in the tail."""
     decades: float
     """log10 of the largest value over xmin."""
     discrete: bool
@@ -59,27 +62,35 @@ class TailFit:
 
     def ccdf(self, x: Any, law: str = "power_law") -> np.ndarray:
         """Return P(X >= x) by a fitted law, as a share of all values; x >= xmin."""
-        at = np.atleast_1d(np.asarray(x, dtype=np.float64))
-        return self._law(x, law).ccdf(at) * self.n_tail / self.n
+        at = self._in_tail(x)
+        return self._law(law).ccdf(at) * self.n_tail / self.n
 
     def density(self, x: Any, law: str = "power_law") -> np.ndarray:
         """Return the density (of integers the probability) by a fitted law, as a share of all values; x >= xmin."""
-        at = np.atleast_1d(np.asarray(x, dtype=np.float64))
-        return np.asarray(np.exp(self._law(x, law).log_density(at)) * self.n_tail / self.n)
+        at = self._in_tail(x)
+        return np.asarray(np.exp(self._law(law).log_density(at)) * self.n_tail / self.n)
 
-    def _law(self, x: Any, law: str) -> Law:
-        if law not in self.laws:
+    def _law(self, law: str) -> Law:
+        if not among(law, self.laws):
             raise ArgumentError(f"law: got {law!r}; this fit has {', '.join(map(repr, self.laws)) or 'none'}.")
-        if not (np.asarray(x) >= self.xmin).all():
-            raise ArgumentError(f"x: got {np.min(x)}; the laws hold from xmin = {self.xmin:g} on.")
         return self.laws[law]
+
+    def _in_tail(self, x: Any) -> np.ndarray:
+        try:
+            at = np.atleast_1d(np.asarray(x, dtype=np.float64))
+        except (TypeError, ValueError):
+            raise ArgumentError(f"x: got {x!r}; expected numbers of at least xmin = {self.xmin:g}.") from None
+        if self.laws and not (at >= self.xmin).all():
+            raise ArgumentError(f"x: got {np.min(at)}; the laws hold from xmin = {self.xmin:g} on.")
+        return at
 
     def __repr__(self) -> str:
         zeros = f" ({self.n_zero:,} zero)" if self.n_zero else ""
         lines = [f"TailFit: {self.verdict}", f"  {self.n:,} {'integers' if self.discrete else 'values'}{zeros}"]
         if self.laws:
             p = "not computed" if self.p is None else f"{self.p:.3g} ({self.n_boot} resamples)"
-            lines[1] += f"; the tail has {self.n_tail:,}, from {self.xmin:.4g}, over {self.decades:.2f} decades"
+            lines[1] += f"; the tail has {self.n_tail:,} ({self.n_distinct:,} distinct), from {self.xmin:.4g}"
+            lines[1] += f", over {self.decades:.2f} decades"
             lines.append(f"  alpha = {self.alpha:.3f} +- {self.sigma:.3f}, KS = {self.ks:.4f}, p = {p}")
             shown = (f"{name} {R:+.2f} (p {q:.2g})" for name, R, q in self.ratios[["alternative", "R", "p"]].to_numpy())
             lines.append("  R against " + ", ".join(shown))
@@ -126,9 +137,11 @@ def fit_tail(
         Its ``verdict`` is "heavy-tailed" only if all of this holds: the tail has at least 50 values and spans a decade;
         1.5 < alpha <= 4; p >= 0.1; R > 0 with p < 0.1 against the exponential law; and for integers the binomial
         (without ``n_opposite`` the Poisson) law is ruled out: R > 0, and the dispersion D of all values is above its
-        0.99 quantile. Else, for integers, D decides: above the 0.99 quantile "over-dispersed", from the 0.01 quantile
-        up to it "binomial-like". All else is "undecided": also a sequence that meets the rule but for too
-        few resamples, a constant one, and one of less than 5 positive values.
+        0.99 quantile. Where all of this holds but the tail has fewer than 10 distinct values, or fewer than 20 and one
+        of the other laws is better (R < 0 with p < 0.1), it is "undecided". Else, for integers, D decides: above the
+        0.99 quantile "over-dispersed"; from the 0.01 quantile up to it "binomial-like", unless the tail follows the
+        power law rather than the binomial (Poisson) one, R > 0 with p < 0.1. All else is "undecided": also a sequence
+        that meets the rule but for too few resamples, a constant one, and one of less than 5 positive values.
 
     Raises
     ------
@@ -147,9 +160,10 @@ def fit_tail(
     0 with p = 1 means that the other law has become the power law.
 
     D follows chi-square closely where the mean degree is 0.5 or more; for means below it is above the 0.99 quantile by
-    chance in up to 4 % of cases. 1,000 values take 0.01 to 0.03 s without resamples, and a resample costs two fits of
-    igraph: linear in the number of integers (0.02 s for 10,000), quadratic in that of distinct continuous values (0.2 s
-    for 10,000, 5 s for 50,000).
+    chance in up to 4 % of cases. 1,000 values take 0.01 to 0.03 s of CPU without resamples and 0.05 to 0.35 s with 25
+    (most for integers of a binomial law, where many xmin fit as well). A resample costs two fits of igraph: linear in
+    the number of integers (0.02 s for 10,000), quadratic in that of distinct continuous values (0.2 s for 10,000, 5 s
+    for 50,000).
 
     References
     ----------
@@ -221,9 +235,9 @@ def fit_tails(
     -------
     pandas.DataFrame
         ``name``, ``verdict``, ``alpha``, ``sigma``, ``xmin``, ``ks``, ``p`` (NaN if not computed), ``n``, ``n_zero``,
-        ``n_tail``, ``decades``, ``dispersion``, ``dispersion_p``, ``R_`` and ``p_`` of each alternative (NaN where it
-        does not apply), ``status`` ("ok", or "failed: ..." with the reason, the verdict "undecided", NaN and 0),
-        ``reasons`` (one text).
+        ``n_tail``, ``n_distinct``, ``decades``, ``dispersion``, ``dispersion_p``, ``R_`` and ``p_`` of each
+        alternative (NaN where it does not apply), ``status`` ("ok", or "failed: ..." with the reason, the verdict
+        "undecided", NaN and 0), ``reasons`` (one text).
 
     Raises
     ------
@@ -260,7 +274,20 @@ def fit_tails(
     return pd.DataFrame(list(progress(rows, total=len(items), label="tails")), columns=list(_COLUMNS))
 
 
-_NUMBERS = ("alpha", "sigma", "xmin", "ks", "p", "n", "n_zero", "n_tail", "decades", "dispersion", "dispersion_p")
+_NUMBERS = (
+    "alpha",
+    "sigma",
+    "xmin",
+    "ks",
+    "p",
+    "n",
+    "n_zero",
+    "n_tail",
+    "n_distinct",
+    "decades",
+    "dispersion",
+    "dispersion_p",
+)
 _COLUMNS = (
     "name",
     "verdict",
@@ -288,7 +315,7 @@ def _row(name: Any, values: Any, options: dict[str, Any]) -> dict[str, Any]:
     try:
         fit = fit_tail(values, **options)
     except ArgumentError as error:
-        none = dict.fromkeys(("n", "n_zero", "n_tail"), 0)
+        none = dict.fromkeys(("n", "n_zero", "n_tail", "n_distinct"), 0)
         return {"name": name, "verdict": "undecided", **none, "status": f"failed: {error}", "reasons": ""}
     row: dict[str, Any] = {"name": name, "verdict": fit.verdict, "status": "ok", "reasons": "; ".join(fit.reasons)}
     row |= {what: getattr(fit, what) for what in _NUMBERS}
@@ -328,13 +355,20 @@ def _fitted(
     import pandas as pd
 
     known: dict[str, Any] = dict.fromkeys(("alpha", "sigma", "xmin", "ks", "decades"), np.nan)
-    known |= {"p": np.nan if n_boot else None, "n_tail": 0, "laws": {}, "ratios": pd.DataFrame(columns=list(RATIOS))}
+    known |= {
+        "p": np.nan if n_boot else None,
+        "n_tail": 0,
+        "n_distinct": 0,
+        "laws": {},
+        "ratios": pd.DataFrame(columns=list(RATIOS)),
+    }
     if len(positive) < FEWEST or positive[0] == positive[-1]:
         return known
     alpha, xmin, ks = fit_power_law(positive, discrete=discrete)
     law = PowerLaw(xmin, discrete, alpha)
     tail = Tail.of(positive, xmin, discrete=discrete, n_opposite=n_opposite)
     known |= {"alpha": alpha, "sigma": float(law.sigma / np.sqrt(tail.n)), "xmin": xmin, "ks": ks, "n_tail": tail.n}
+    known["n_distinct"] = len(tail.x)
     if n_boot:
         at_least = distances(positive, law, n_boot, seed, n_jobs) >= ks
         known["p"] = (1 + int(at_least.sum())) / (n_boot + 1)

@@ -66,10 +66,9 @@ def tail_verdict(
     0     0       binomial-like       binomial-like
     """
     check_graph("tail_verdict", G)
-    if of not in ("degree", "strength"):
+    if not _sides.among(of, ("degree", "strength")):
         raise ArgumentError(f"tail_verdict: of: got {of!r}; expected 'degree' or 'strength'.")
-    if sign not in ("+", "-", None):
-        raise ArgumentError(f"tail_verdict: sign: got {sign!r}; expected '+', '-', or None for all edges.")
+    _sides.check_sign("tail_verdict", sign)
     if len(G.blocks) != 1:
         raise ArgumentError(
             f"tail_verdict: got {len(G.blocks)} blocks; expected one, as pooled blocks can make a heavy tail: "
