@@ -18,6 +18,7 @@ from nngraph.nulls import _moments
 from nngraph.nulls._edges import KernelEdges, Placement, read_only
 from nngraph.nulls._fugacities import Fugacities, Margins, solve
 from nngraph.nulls.magnitudes import resampled
+from nngraph.stats import _sides
 
 __all__ = ["MaximumEntropy", "draw", "maximum_entropy"]
 
@@ -372,19 +373,9 @@ def _solution(rows: bytes, columns: bytes, n_states: int, tol: float, max_iter: 
 
 def _signed_degrees(block: Block) -> dict[str, np.ndarray]:
     """Return the numbers of positive and negative edges of each target and source."""
-    result = {}
-    for name, sign in (("+", 1), ("-", -1)):
-        if block.is_sparse:
-            sources, targets, weights = block.edges()
-            there = weights * sign > 0
-            result[f"target{name}"] = np.bincount(targets[there], minlength=block.n_target)
-            result[f"source{name}"] = np.bincount(sources[there], minlength=block.n_source)
-        else:
-            W = block.dense()
-            there = W > 0 if sign > 0 else W < 0
-            result[f"target{name}"] = np.count_nonzero(there, axis=1)
-            result[f"source{name}"] = np.count_nonzero(there, axis=0)
-    return {name: read_only(degree.astype(np.int64)) for name, degree in result.items()}
+    sides: tuple[_sides.Side, ...] = ("target", "source")
+    signs: tuple[_sides.Sign, ...] = ("+", "-")
+    return {f"{side}{sign}": read_only(_sides.degrees(block, side, sign)) for side in sides for sign in signs}
 
 
 def draw(block: Block, seed: np.random.SeedSequence, *, determined: list[str] | None = None) -> Block:

@@ -17,7 +17,7 @@ from nngraph.graph import NeuralGraph
 from nngraph.nulls.draws import Options, settle
 from nngraph.nulls.ensembles import check_numbers
 from nngraph.nulls.kinds import KINDS, kept, kind_of
-from nngraph.nulls.measures import Measure, NotDrawn, Statistics, again, drawn, measured, reference, scopes
+from nngraph.nulls.measures import Measure, NotDrawn, Statistics, again, measured, reference, scopes
 from nngraph.nulls.properties import PROPERTIES, shared_of
 from nngraph.nulls.significances import sampler_of, summary
 
@@ -63,7 +63,6 @@ COLUMNS = (
 )
 _EVERY = 50
 """All that is kept is verified in the first two draws and in every so many."""
-_TRIES = 20
 
 
 def ladder(
@@ -191,7 +190,6 @@ def _rung(
         warnings.simplefilter("always", NullModelWarning)
         try:
             settled = _settled(G, kind, options, child(seed, "pilot"))
-            check.not_rigid(G, seed, settled)
             observed, values = measured(G, measure, kind, n, seed, n_jobs=n_jobs, options=settled, check=check)
             made = partial(again, kind, seed, settled)
             table = summary(measure, observed, values, made=made, sampler=sampler_of(kind, settled, seed))
@@ -221,12 +219,6 @@ class _Kept:
 
     kind: str
     weights: str | None
-
-    def not_rigid(self, G: NeuralGraph, seed: np.random.SeedSequence, options: Options) -> None:
-        """Raise if nothing is drawn, or only the graph itself."""
-        draws = (drawn(G, self.kind, i, child(seed, "rigid"), options) for i in range(_TRIES))
-        if all(R == G for R in draws):
-            raise NotDrawn(f"{_TRIES} draws all are the graph itself: nothing is random.")
 
     def __call__(self, G: NeuralGraph, R: NeuralGraph, i: int) -> None:
         if i >= 2 and i % _EVERY:
