@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = ("datasets", "errors", "io", "nulls", "ops", "plot", "stats", "studies")
+_SUBPACKAGES = ("datasets", "errors", "io", "nulls", "ops", "plot", "similarity", "stats", "studies")
 _NAMES = {
     "Block": "graph",
     "Link": "graph",
@@ -28,9 +28,11 @@ _NAMES = {
     "load_weights": "convert.files",
     "mlp": "training",
     "read_graphml": "io.graphml",
+    "resnet9": "models",
     "save": "io.native",
     "to_torch": "convert.torch",
     "train": "training",
+    "transformer": "models",
     "write_edges": "io.edges",
     "write_gexf": "io.gexf",
     "write_graphml": "io.graphml",
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from nngraph import nulls as nulls
     from nngraph import ops as ops
     from nngraph import plot as plot
+    from nngraph import similarity as similarity
     from nngraph import stats as stats
     from nngraph import studies as studies
     from nngraph.convert.files import load_state, load_weights
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
     from nngraph.io.gexf import write_gexf
     from nngraph.io.graphml import read_graphml, write_graphml
     from nngraph.io.native import load, save
+    from nngraph.models import resnet9, transformer
     from nngraph.studies import Study
     from nngraph.training import mlp, train
 

@@ -21,7 +21,7 @@ LAYERS = [
     {"_blockwise"},
     {"convert", "ops", "nulls", "stats", "io", "datasets"},
     {"similarity", "dynamics", "sparse"},
-    {"evaluation", "metrics", "training", "complexity", "robustness", "store", "plot", "claims"},
+    {"evaluation", "metrics", "models", "training", "complexity", "robustness", "store", "plot", "claims"},
     {"studies", "reports", "_units", "_study_arguments"},
     {"reproduce"},
     {"cli", "__main__"},
