@@ -86,6 +86,9 @@ class Representations(Mapping[str, np.ndarray]):
             f"{_some(list(self))})"
         )
 
+    def __reduce__(self) -> tuple[type[Self], tuple[dict[str, np.ndarray], np.ndarray]]:
+        return type(self), (self._arrays, self._ids)  # a copy made by pickle is read-only too
+
     def subset(self, names: Iterable[str] | None = None, *, ids: object = None) -> Self:
         """Return only some taps, only some samples, or both, in the order asked for.
 
@@ -231,6 +234,8 @@ def aligned(
 def sample_ids(ids: object, n: int | None) -> np.ndarray:
     """Return ids as an array of integers or text, each once, of length n where n is given."""
     array = np.asarray(ids.detach().cpu() if hasattr(ids, "detach") else ids)
+    if array.dtype.kind == "O" and all(isinstance(value, str) for value in array.flat):
+        array = array.astype(str)  # as pandas holds text
     if array.ndim != 1 or array.dtype.kind not in "iuU" or (n is not None and len(array) != n):
         expected = "one" if n is None else f"{n}"
         raise ArgumentError(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from nngraph.errors import ArgumentError
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from nngraph.models import ResNet9, Transformer, TransformerBlock
 
 Kind: TypeAlias = Literal["auto", "features", "tokens", "image", "attention"]
 Tokens: TypeAlias = Literal["flatten", "mean", "first", "last"]
@@ -68,36 +70,38 @@ class TapSet:
 
 def tap_set(model: nn.Module, taps: str | Iterable[str] | Mapping[str, Tap | str]) -> TapSet:
     """Return the taps that the argument ``taps`` asks for, every one of a module that the model has."""
+    auto = _known(model, "auto")
+    known = auto.taps if auto else {}
+    tokens: Tokens = auto.tokens if auto else "flatten"
     if isinstance(taps, str) and taps in ("auto", "blocks", "all"):
-        found = TapSet(_leaves(model)) if taps == "all" else _known(model, taps)
+        found = TapSet(_leaves(model), tokens) if taps == "all" else _known(model, taps)
         if found is None:
             raise ArgumentError(
                 f"taps: got {taps!r} for a {type(model).__name__}, whose layers are not known here; expected a list of "
                 "names of modules (see model.named_modules()), a mapping of names to Tap, or 'all' for every module "
                 "without children."
             )
-        return found
-    auto = _known(model, "auto")
-    if isinstance(taps, Mapping):
+        chosen = found.taps
+    elif isinstance(taps, Mapping):
         chosen = {str(name): tap if isinstance(tap, Tap) else Tap(str(tap)) for name, tap in taps.items()}
     else:
-        names = [taps] if isinstance(taps, str) else list(taps)
-        known = auto.taps if auto else {}
-        chosen = {str(name): known.get(name, Tap(str(name))) for name in names}
+        names = [taps] if isinstance(taps, str) else [str(name) for name in taps]
+        chosen = {name: known.get(name, Tap(name)) for name in names}
         if len(chosen) < len(names):
-            raise ArgumentError("taps: got a name more than once; expected each once.")
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ArgumentError(f"taps: got {twice!r} more than once; expected each once.")
     if not chosen:
         raise ArgumentError("taps: got none; expected at least one.")
     modules = dict(model.named_modules(remove_duplicate=False))
     for name, tap in chosen.items():
         if tap.module not in modules:
-            candidates = [*(auto.taps if auto else ()), *filter(None, modules)]
+            candidates = ["auto", "blocks", "all", *known, *filter(None, modules)]
             near = difflib.get_close_matches(tap.module, candidates, n=3, cutoff=0.5)
             hint = f"near names are {', '.join(map(repr, near))}" if near else "see model.named_modules()"
             raise ArgumentError(
                 f"taps: got {name!r}, and the {type(model).__name__} has no module {tap.module!r}; {hint}."
             )
-    return TapSet(chosen, auto.tokens if auto else "flatten")
+    return TapSet(chosen, tokens)
 
 
 def _known(model: nn.Module, which: str) -> TapSet | None:
@@ -107,9 +111,9 @@ def _known(model: nn.Module, which: str) -> TapSet | None:
     from nngraph.models import ResNet9, Transformer
 
     if isinstance(model, Transformer):
-        return TapSet(_transformer_blocks(model) if which == "blocks" else _transformer(model))
+        return TapSet(_transformer(model) if which == "auto" else _transformer_blocks(model))
     if isinstance(model, ResNet9):
-        return TapSet(_resnet9_blocks(model) if which == "blocks" else _resnet9(model))
+        return TapSet(_resnet9(model) if which == "auto" else _resnet9_blocks(model))
     if isinstance(model, nn.Sequential):
         return TapSet(
             _sequential(model) if which == "auto" else {name: Tap(name) for name, _ in model.named_children()}
@@ -117,48 +121,50 @@ def _known(model: nn.Module, which: str) -> TapSet | None:
     return _hugging_face(model)
 
 
-def _transformer(model: nn.Module) -> dict[str, Tap]:
+def _transformer(model: Transformer) -> dict[str, Tap]:
     """Return the taps of the paper in its order: 7 + 6 * heads in each block, 31 for 4 heads."""
     taps: dict[str, Tap] = {}
-    for i, block in enumerate(model.get_submodule("blocks").children()):
-        path, attention = f"blocks.{i}", block.get_submodule("attention")
-        heads, causal = int(getattr(attention, "heads")), bool(getattr(attention, "causal"))  # noqa: B009
+    for i, block in enumerate(model.blocks):
+        path, attention = f"blocks.{i}", cast("TransformerBlock", block).attention
         taps[f"{i}.resid_pre"] = Tap(f"{path}.resid_pre", kind="tokens")
-        for name, part in (("k", "key"), ("q", "query"), ("v", "value"), ("attn_pre", "scores"), ("attn", "pattern"),
-                           ("z", "mixed")):  # fmt: skip
-            for h in range(heads):
-                module = f"{path}.attention.{part}"
+        for name, part in _OF_HEADS:
+            module = f"{path}.attention.{part}"
+            for h in range(attention.heads):
                 taps[f"{i}.{name}{h}"] = (
-                    Tap(module, kind="attention", head=h, causal=causal and part == "scores")
-                    if part in ("scores", "pattern")
-                    else Tap(module, kind="tokens", head=h, heads=heads)
+                    Tap(module, kind="attention", head=h, causal=attention.causal and name == "attn_pre")
+                    if name in ("attn_pre", "attn")
+                    else Tap(module, kind="tokens", head=h, heads=attention.heads)
                 )
         taps[f"{i}.attn_out"] = Tap(f"{path}.attention.out", kind="tokens")
-        taps |= {f"{i}.{name}": Tap(f"{path}.{name}", kind="tokens")
-                 for name in ("resid_mid", "pre", "post", "mlp_out", "resid_post")}  # fmt: skip
+        for name in ("resid_mid", "pre", "post", "mlp_out", "resid_post"):
+            taps[f"{i}.{name}"] = Tap(f"{path}.{name}", kind="tokens")
     return taps
 
 
-def _transformer_blocks(model: nn.Module) -> dict[str, Tap]:
-    depth = len(list(model.get_submodule("blocks").children()))
+_OF_HEADS = (
+    ("k", "key"), ("q", "query"), ("v", "value"), ("attn_pre", "scores"), ("attn", "pattern"), ("z", "mixed"),
+)  # fmt: skip
+"""Names of the taps that every head has, and the module of each."""
+
+
+def _transformer_blocks(model: Transformer) -> dict[str, Tap]:
     taps = {"0": Tap("blocks.0.resid_pre", kind="tokens")}
-    return taps | {str(i + 1): Tap(f"blocks.{i}.resid_post", kind="tokens") for i in range(depth)}
+    return taps | {str(i + 1): Tap(f"blocks.{i}.resid_post", kind="tokens") for i in range(len(model.blocks))}
 
 
-def _resnet9(model: nn.Module) -> dict[str, Tap]:
+def _resnet9(model: ResNet9) -> dict[str, Tap]:
     """Return the 27 taps: every step of the 8 units, and the linear layer."""
-    units = model.get_submodule("units").named_children()
     taps = {
         f"{i}.{step}": Tap(f"units.{i}.{step}", kind="image")
-        for i, unit in units
-        for step in dict(unit.named_children())
+        for i, unit in enumerate(model.units)
+        for step, _ in unit.named_children()
     }
-    return taps | {f"{len(list(model.get_submodule('units').children()))}.linear": Tap("linear", kind="features")}
+    return taps | {f"{len(model.units)}.linear": Tap("linear", kind="features")}
 
 
-def _resnet9_blocks(model: nn.Module) -> dict[str, Tap]:
-    n = len(list(model.get_submodule("units").children()))
-    return {str(i): Tap(f"units.{i}", kind="image") for i in range(n)} | {str(n): Tap("linear", kind="features")}
+def _resnet9_blocks(model: ResNet9) -> dict[str, Tap]:
+    taps = {str(i): Tap(f"units.{i}", kind="image") for i in range(len(model.units))}
+    return taps | {str(len(model.units)): Tap("linear", kind="features")}
 
 
 def _sequential(model: nn.Module, prefix: str = "") -> dict[str, Tap]:
