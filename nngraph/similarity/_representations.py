@@ -168,16 +168,21 @@ class Representations(Mapping[str, np.ndarray]):
             If there is none.
         """
         path = named(path)
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                names = file["names"].tolist()
-                values = {name: _frozen(file[f"tap{i}"]) for i, name in enumerate(names)}
-                return cls(values, file["ids"])
-        except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-            reason = " ".join(str(error).split())
-            raise FormatError(
-                f"{path}: is no file of representations ({reason}); expected one that Representations.save wrote."
-            ) from None
+        with path.open("rb") as opened:
+            try:
+                with np.load(opened, allow_pickle=False) as file:
+                    names = file["names"].tolist()
+                    values = {name: _frozen(file[f"tap{i}"]) for i, name in enumerate(names)}
+                    return cls(values, file["ids"])
+            except _DAMAGES as error:
+                reason = " ".join(str(error).split())
+                raise FormatError(
+                    f"{path}: is no file of representations ({reason}); expected one that Representations.save wrote."
+                ) from None
+
+
+_DAMAGES = (AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile)
+"""What numpy and zipfile raise for a file that is cut, changed or of another kind."""
 
 
 def aligned(
