@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+from nngraph.similarity._representations import Representations, aligned
+from nngraph.similarity._tap_sets import Tap
 from nngraph.similarity.measures import INVARIANCES, MEASURES, Measure, compare, cross, matrix
+from nngraph.similarity.taps import representations
 
-__all__ = ["INVARIANCES", "MEASURES", "Measure", "compare", "cross", "matrix"]
+__all__ = [
+    "INVARIANCES",
+    "MEASURES",
+    "Measure",
+    "Representations",
+    "Tap",
+    "aligned",
+    "compare",
+    "cross",
+    "matrix",
+    "representations",
+]
