@@ -202,6 +202,13 @@ def test_a_constant_tap_has_no_value_where_a_measure_looks_at_differences(name, 
     assert cross(reps, reps, name, undefined="nan").isna().equals(D.isna())
 
 
+@pytest.mark.parametrize("name", sorted(CONSTANT))
+def test_nothing_but_constant_taps_leaves_a_map_of_nothing(name):
+    reps = {"a": np.ones((24, 4)), "b": np.zeros((24, 4))}
+    assert matrix(reps, name, undefined="nan").isna().all(axis=None)
+    assert cross(reps, taps(), name, undefined="nan").isna().all(axis=None)
+
+
 @pytest.mark.parametrize("name", ["euclidean", "rsm", "wasserstein", "cosine", "msid"])
 def test_a_constant_tap_is_a_tap_as_any_other_where_a_measure_has_a_value_for_it(name):
     assert np.isfinite(matrix(taps() | {"tap2": np.full((24, 4), 0.1)}, name)).all(axis=None)

@@ -147,6 +147,8 @@ class Table:
                 yield from self._tile(rows, against, {one: names for one, names in wanted.items() if names})
 
     def _tile(self, rows: dict[str, Any], against: dict[str, Any], wanted: dict[str, list[str]]) -> Iterator[Row]:
+        if not wanted:
+            return
         if isinstance(self.comparison, InnerProducts):
             left = list(rows.values())
             products = self.comparison.products(left, left if against is rows else list(against.values()))

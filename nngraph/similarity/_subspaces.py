@@ -81,7 +81,8 @@ class WeightedCanonical(Canonical):
 
     .. math:: s(X, Y) = \frac{\sum_k w_k \rho_k}{\sum_k w_k}, \quad w_k = \sum_j |\langle h_k, x_j \rangle|
 
-    where h_k is the k-th canonical variate of X, of norm 1, and x_j its j-th centred column.
+    where h_k is the k-th canonical variate of X, of norm 1, and x_j its j-th centred column. Of correlations that are
+    equal only the space of their variates is given, not the variates: the value is that of one choice.
     """
 
     weighted = True
