@@ -5,6 +5,8 @@ import logging
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nngraph.errors import ArgumentError
 from nngraph.similarity import INVARIANCES, MEASURES, _comparisons, compare, cross, matrix
@@ -96,6 +98,16 @@ def test_only_asymmetric_measures_depend_on_the_order_of_the_two(name):
     x, y = pair()
     same = compare(x, y, name) == pytest.approx(compare(y, x, name), rel=1e-9)
     assert same == MEASURES[name].symmetric
+
+
+@pytest.mark.parametrize("name", ["euclidean", "rsm", "procrustes", "wasserstein"])
+@given(seed=st.integers(0, 2**32 - 1), d=st.integers(1, 5))
+def test_distances_that_are_metrics_keep_the_triangle_inequality(name, seed, d):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(12, d))
+    y = x + rng.exponential() * rng.normal(size=(12, d))
+    z = rng.exponential() * y + rng.exponential() * rng.normal(size=(12, d))
+    assert compare(x, z, name) <= (compare(x, y, name) + compare(y, z, name)) * (1 + 1e-12)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -139,10 +139,10 @@ def matrix(
     >>> x = np.random.default_rng(0).normal(size=(50, 4))
     >>> D = matrix({"in": x, "turned": x[:, ::-1], "out": np.maximum(x, 0)}, "procrustes")
     >>> D.round(3)
-              in  turned    out
-    in      0.00    0.00  0.37
-    turned  0.00    0.00  0.37
-    out     0.37    0.37  0.00
+               in  turned    out
+    in      0.000   0.000  0.528
+    turned  0.000   0.000  0.528
+    out     0.528   0.528  0.000
     """
     found = _measure(measure)
     taps = clouds(reps)
