@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nngraph.errors import ArgumentError
 from nngraph.similarity import INVARIANCES, MEASURES, _comparisons, compare, cross, matrix
 
-SOLVED = importlib.util.find_spec("nngraph.similarity.gromov") is not None
+SOLVED = all(importlib.util.find_spec(f"nngraph.similarity.{name}") for name in ("gromov", "gromov_maps"))
 NAMES = [name for name in MEASURES if name != "gw" or SOLVED]
 PAIRED = [name for name in NAMES if name != "gw"]
 
@@ -64,12 +64,19 @@ def changed(name, x, y):
     return [(possible[name](x), y), (x, possible[name](y))]
 
 
+def certain(name):
+    """A pair, and options with which the value found is the minimum that the measure is defined by."""
+    if name == "gw":
+        return *pair(7), {"starts": ("product", "identity", "random:40"), "rng": 0}
+    return *pair(), {}
+
+
 @pytest.mark.parametrize("invariance", INVARIANCES)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_measure_is_invariant_to_what_it_declares_and_to_nothing_else_that_has_a_name(name, invariance):
-    x, y = pair()
-    value = compare(x, y, name)
-    moved = [abs(compare(*other, name) - value) / abs(value) for other in changed(invariance, x, y)]
+    x, y, options = certain(name)
+    value = compare(x, y, name, **options)
+    moved = [abs(compare(*other, name, **options) - value) / abs(value) for other in changed(invariance, x, y)]
     if invariance in MEASURES[name].invariances:
         assert max(moved) < 1e-8
     else:
@@ -197,7 +204,7 @@ def test_taps_of_two_widths_are_named_or_left_open(name):
     assert D.isna().to_numpy().tolist() == [[i // 2 != j // 2 for j in range(4)] for i in range(4)]
 
 
-CONSTANT = {"mutual_information", "rsa", "cca", "svcca", "pwcca", "cka", "procrustes", "agw"}
+CONSTANT = {"mutual_information", "rsa", "cca", "svcca", "pwcca", "cka", "procrustes", "agw", "gw"} & set(NAMES)
 
 
 @pytest.mark.parametrize("name", sorted(CONSTANT))
@@ -305,6 +312,19 @@ def test_integers_are_read_as_numbers():
     x = np.arange(48).reshape(24, 2) ** 2 % 17
     for name in ("cka", "wasserstein"):
         assert compare(x, x[::-1], name) == compare(x.astype(float), x[::-1].astype(float), name)
+
+
+@pytest.mark.skipif(not SOLVED, reason="there is no map of Gromov-Wasserstein distances here")
+def test_the_map_of_gromov_wasserstein_is_that_of_its_own_function():
+    from nngraph.similarity.gromov_maps import gromov_map
+
+    reps, others = taps(), taps(n=15, widths=(3, 2), seed=2)
+    found = gromov_map(reps, normalize="max", sweeps=0)
+    np.testing.assert_array_equal(matrix(reps, "gw", normalize="max", sweeps=0), found.squared)
+    np.testing.assert_array_equal(matrix(reps, "gw", normalize="max", sweeps=0, root=True), found.root)
+    assert cross(reps, others, "gw").to_numpy() == pytest.approx(gromov_map(reps, others).squared.to_numpy())
+    with pytest.raises(ArgumentError, match="got the option 'start'; its options are: root, normalize"):
+        matrix(reps, "gw", start="product")
 
 
 def test_one_tap_has_a_map_of_one_zero():

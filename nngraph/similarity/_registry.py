@@ -70,7 +70,8 @@ class Measure:
     range : (float, float)
         Smallest and largest value, in its own orientation.
     invariances : frozenset of str
-        Keys of ``INVARIANCES``: all of those that leave the value as it is, with default options, and no others.
+        Keys of ``INVARIANCES``: all of those that leave the value as it is, with default options, and no others. Those
+        of "gw" and "agw" are of the minimum; where a search finds another one, it may depend on the order of samples.
     cost : str
         Work for a map of L taps of n samples and d dimensions.
     reference : str
