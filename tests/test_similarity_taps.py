@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,10 @@ def test_the_27_taps_of_resnet9_are_those_of_its_steps_written_out():
     means = representations(model, x, channels="mean")
     check(means, {name: v.numpy() if v.ndim == 2 else v.mean((2, 3)).numpy() for name, v in taps.items()})
     assert list(representations(model, x, "blocks")) == [str(i) for i in range(9)]
+    named = representations(model, x, ["1.relu", "1", "units.1"])
+    assert (named["1.relu"] == named["1"]).all()
+    assert (named["units.1"] == named["1"]).all()
+    assert (representations(model, x, {"mine": "4.pool"})["mine"] == reps["4.pool"]).all()
 
 
 def test_every_step_of_a_chain_is_tapped_within_chains_too_and_before_what_overwrites_it():
@@ -397,8 +402,10 @@ def test_the_same_sorted_rows_are_drawn_for_every_tap_whatever_the_batches(total
     assert (again["0"] == x[reps.ids]).all()
 
 
-def test_seeds_draw_other_rows_and_every_row_can_be_drawn():
+def test_seeds_draw_other_rows_every_row_can_be_drawn_and_fewer_samples_are_some_of_more():
     x = np.arange(20.0)[:, None]
+    few, more = (set(representations(Emits(), x, ["tapped"], n=n, rng=1).ids.tolist()) for n in (6, 11))
+    assert few < more
     draws = [representations(Emits(), x, ["tapped"], n=10, rng=seed).ids.tolist() for seed in range(20)]
     assert len({tuple(rows) for rows in draws}) > 15
     assert set().union(*draws) == set(range(20))
@@ -626,7 +633,7 @@ def three():
 
 def test_representations_cannot_be_changed_and_do_not_change_with_what_they_were_made_of():
     source = normal(3, 2)
-    reps = Representations({"a": source, "t": torch.ones(3, 2)})
+    reps = Representations({"a": source, "t": torch.ones(3, 2, dtype=torch.bfloat16)})
     source[:] = 0
     assert (reps["a"] == normal(3, 2)).all()
     for array in (*reps.values(), reps.ids, *pickle.loads(pickle.dumps(reps)).values()):
@@ -728,3 +735,14 @@ def test_the_package_of_similarity_loads_without_torch():
     code = "import sys, nngraph.similarity as s; s.Tap('a'); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]
+
+
+def test_memory_is_that_of_the_representations_and_of_a_batch():
+    model, x = nn.Sequential(*(nn.Identity() for _ in range(5))).eval(), normal(2000, 200)
+    tracemalloc.start()
+    try:
+        reps = representations(model, x, n=1000, batch_size=50)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.2 * sum(values.nbytes for values in reps.values())
