@@ -662,7 +662,7 @@ def test_equality_sees_names_order_values_dtypes_and_ids():
     a, b = normal(3, 2), np.eye(3)
     same = Representations({"a": a, "b": b})
     assert same == Representations({"a": a, "b": b})
-    for other in ({"b": b, "a": a}, {"a": a}, {"a": -a, "b": b}, {"a": np.float32(a), "b": b}):
+    for other in ({"b": b, "a": a}, {"a": a}, {"a": -a, "b": b}, {"a": a, "b": np.float32(b)}):
         assert same != Representations(other)
     assert same != Representations({"a": a, "b": b}, ids=[2, 1, 0])
     assert same != "a"
