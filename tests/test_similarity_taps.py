@@ -469,6 +469,15 @@ def test_weights_gradients_buffers_and_random_state_are_left_as_they_were():
     assert all(p.requires_grad for p in model.parameters())
 
 
+def test_no_graph_of_gradients_is_built():
+    tracked = []
+    model = nng.mlp((3, 2), rng=0).eval()
+    model[0].register_forward_hook(lambda module, args, output: tracked.append(output.requires_grad))
+    representations(model, normal(5, 3))
+    assert tracked == [False]
+    assert torch.is_grad_enabled()
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_model_comes_back_from_the_device_with_the_same_representations():
     model, x = nng.transformer(7, 3, width=12, depth=1, heads=4, rng=1).double(), torch.arange(12).reshape(4, 3) % 7
