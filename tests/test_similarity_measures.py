@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nngraph.errors import ArgumentError
-from nngraph.similarity import INVARIANCES, MEASURES, _comparisons, compare, cross, matrix
+from nngraph.similarity import INVARIANCES, MEASURES, Representations, _comparisons, compare, cross, matrix
 
 SOLVED = all(importlib.util.find_spec(f"nngraph.similarity.{name}") for name in ("gromov", "gromov_maps"))
 NAMES = [name for name in MEASURES if name != "gw" or SOLVED]
@@ -338,3 +338,11 @@ def test_two_networks_may_have_different_samples_only_where_a_measure_couples_th
     assert cross(one, two, "wasserstein").shape == (5, 5)
     with pytest.raises(ArgumentError, match="24 in the first and 20 in the second"):
         cross(one, two, "cka")
+
+
+def test_ids_of_samples_are_compared_where_a_measure_compares_samples():
+    one, two = Representations(taps()), Representations(taps(), ids=np.arange(24)[::-1])
+    with pytest.raises(ArgumentError, match="the same 24 samples in two orders"):
+        cross(one, two, "rsa")
+    assert cross(one, two, "msid").equals(cross(one, one, "msid"))
+    assert matrix(one, "rsa").equals(matrix(two, "rsa"))

@@ -178,6 +178,14 @@ def test_dependent_columns_count_once():
     assert compare(double, y[:, :1], "cca") == pytest.approx(compare(x, y[:, :1], "cca"))
 
 
+def test_rounding_errors_of_single_precision_are_no_dimensions():
+    rng = np.random.default_rng(0)
+    z, y = rng.normal(size=(2, 300, 5)).astype(np.float32)
+    wide = z @ rng.normal(size=(5, 64)).astype(np.float32) + np.float32(3)
+    assert np.linalg.matrix_rank(wide.astype(np.float64) - wide.mean(0, dtype=np.float64)) > 5
+    assert compare(wide, y, "cca") == pytest.approx(compare(z, y, "cca"), rel=1e-4)
+
+
 def principal(x, share):
     x = centred(x)
     values, vectors = np.linalg.eigh(x.T @ x)

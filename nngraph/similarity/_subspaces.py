@@ -25,8 +25,10 @@ class Canonical(Comparison):
     .. math:: s(X, Y) = \frac1k \sum_{i \le k} \rho_i, \quad k = \min(r_X, r_Y)
 
     where :math:`\rho_i` are the singular values of :math:`U_X^T U_Y`, U orthonormal bases of the centred columns, r
-    their ranks. ``variance`` keeps, of each representation, the leading principal components that hold this share of
-    its variance, ``components`` at most so many; None keeps all.
+    their ranks. Dimensions within the rounding errors of the numbers given do not count (singular values up to 10
+    roundings of the largest entry times :math:`\sqrt n + \sqrt d`, so that what a float32 network leaves of a narrow
+    layer is no dimension). ``variance`` keeps, of each representation, the leading principal components that hold this
+    share of its variance, ``components`` at most so many; None keeps all.
     """
 
     weighted = False
@@ -40,10 +42,10 @@ class Canonical(Comparison):
 
     def prepare(self, name: str, x: np.ndarray) -> Basis:
         """Return an orthonormal basis of the centred columns, truncated as asked."""
+        rounding = 10 * np.finfo(x.dtype).eps * float(np.abs(x).max()) * np.sqrt(x.shape).sum()
         x = np.asarray(x, np.float64)
-        centred = x - x.mean(0)
-        U, s, V = np.linalg.svd(centred, full_matrices=False)
-        rank = int((s > max(x.shape) * np.finfo(np.float64).eps * max(s[0], np.abs(x).max())).sum())
+        U, s, V = np.linalg.svd(x - x.mean(0), full_matrices=False)
+        rank = int((s > max(rounding, max(x.shape) * np.finfo(np.float64).eps * s[0])).sum())
         if not rank:
             raise UndefinedError(
                 f"tap {name!r}: is constant: all {len(x)} samples have the same representation, so it correlates with "
