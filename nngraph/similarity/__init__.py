@@ -1,3 +1,30 @@
 """Representations of layers, distances between them, and the groups that layers form."""
 
 from __future__ import annotations
+
+from nngraph.similarity.agreements import agreement
+from nngraph.similarity.changes import boundaries
+from nngraph.similarity.encodings import encode, target_distances
+from nngraph.similarity.grouping import Groups, adjusted_rand, groups, silhouettes
+from nngraph.similarity.histograms import distance_histograms, histogram_divergence
+from nngraph.similarity.neighbours import expected_overlap, neighbour_map, neighbour_overlap
+from nngraph.similarity.plans import plan_agreement
+from nngraph.similarity.probing import probes
+
+__all__ = [
+    "Groups",
+    "adjusted_rand",
+    "agreement",
+    "boundaries",
+    "distance_histograms",
+    "encode",
+    "expected_overlap",
+    "groups",
+    "histogram_divergence",
+    "neighbour_map",
+    "neighbour_overlap",
+    "plan_agreement",
+    "probes",
+    "silhouettes",
+    "target_distances",
+]
