@@ -68,15 +68,17 @@ def boundaries(
     Notes
     -----
     All tests are of y = log(b + e), with e a hundredth of the median of b, one-sided, and adjusted over places by
-    Benjamini and Hochberg. With m > 1 twins, z is the prediction z = (y - mean) / (sd sqrt(1 + 1/m)), with its p from
-    Student's law of m - 1 degrees of freedom: exact for normal y, and strong only from about five twins on. With one
-    twin, z compares the change of y at a place with the changes at all places (median and 1.4826 MAD of them), and p
-    takes them as normal: it finds places that training changed more than the rest. Likewise type_z: of the difference
-    between y and its mean over the same change of type in the other blocks, against these differences at all places.
-    Types are read from names such as "2.q3": block 2, type q. Where there is one block, or a change of type occurs in
-    one block alone, there is no such test. A change that training makes in every block is a boundary against the twins
-    and none against types; where both can be asked the twins decide, and the reason has both. Distances have to be
-    comparable between networks: those of measures that depend on the scale of activations are not.
+    Benjamini and Hochberg. With m > 1 twins, z = (y - mean) / (s sqrt(1 + 1/m)) is the error of predicting y by the
+    twins, with s the larger of their standard deviation at that place and of that of all places pooled, and p is from
+    Student's law of (m - 1)(L - 1) degrees of freedom. With one twin, z compares the change of y at a place with the
+    changes at all places (median and 1.4826 MAD of them), and p takes them as normal: it finds places that training
+    changed more than the rest. Likewise type_z: of the difference between y and its mean over the same change of type
+    in the other blocks, against these differences at all places. Types are read from names such as "2.q3": block 2, type
+    q. Where there is one block, or a change of type occurs in one block alone, there is no such test.
+
+    A change that training makes in every block is a boundary against the twins and none against types; where both can
+    be asked the twins decide, and the reason has both. Distances have to be comparable between networks: those of
+    measures that depend on the scale of activations are not.
 
     References
     ----------
@@ -163,9 +165,10 @@ def _against_twins(steps: np.ndarray, twins: np.ndarray, floor: float) -> dict[s
         sd, z = empty, _robust_z(y - null_y[0])
         p = norm.sf(z)
     else:
-        sd = twins.std(axis=0, ddof=1)
-        z = _ratio(y - null_y.mean(axis=0), null_y.std(axis=0, ddof=1) * np.sqrt(1 + 1 / m))
-        p = t.sf(z, m - 1)
+        sd, variance = twins.std(axis=0, ddof=1), null_y.var(axis=0, ddof=1)
+        scale = np.sqrt(np.maximum(variance, variance.mean()) * (1 + 1 / m))
+        z = _ratio(y - null_y.mean(axis=0), scale)
+        p = t.sf(z, (m - 1) * len(steps))
     p = np.where(steps > mean, p, np.maximum(p, 0.5))  # a change below the twin's is none that training made
     return {"null_mean": mean, "null_sd": sd, "ratio": _ratio(steps, mean), "z": z, "p": p}
 
@@ -213,15 +216,15 @@ def _adjusted(p: np.ndarray) -> np.ndarray:
 
 def _reason(row: Any, level: float, *, twins: int) -> str:
     """Say why a place is a boundary, or why it is none."""
+    noun = "the untrained twin" if twins == 1 else f"the {twins} untrained twins"
     if not row.peak:
-        return "no peak"
-    noun = "the untrained twin" if twins == 1 else f"{twins} untrained twins"
+        return f"no peak, though {row.ratio:.3g} times {noun}" if twins and row.p_adjusted <= level else "no peak"
     parts = ["peak"]
     if twins and row.p_adjusted <= level:
         parts.append(f"{row.ratio:.3g} times {noun}")
     elif twins:
         parts.append(
-            f"no larger than in {noun}" if row.ratio < 1.25 else f"{row.ratio:.3g} times {noun}, which is not significant"
+            f"no larger than in {noun}" if row.ratio <= 1 else f"{row.ratio:.3g} times {noun}, which is not significant"
         )
     if not np.isnan(row.type_p_adjusted):
         larger = row.type_p_adjusted <= level
