@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from nngraph.similarity._representations import Representations, aligned
+from nngraph.similarity._tap_sets import Tap
 from nngraph.similarity.agreements import agreement
 from nngraph.similarity.changes import boundaries
 from nngraph.similarity.encodings import encode, target_distances
@@ -10,11 +12,15 @@ from nngraph.similarity.histograms import distance_histograms, histogram_diverge
 from nngraph.similarity.neighbours import expected_overlap, neighbour_map, neighbour_overlap
 from nngraph.similarity.plans import plan_agreement
 from nngraph.similarity.probing import probes
+from nngraph.similarity.taps import representations
 
 __all__ = [
     "Groups",
+    "Representations",
+    "Tap",
     "adjusted_rand",
     "agreement",
+    "aligned",
     "boundaries",
     "distance_histograms",
     "encode",
@@ -25,6 +31,7 @@ __all__ = [
     "neighbour_overlap",
     "plan_agreement",
     "probes",
+    "representations",
     "silhouettes",
     "target_distances",
 ]

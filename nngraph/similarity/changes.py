@@ -73,8 +73,8 @@ def boundaries(
     Student's law of (m - 1)(L - 1) degrees of freedom. With one twin, z compares the change of y at a place with the
     changes at all places (median and 1.4826 MAD of them), and p takes them as normal: it finds places that training
     changed more than the rest. Likewise type_z: of the difference between y and its mean over the same change of type
-    in the other blocks, against these differences at all places. Types are read from names such as "2.q3": block 2, type
-    q. Where there is one block, or a change of type occurs in one block alone, there is no such test.
+    in the other blocks, against these differences at all places. Types are read from names such as "2.q3": block 2,
+    type q. Where there is one block, or a change of type occurs in one block alone, there is no such test.
 
     A change that training makes in every block is a boundary against the twins and none against types; where both can
     be asked the twins decide, and the reason has both. Distances have to be comparable between networks: those of
