@@ -35,7 +35,7 @@ def layer_map(
     colorbar: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a map of distances between taps; groups are framed along the diagonal.
+    """Draw a map of distances between taps; groups, where there are several, are framed along the diagonal.
 
     Heads of one type share a label, lines stand between blocks, and each run of a group has its number at the right.
 
@@ -391,10 +391,12 @@ def _frame(ax: Axes, names: list[str], groups: Any) -> None:
     of = {str(tap): int(label) for tap, label in given.items()}
     if missing := [name for name in names if name not in of]:
         raise ArgumentError(f"layer_map: groups: got no group for the tap {missing[0]!r}.")
-    start, several = 0, len(set(of.values())) > 1
+    if len(set(of.values())) == 1:
+        return
+    start = 0
     for group, run in groupby(of[name] for name in names):
         size, color = len([*run]), COLORS[group % len(COLORS)]
-        for line, width in (("white", 3.0), (color, 1.6)) if several else ():
+        for line, width in (("white", 3.0), (color, 1.6)):
             ax.add_patch(Rectangle((start - 0.5, start - 0.5), size, size, fill=False, edgecolor=line, linewidth=width))
         ax.annotate(
             str(group),

@@ -310,26 +310,30 @@ def _spectral(
     """Return labels by k, numbered as they come, and the gaps behind the eigenvalues of the normalised Laplacian."""
     from sklearn.cluster import SpectralClustering
 
+    found = {1: np.zeros(len(D), dtype=np.int64), len(D): np.arange(len(D))}
+    if not (between := [k for k in tried if 1 < k < len(D)]):
+        return found, {}
     A = _affinities(D, affinity)
     degrees = A.sum(axis=1)
     if not (degrees > 0).all():
         raise ArgumentError("groups: affinity: got a tap whose affinity to all is 0; expected a larger one to some.")
     values = np.sort(np.linalg.eigvalsh(np.eye(len(A)) - A / np.sqrt(np.outer(degrees, degrees))))
-    found = {1: np.zeros(len(D), dtype=np.int64), len(D): np.arange(len(D))}
-    for k in (k for k in tried if 1 < k < len(D)):
+    for k in between:
         state = int(child(seed, "groups", "spectral", k).generate_state(1)[0])
         labels = (
             SpectralClustering(k, affinity="precomputed", random_state=state, assign_labels="kmeans").fit(A).labels_
         )
         _, first, numbers = np.unique(labels, return_index=True, return_inverse=True)
         found[k] = np.argsort(np.argsort(first))[numbers]
-    return found, {k: float(values[k] - values[k - 1]) for k in tried if 1 < k < len(D)}
+    return found, {k: float(values[k] - values[k - 1]) for k in between}
 
 
 def _affinities(D: np.ndarray, affinity: Affinity) -> np.ndarray:
-    middle = float(np.median(D[np.triu_indices(len(D), 1)])) if len(D) > 1 else 0.0
-    if not (callable(affinity) or middle > 0):
-        raise ArgumentError("groups: got distances whose median is 0; an affinity needs taps that differ.")
+    middle = float(np.median(D[np.triu_indices(len(D), 1)]))
+    if not callable(affinity) and not (D.max() if affinity == "max-D" else middle) > 0:
+        raise ArgumentError(
+            f"groups: affinity {affinity!r}: got taps half of which, or all, lie at distance 0; expected taps that differ."
+        )
     if callable(affinity):
         A = np.array(affinity(D), dtype=np.float64)
         if A.shape != D.shape or not np.isfinite(A).all() or (A < 0).any() or not np.allclose(A, A.T):
