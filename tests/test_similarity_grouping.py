@@ -122,10 +122,10 @@ def test_spectral_groups_need_not_be_runs_and_are_numbered_as_they_come(affinity
 
 def test_spectral_groups_depend_on_the_seed_alone_and_leave_the_global_one():
     D = cloud(5, 20)
-    before = np.random.get_state()[1].copy()
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
     first, second = (S.groups(D, 5, method="spectral", rng=7).labels for _ in range(2))
     assert first.equals(second)
-    assert (np.random.get_state()[1] == before).all()
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
 
 
 @given(st.integers(0, 1000), st.floats(1e-3, 1e3))

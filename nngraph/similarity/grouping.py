@@ -332,7 +332,8 @@ def _affinities(D: np.ndarray, affinity: Affinity) -> np.ndarray:
     middle = float(np.median(D[np.triu_indices(len(D), 1)]))
     if not callable(affinity) and not (D.max() if affinity == "max-D" else middle) > 0:
         raise ArgumentError(
-            f"groups: affinity {affinity!r}: got taps half of which, or all, lie at distance 0; expected taps that differ."
+            f"groups: affinity {affinity!r}: got taps of which half, or all, are at one place; expected taps that "
+            "differ."
         )
     if callable(affinity):
         A = np.array(affinity(D), dtype=np.float64)

@@ -46,7 +46,8 @@ def neighbour_overlap(
     perplexity : float, optional
         Of t-SNE, below n; by default the smaller of 30 and (n - 1) / 3: 5 for 16 samples.
     rng : None, int, SeedSequence or Generator
-        Of t-SNE. Two seeds give two planes: see how far they agree before reading differences between taps.
+        Of the random start of t-SNE, the same for all taps. Another seed gives other planes: see how far the values of
+        several seeds agree before reading differences between taps.
 
     Returns
     -------
@@ -175,10 +176,10 @@ def _neighbours(
     perplexity = min(30.0, (n - 1) / 3) if perplexity is None else perplexity
     if not 0 < perplexity < n:
         raise ArgumentError(f"{where}: perplexity: got {perplexity!r}; expected more than 0 and less than {n} samples.")
-    seed = seed_sequence(rng)
+    state = int(child(seed_sequence(rng), "t-SNE").generate_state(1)[0])
     near = {}
     for name, x in progress(given.items(), total=len(given), label="neighbours"):
-        D = distances(name, _plane(name, x, perplexity, seed) if space == "tsne" else x, normalize="none")
+        D = distances(name, _plane(name, x, perplexity, state) if space == "tsne" else x, normalize="none")
         np.fill_diagonal(D, np.inf)
         member = np.zeros((n, n), dtype=bool)
         np.put_along_axis(member, np.argsort(D, axis=1, kind="stable")[:, :k], values=True, axis=1)
@@ -186,17 +187,15 @@ def _neighbours(
     return near
 
 
-def _plane(name: str, x: np.ndarray, perplexity: float, seed: np.random.SeedSequence) -> np.ndarray:
-    """Return the (n, 2) points of t-SNE, started from the first two principal components where there are two."""
+def _plane(name: str, x: np.ndarray, perplexity: float, state: int) -> np.ndarray:
+    """Return the (n, 2) points of t-SNE from a random start, which is the same for all taps."""
     from sklearn.manifold import TSNE
 
     if not np.ptp(x, axis=0).any():
         raise ArgumentError(f"tap {name!r}: is constant: t-SNE needs samples that differ. Leave the tap out.")
-    state = int(child(seed, "t-SNE", name).generate_state(1)[0])
-    start = "pca" if x.shape[1] > 1 and np.linalg.matrix_rank(x - x.mean(axis=0)) > 1 else "random"
-    points: np.ndarray = TSNE(2, perplexity=perplexity, init=start, random_state=state).fit_transform(
-        x.astype(np.float64)
-    )
+    tsne = TSNE(2, perplexity=perplexity, init="random", random_state=state)
+    x = x.astype(np.float64) - x.mean(axis=0, dtype=np.float64)
+    points: np.ndarray = tsne.fit_transform(x / np.linalg.norm(x))  # its search for bandwidths depends on the scale
     return points
 
 

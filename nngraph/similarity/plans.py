@@ -59,6 +59,8 @@ def plan_agreement(plan: object, labels: object, other: object = None) -> pd.Ser
     T = coupling(plan)
     first = np.asarray(labels)
     second = first if other is None else np.asarray(other)
+    if first.ndim != 1 or second.ndim != 1:
+        raise ArgumentError(f"plan_agreement: got labels of {first.ndim} dimensions; expected a sequence of classes.")
     if (len(first), len(second)) != T.shape:
         raise ArgumentError(
             f"plan_agreement: got {len(first)} and {len(second)} labels for a plan of {T.shape[0]} x {T.shape[1]} "
