@@ -144,6 +144,10 @@ def test_maps_that_say_that_they_are_squared_are_rooted_once():
     squares.attrs["squared"] = True
     assert S.groups(squares, 3).silhouettes.equals(S.groups(D, 3).silhouettes)
     assert S.groups(squares, 3, squared=False).silhouette > S.groups(D, 3).silhouette
+    for root, same in ((False, True), (True, False)):
+        squares.attrs = {"measure": "gw", "options": {"root": root}}
+        assert S.groups(squares, 3).silhouettes.equals(S.groups(D, 3).silhouettes) == same
+    squares.attrs = {"measure": "gw"}
     assert np.allclose(S.boundaries(squares)["distance"], S.boundaries(D)["distance"])
     assert np.allclose(S.boundaries(D**2, squared=True)["distance"], S.boundaries(D)["distance"])
 

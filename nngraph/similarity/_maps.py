@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def taps_and_distances(where: str, D: pd.DataFrame, *, squared: bool | None = None) -> tuple[list[str], np.ndarray]:
     """Return the names of the taps and a (L, L) matrix of distances: the square root where the map holds squares.
 
-    ``squared=None`` reads ``D.attrs["squared"]``, which maps of the squared Gromov-Wasserstein objective carry.
+    ``squared=None`` asks the attributes of the table: its "squared", else whether it is the map that :func:`matrix`
+    made of the measure "gw" without ``root=True``.
     """
     import pandas as pd
 
@@ -49,6 +50,9 @@ def taps_and_distances(where: str, D: pd.DataFrame, *, squared: bool | None = No
         )
     values = np.maximum((values + values.T) / 2, 0)
     np.fill_diagonal(values, 0.0)
-    if D.attrs.get("squared", False) if squared is None else squared:
+    if squared is None:
+        asked = D.attrs.get("options", {})
+        squared = D.attrs.get("squared", D.attrs.get("measure") == "gw" and not asked.get("root", False))
+    if squared:
         values = np.sqrt(values)
     return rows, values

@@ -49,7 +49,8 @@ def boundaries(
     level : float
         Largest p, adjusted over all places, of a boundary.
     squared : bool, optional
-        Whether the maps hold squared distances, whose roots are then taken. By default ``attrs["squared"]`` of each.
+        Whether the maps hold squared distances, whose roots are then taken; by default asked of each map, as in
+        :func:`groups`.
 
     Returns
     -------

@@ -77,6 +77,7 @@ def target_distances(
     normalize: Sequence[Normalize] = ("mean", "max"),
     untrained: Mapping[str, object] | None = None,
     gaussian: int | None = 128,
+    n_jobs: int = 1,
     rng: RNG = 0,
     **options: Any,
 ) -> pd.DataFrame:
@@ -98,8 +99,10 @@ def target_distances(
         The same taps of the untrained twin on the same samples: what no training brings a tap to.
     gaussian : int, optional
         Dimensions of a Gaussian cloud that has nothing to do with the samples; None for no such control.
+    n_jobs : int
+        Processes of joblib; results are the same for any number.
     rng : None, int, SeedSequence or Generator
-        Of the Gaussian cloud.
+        Of the Gaussian cloud, and of random starts.
     **options
         For :func:`gromov_wasserstein`, such as ``starts``.
 
@@ -119,6 +122,7 @@ def target_distances(
     -----
     A small distance says that samples lie in a tap as they do in the target, whichever sample goes where: it is no
     statement about samples one by one, as :func:`probes` make. Values found by a local search are bounds from above.
+    For other measures compare the taps with the points of :func:`encode`.
 
     References
     ----------
@@ -136,27 +140,45 @@ def target_distances(
     [['circle', 'ring'], ['one-hot', 'ring'], ['scalar', 'line']]
     """
     import pandas as pd
+    from joblib import Parallel, delayed
 
-    from nngraph.similarity.gromov import gromov_wasserstein
-
+    seed = seed_sequence(rng)
     taps = clouds(reps)
     n = len(next(iter(taps.values())))
     sources = {("model", tap): x for tap, x in taps.items()}
     if untrained is not None:
         sources |= {("untrained", tap): x for tap, x in clouds(untrained).items()}
     if gaussian is not None:
-        draw = generator(child(seed_sequence(rng), "target_distances", "gaussian"))
+        draw = generator(child(seed, "gaussian"))
         sources[("gaussian", "")] = draw.standard_normal((n, gaussian))
     points = _points(targets, n, periods or {}, encodings)
+    near = {
+        (target, encoding, how): distances(f"target {target}", x, normalize=how)
+        for (target, encoding), x in points.items()
+        for how in normalize
+    }
+    found = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_to_targets)(tap, x, near, child(seed, source, tap), options) for (source, tap), x in sources.items()
+    )
     rows = []
-    for how in normalize:
-        near = {key: distances(f"target {key[0]}", x, normalize=how) for key, x in points.items()}
-        for (source, tap), x in progress(sources.items(), total=len(sources), label=f"targets, {how}"):
-            D = distances(tap, x, normalize=how)
-            for (target, encoding), other in near.items():
-                found = gromov_wasserstein(D, other, **options)
-                rows.append((source, tap, target, encoding, how, found.value, found.root, found.lower))
+    for key, values in zip(sources, progress(found, total=len(sources), label="targets"), strict=True):
+        rows += [(*key, *asked, *result) for asked, result in zip(near, values, strict=True)]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _to_targets(
+    tap: str,
+    x: np.ndarray,
+    near: dict[tuple[str, str, Normalize], np.ndarray],
+    seed: np.random.SeedSequence,
+    options: dict[str, Any],
+) -> list[tuple[float, float, float]]:
+    """Return (squared, root, lower) from one tap to every target."""
+    from nngraph.similarity.gromov import gromov_wasserstein
+
+    own = {how: distances(tap, x, normalize=how) for how in dict.fromkeys(how for _, _, how in near)}
+    found = [gromov_wasserstein(own[key[2]], D, rng=child(seed, *key), **options) for key, D in near.items()]
+    return [(one.value, one.root, one.lower) for one in found]
 
 
 def _points(

@@ -93,8 +93,9 @@ def groups(
     draws : int
         Maps drawn for that test; p is at least 1 / (draws + 1). With 0 nothing is tested.
     squared : bool, optional
-        Whether D holds squared distances, whose root is then taken. By default ``D.attrs["squared"]``, which the maps
-        of the squared Gromov-Wasserstein objective carry.
+        Whether D holds squared distances, whose root is then taken. By default it is asked whether D is a map of the
+        measure "gw" as :func:`matrix` makes them, of the squared objective. Its attributes say so, and outlive
+        arithmetic: after a root of your own, or of ``gromov_map``, pass False.
     rng : None, int, SeedSequence or Generator
         Of the draws and of the k-means of spectral clustering.
 
