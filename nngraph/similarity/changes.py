@@ -77,6 +77,10 @@ def boundaries(
     in the other blocks, against these differences at all places. Types are read from names such as "2.q3": block 2,
     type q. Where there is one block, or a change of type occurs in one block alone, there is no such test.
 
+    Measured on 300 maps of 9 to 31 taps without any effect, for each number of twins: a boundary was found in 0 to 5 %
+    of them with 2, 3 or 5 twins; with one twin in 1 to 3 % where all places vary alike between seeds, but in 11 to 29 %
+    where some vary several times as much as others. One twin cannot tell these apart: take two or more.
+
     A change that training makes in every block is a boundary against the twins and none against types; where both can
     be asked the twins decide, and the reason has both. Distances have to be comparable between networks: those of
     measures that depend on the scale of activations are not.

@@ -114,9 +114,11 @@ def groups(
     drifts: a draw is the distances of L points of a Gaussian process with stationary increments whose mean squared
     distance at every separation in depth is that of D, in as many dimensions as the points of D fill (the participation
     ratio of the eigenvalues of its Gram matrix), and the largest silhouette over k is taken of every draw as it was of
-    D. A steady drift, or a random walk, is thus one group. Spectral groups are not tested, and the gap behind the first
-    eigenvalue does not count: that of a dense affinity is always wide. A tap that is a group of its own has
-    silhouette 0.
+    D. A steady drift, or a random walk, is thus one group. Measured at the level 0.05 on 100 maps of 13 taps each,
+    groups were found in 5 of walks and 8 of points on a line, and in at most 1 of either in 3 or 30 dimensions.
+
+    Spectral groups are not tested, and the gap behind the first eigenvalue does not count: that of a dense affinity is
+    always wide. A tap that is a group of its own has silhouette 0.
 
     References
     ----------
