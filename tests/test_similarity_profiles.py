@@ -270,13 +270,13 @@ def test_probes_are_the_same_for_any_order_and_number_of_processes_and_leave_the
     reps = reps_of(n=40)
     targets = {"y": np.arange(40) % 2, "z": np.arange(40) % 3}
     before = np.random.get_state()[1].copy()  # noqa: NPY002
-    found = S.probes(reps, targets, kinds=["mlp"], rng=3)
+    keys = ["tap", "target", "metric"]
+    for kind, n_jobs in (("mlp", 1), ("linear", 2)):
+        found = S.probes(reps, targets, kinds=[kind], rng=3)
+        turned_round = dict(reversed(reps.items())), dict(reversed(targets.items()))
+        again = S.probes(*turned_round, kinds=[kind], rng=3, n_jobs=n_jobs)
+        assert found.set_index(keys).sort_index().equals(again.set_index(keys).sort_index())
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
-    keys = ["tap", "target"]
-    again = S.probes(
-        dict(reversed(reps.items())), {"z": targets["z"], "y": targets["y"]}, kinds=["mlp"], rng=3, n_jobs=2
-    )
-    assert found.set_index(keys).sort_index().equals(again.set_index(keys).sort_index())
 
 
 def test_probes_say_in_a_sentence_what_is_wrong():

@@ -22,7 +22,7 @@ LARGEST = 12
 """Most groups that are tried where the number is to be found."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Groups:
     """Groups of taps, numbered in the order in which the network meets them."""
 
