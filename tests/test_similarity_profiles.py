@@ -338,6 +338,7 @@ def test_target_distances_say_in_a_sentence_what_is_wrong():
     reps = reps_of(n=6)
     for targets, options, message in (
         ({"c": np.arange(5)}, {}, "target 'c': got 5 values for 6 samples"),
+        ({"c": np.arange(6)}, {"untrained": reps_of(n=7)}, "got 6 in the first and 7"),
         ({"c": np.ones(6)}, {}, r"got an array of float64"),
         ({"c": np.ones(6, dtype=int)}, {}, "tap 'target c': is constant"),
         ({"c": np.arange(6)}, {"periods": {"d": 6}}, "got one of 'd', which is no target"),

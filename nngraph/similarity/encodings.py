@@ -11,6 +11,7 @@ from nngraph._progress import progress
 from nngraph._rng import RNG, child, generator, seed_sequence
 from nngraph.errors import ArgumentError
 from nngraph.similarity._clouds import Normalize, clouds, distances
+from nngraph.similarity._representations import aligned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +117,8 @@ def target_distances(
     Raises
     ------
     ArgumentError
-        If a representation is none, a target is not made of n integers or takes one value, or a tap is constant.
+        If a representation is none, a target is not made of n integers or takes one value, a tap is constant, or the
+        twin was given other samples.
 
     Notes
     -----
@@ -147,7 +149,7 @@ def target_distances(
     n = len(next(iter(taps.values())))
     sources = {("model", tap): x for tap, x in taps.items()}
     if untrained is not None:
-        sources |= {("untrained", tap): x for tap, x in clouds(untrained).items()}
+        sources |= {("untrained", tap): x for tap, x in aligned(reps, untrained)[1].items()}
     if gaussian is not None:
         draw = generator(child(seed, "gaussian"))
         sources[("gaussian", "")] = draw.standard_normal((n, gaussian))
