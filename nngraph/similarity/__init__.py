@@ -4,18 +4,41 @@ from __future__ import annotations
 
 from nngraph.similarity._representations import Representations, aligned
 from nngraph.similarity._tap_sets import Tap
+from nngraph.similarity.agreements import agreement
+from nngraph.similarity.changes import boundaries
+from nngraph.similarity.encodings import encode, target_distances
+from nngraph.similarity.grouping import Groups, adjusted_rand, groups, silhouettes
+from nngraph.similarity.histograms import distance_histograms, histogram_divergence
 from nngraph.similarity.measures import INVARIANCES, MEASURES, Measure, compare, cross, matrix
+from nngraph.similarity.neighbours import expected_overlap, neighbour_map, neighbour_overlap
+from nngraph.similarity.plans import plan_agreement
+from nngraph.similarity.probing import probes
 from nngraph.similarity.taps import representations
 
 __all__ = [
     "INVARIANCES",
     "MEASURES",
+    "Groups",
     "Measure",
     "Representations",
     "Tap",
+    "adjusted_rand",
+    "agreement",
     "aligned",
+    "boundaries",
     "compare",
     "cross",
+    "distance_histograms",
+    "encode",
+    "expected_overlap",
+    "groups",
+    "histogram_divergence",
     "matrix",
+    "neighbour_map",
+    "neighbour_overlap",
+    "plan_agreement",
+    "probes",
     "representations",
+    "silhouettes",
+    "target_distances",
 ]
