@@ -3,7 +3,6 @@
 ``python -m nngraph.similarity._kernels`` compiles every kernel once and reports the seconds.
 """
 
-from nngraph.similarity._kernels.assignments import auctions, clean_up, opening
-from nngraph.similarity._kernels.swaps import best_swaps, move_columns, permuted, swap_all
+from nngraph.similarity._kernels.climbs import assign, climb
 
-__all__ = ["auctions", "best_swaps", "clean_up", "move_columns", "opening", "permuted", "swap_all"]
+__all__ = ["assign", "climb"]

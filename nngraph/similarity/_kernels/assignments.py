@@ -11,45 +11,64 @@ import numpy as np
 
 from nngraph._compiling import jit, jit_finite, jit_sums
 
-WIDTH = 32
-"""Columns whose maximum is taken at once; only the block that holds the largest value is searched for its place."""
+LANES = 64
+"""Columns are compared with those this many further on, lane by lane, so that the processor's vectors are used."""
 
 
 @jit_finite
-def top_two(row, v, tops):
-    """Return the place and value of the largest row[j] - v[j], and the second largest value."""
+def top_two(row, v, tops, seconds):
+    """Return the place and the value of the largest row[j] - v[j], and the second largest value."""
     n = len(row)
-    n_blocks = (n + WIDTH - 1) // WIDTH
-    for block in range(n_blocks):
-        top = -np.inf
-        for j in range(block * WIDTH, min(n, (block + 1) * WIDTH)):
-            worth = row[j] - v[j]
-            top = worth if worth > top else top
-        tops[block] = top
-    where, first, second = 0, -np.inf, -np.inf
-    for block in range(n_blocks):
-        top = tops[block]
+    lanes = min(n, LANES)
+    for lane in range(lanes):
+        tops[lane] = row[lane] - v[lane]
+        seconds[lane] = -np.inf
+    full = n // LANES * LANES
+    for begin in range(LANES, full, LANES):
+        for lane in range(LANES):
+            worth = row[begin + lane] - v[begin + lane]
+            top, second = tops[lane], seconds[lane]
+            lower = worth if worth < top else top
+            seconds[lane] = lower if lower > second else second
+            tops[lane] = worth if worth > top else top
+    if full:
+        for lane in range(n - full):
+            worth = row[full + lane] - v[full + lane]
+            top, second = tops[lane], seconds[lane]
+            lower = worth if worth < top else top
+            seconds[lane] = lower if lower > second else second
+            tops[lane] = worth if worth > top else top
+    j, first, second = 0, -np.inf, -np.inf
+    for lane in range(lanes):
+        top = tops[lane]
         if top > first:
-            where, first, second = block, top, first
+            j, first, second = lane, top, max(first, seconds[lane])
         elif top > second:
             second = top
-    begin, end = where * WIDTH, min(n, (where + 1) * WIDTH)
-    j1 = begin
-    while row[j1] - v[j1] < first:
-        j1 += 1
-    for j in range(begin, end):
-        worth = row[j] - v[j] if j != j1 else second
-        second = worth if worth > second else second
-    return j1, first, second
+    while row[j] - v[j] < first:
+        j += LANES
+    return j, first, second
 
 
 @jit_finite
-def largest(row, v):
+def largest(row, v, tops):
     """Return the largest row[j] - v[j]."""
+    n = len(row)
+    lanes = min(n, LANES)
+    for lane in range(lanes):
+        tops[lane] = row[lane] - v[lane]
+    full = n // LANES * LANES
+    for begin in range(LANES, full, LANES):
+        for lane in range(LANES):
+            worth = row[begin + lane] - v[begin + lane]
+            tops[lane] = worth if worth > tops[lane] else tops[lane]
+    if full:
+        for lane in range(n - full):
+            worth = row[full + lane] - v[full + lane]
+            tops[lane] = worth if worth > tops[lane] else tops[lane]
     top = -np.inf
-    for j in range(len(row)):
-        worth = row[j] - v[j]
-        top = worth if worth > top else top
+    for lane in range(lanes):
+        top = tops[lane] if tops[lane] > top else top
     return top
 
 
@@ -57,34 +76,37 @@ def largest(row, v):
 def auction(G, v, p, owner, eps):
     """Let the free rows bid until there are none: every row then is within ``eps`` of its best column."""
     n = len(G)
-    tops = np.empty((n + WIDTH - 1) // WIDTH)
+    tops, seconds = np.empty(LANES), np.empty(LANES)
     free = np.empty(n, np.int64)
     n_free = 0
     for i in range(n):
         if p[i] < 0:
             free[n_free] = i
             n_free += 1
+    head = 0
     while n_free:
-        i = free[n_free - 1]
-        j, first, second = top_two(G[i], v, tops)
+        i = free[head]
+        j, first, second = top_two(G[i], v, tops, seconds)
         v[j] += first - second + eps
         k = owner[j]
         owner[j] = i
         p[i] = j
         if k >= 0:
             p[k] = -1
-            free[n_free - 1] = k
+            tail = head + n_free
+            free[tail if tail < n else tail - n] = k
         else:
             n_free -= 1
+        head = head + 1 if head + 1 < n else 0
 
 
 @jit_finite
 def release(G, v, p, owner, slack):
     """Free the rows whose column is worth less than the best by more than ``slack``; return their number."""
-    released = 0
+    released, tops = 0, np.empty(LANES)
     for i in range(len(G)):
         j = p[i]
-        if j >= 0 and largest(G[i], v) - (G[i, j] - v[j]) > slack:
+        if j >= 0 and largest(G[i], v, tops) - (G[i, j] - v[j]) > slack:
             p[i] = -1
             owner[j] = -1
             released += 1
@@ -95,7 +117,7 @@ def release(G, v, p, owner, slack):
 def bid_exactly(G, v, p, owner, n_bids):
     """Let free rows bid without eps; a row of two best columns takes a free one, or stays free where there is none."""
     n = len(G)
-    tops = np.empty((n + WIDTH - 1) // WIDTH)
+    tops, seconds = np.empty(LANES), np.empty(LANES)
     free = np.empty(n, np.int64)
     n_free = 0
     for i in range(n):
@@ -106,7 +128,7 @@ def bid_exactly(G, v, p, owner, n_bids):
         n_bids -= 1
         n_free -= 1
         i = free[n_free]
-        j, first, second = top_two(G[i], v, tops)
+        j, first, second = top_two(G[i], v, tops, seconds)
         k = owner[j]
         if first == second and k >= 0:
             for other in range(n):
@@ -125,39 +147,53 @@ def bid_exactly(G, v, p, owner, n_bids):
 
 
 @jit_finite
-def relax(row, v, offset, closed, taken, before, d, i, tops):
-    """Shorten the distances of all columns by the row of ``i``; return the nearest open and the nearest free distance.
+def relax(row, v, offset, closed, d, before, i):
+    """Shorten the distances ``d`` of the open columns by way of row i."""
+    for j in range(len(row)):
+        through = v[j] - row[j] + offset + closed[j]
+        better = through < d[j]
+        d[j] = through if better else d[j]
+        before[j] = i if better else before[j]
 
-    ``closed`` is infinite at columns that are done, ``taken`` at columns that have an owner. ``tops`` keeps the least
-    open distance of every block.
-    """
-    n = len(row)
-    nearest, free = np.inf, np.inf
-    for block in range((n + WIDTH - 1) // WIDTH):
-        low, low_free = np.inf, np.inf
-        for j in range(block * WIDTH, min(n, (block + 1) * WIDTH)):
-            through = v[j] - row[j] + offset + closed[j]
-            better = through < d[j]
-            distance = through if better else d[j]
-            before[j] = i if better else before[j]
-            d[j] = distance
-            is_open = distance + closed[j]
-            low = is_open if is_open < low else low
-            is_free = distance + taken[j]
-            low_free = is_free if is_free < low_free else low_free
-        tops[block] = low
-        nearest = low if low < nearest else nearest
-        free = low_free if low_free < free else free
-    return nearest, free
+
+@jit_finite
+def nearest(d, taken, lows, free_lows):
+    """Return the place and the value of the least distance, and the least of the columns without an owner."""
+    n = len(d)
+    lanes = min(n, LANES)
+    for lane in range(lanes):
+        lows[lane] = d[lane]
+        free_lows[lane] = d[lane] + taken[lane]
+    full = n // LANES * LANES
+    for begin in range(LANES, full, LANES):
+        for lane in range(LANES):
+            distance = d[begin + lane]
+            free = distance + taken[begin + lane]
+            lows[lane] = distance if distance < lows[lane] else lows[lane]
+            free_lows[lane] = free if free < free_lows[lane] else free_lows[lane]
+    if full:
+        for lane in range(n - full):
+            distance = d[full + lane]
+            free = distance + taken[full + lane]
+            lows[lane] = distance if distance < lows[lane] else lows[lane]
+            free_lows[lane] = free if free < free_lows[lane] else free_lows[lane]
+    j, low, free_low = 0, np.inf, np.inf
+    for lane in range(lanes):
+        free_low = free_lows[lane] if free_lows[lane] < free_low else free_low
+        if lows[lane] < low:
+            j, low = lane, lows[lane]
+    while d[j] > low:
+        j += LANES
+    return j, low, free_low
 
 
 @jit
 def augment(G, v, p, owner, tolerance):
     """Give every free row a column by a shortest path (Dijkstra), ties within ``tolerance`` taken for equal."""
     n = len(G)
-    n_blocks = (n + WIDTH - 1) // WIDTH
-    d, closed, taken, tops = np.empty(n), np.zeros(n), np.empty(n), np.empty(n_blocks)
-    before, scanned = np.empty(n, np.int64), np.empty(n, np.int64)
+    lows, free_lows = np.empty(LANES), np.empty(LANES)
+    d, closed, taken = np.empty(n), np.zeros(n), np.empty(n)
+    before, scanned, at = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n)
     for j in range(n):
         taken[j] = np.inf if owner[j] >= 0 else 0.0
     for start in range(n):
@@ -166,25 +202,20 @@ def augment(G, v, p, owner, tolerance):
         closed[:] = 0.0
         d[:] = np.inf
         n_scanned = 0
-        nearest, free = relax(G[start], v, largest(G[start], v), closed, taken, before, d, start, tops)
-        while free > nearest + tolerance:
-            block = 0
-            while tops[block] > nearest:
-                block += 1
-            j = block * WIDTH
-            while d[j] + closed[j] > nearest:
-                j += 1
-            closed[j] = np.inf
-            scanned[n_scanned] = j
-            n_scanned += 1
+        relax(G[start], v, largest(G[start], v, lows), closed, d, before, start)
+        j, low, free = nearest(d, taken, lows, free_lows)
+        while free > low + tolerance:
             i = owner[j]
-            nearest, free = relax(G[i], v, nearest - (v[j] - G[i, j]), closed, taken, before, d, i, tops)
+            closed[j] = d[j] = np.inf
+            scanned[n_scanned], at[n_scanned] = j, low
+            n_scanned += 1
+            relax(G[i], v, low - (v[j] - G[i, j]), closed, d, before, i)
+            j, low, free = nearest(d, taken, lows, free_lows)
         end = 0
         while d[end] + taken[end] > free:
             end += 1
         for s in range(n_scanned):
-            k = scanned[s]
-            v[k] += max(free - d[k], 0.0)
+            v[scanned[s]] += max(free - at[s], 0.0)
         taken[end] = np.inf
         while True:
             i = before[end]
@@ -254,17 +285,18 @@ def opening(G, v, p, owner):
 
 
 @jit
-def clean_up(G, v, p, owner, tolerance):
-    """Turn an assignment that is nearly optimal into one that is optimal within ``tolerance`` for every row."""
-    release(G, v, p, owner, tolerance)
-    bid_exactly(G, v, p, owner, len(G))
-    augment(G, v, p, owner, tolerance)
+def auctions(G, v, p, owner, scale, tolerance, changed):
+    """Bring prices and assignment near to the optimum once ``changed`` rows of G are no longer what they were."""
+    n = len(G)
+    for eps, share in ((5e-3, 3), (1e-3, 20)):
+        if share * changed > n:
+            release(G, v, p, owner, eps * scale + tolerance)
+            auction(G, v, p, owner, eps * scale + tolerance)
 
 
 @jit
-def auctions(G, v, p, owner, scale, first):
-    """Improve prices and assignment by auctions of falling eps, which keep the rows that are within eps."""
-    for eps in (5e-3, 7e-4, 1e-4):
-        if eps <= first:
-            release(G, v, p, owner, eps * scale)
-            auction(G, v, p, owner, eps * scale)
+def clean_up(G, v, p, owner, tolerance):
+    """Turn prices and an assignment into optimal ones; no row then misses its best column by over ``tolerance``."""
+    release(G, v, p, owner, tolerance)
+    bid_exactly(G, v, p, owner, len(G))
+    augment(G, v, p, owner, tolerance)
