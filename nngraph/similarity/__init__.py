@@ -7,6 +7,7 @@ from nngraph.similarity._tap_sets import Tap
 from nngraph.similarity.agreements import agreement
 from nngraph.similarity.changes import boundaries
 from nngraph.similarity.encodings import encode, target_distances
+from nngraph.similarity.gromov import Transport, fused_gromov_wasserstein, gromov_wasserstein, lower_bound
 from nngraph.similarity.grouping import Groups, adjusted_rand, groups, silhouettes
 from nngraph.similarity.histograms import distance_histograms, histogram_divergence
 from nngraph.similarity.measures import INVARIANCES, MEASURES, Measure, compare, cross, matrix
@@ -22,6 +23,7 @@ __all__ = [
     "Measure",
     "Representations",
     "Tap",
+    "Transport",
     "adjusted_rand",
     "agreement",
     "aligned",
@@ -31,8 +33,11 @@ __all__ = [
     "distance_histograms",
     "encode",
     "expected_overlap",
+    "fused_gromov_wasserstein",
+    "gromov_wasserstein",
     "groups",
     "histogram_divergence",
+    "lower_bound",
     "matrix",
     "neighbour_map",
     "neighbour_overlap",
