@@ -1,0 +1,87 @@
+r"""Sweeps of compositions: a plan from i to k, then one from k to j, is a plan from i to j.
+
+Its root is at most the sum of the two roots, as the root of the objective of a permutation is a Frobenius norm. When no
+composition is cheaper than the plan of its pair, the roots therefore satisfy the triangle inequality. For the same
+reason it is at least their difference, so that most middles are ruled out without a look at them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nngraph.similarity._map_folder import Record
+from nngraph.similarity._map_parts import Pair, _one_thread, cost_of
+
+TOLERANCE = 1e-10
+"""The relative gain below which a plan is not called cheaper."""
+
+
+def candidates(roots: np.ndarray, changed: np.ndarray) -> dict[Pair, np.ndarray]:
+    """Return, for each pair i < j, the middles that may give a cheaper plan, the most promising first.
+
+    Parameters
+    ----------
+    roots : (L, L) array
+        Roots of the objectives.
+    changed : (L, L) array of bool
+        Which plans are new since the last sweep: the others have been composed already.
+    """
+    found = {}
+    for i in range(len(roots)):
+        for j in range(i + 1, len(roots)):
+            possible = (changed[i] | changed[j]) & (np.abs(roots[i] - roots[j]) < roots[i, j])
+            possible[[i, j]] = False
+            middles = np.flatnonzero(possible)
+            if len(middles):
+                found[i, j] = middles[np.argsort(roots[i, middles] + roots[j, middles], kind="stable")]
+    return found
+
+
+def sweep_tile(
+    condensed: dict[int, np.ndarray],
+    pairs: Sequence[Pair],
+    plans: np.ndarray,
+    squared: np.ndarray,
+    middles: dict[Pair, np.ndarray],
+) -> Record:
+    """Compose plans over the middles, polish the best two of each pair, and return those that are cheaper.
+
+    Parameters
+    ----------
+    condensed : dict of (n (n - 1) / 2,) arrays
+        Distances of the taps of these pairs.
+    plans : (L, L, n) array
+        ``plans[i, j]`` leads from i to j, ``plans[j, i]`` back.
+    squared : (L, L) array
+        Their objectives.
+    """
+    from scipy.spatial.distance import squareform
+
+    from nngraph.similarity._kernels.compositions import cheapest_two
+    from nngraph.similarity._permutations import solve
+
+    squares = {k: squareform(D) for k, D in condensed.items()}
+    n = plans.shape[-1]
+    better: list[tuple[Pair, int, float, np.ndarray]] = []
+    found, costs = np.empty(2, dtype=np.int64), np.empty(2)
+    with _one_thread():
+        for i, j in pairs:
+            A, B = squares[i], squares[j]
+            limit = squared[i, j] * (1 - TOLERANCE)
+            cheapest_two(A, B, plans[i], plans[:, j], middles[i, j], limit * n**2 / 2, found, costs)
+            best: tuple[float, int, np.ndarray] | None = None
+            for k in found[found >= 0]:
+                plan, _ = solve(A, B, (plans[k, j][plans[i, k]],))
+                cost = cost_of(A, B, plan)
+                if best is None or cost < best[0]:
+                    best = cost, int(k), plan
+            if best is not None:
+                better.append(((i, j), best[1], best[0], best[2]))
+    return {
+        "pairs": np.array([pair for pair, *_ in better], dtype=np.int64).reshape(-1, 2),
+        "over": np.array([k for _, k, _, _ in better], dtype=np.int64),
+        "squared": np.array([cost for _, _, cost, _ in better]),
+        "plans": np.array([plan for *_, plan in better], dtype=np.int32).reshape(-1, n),
+    }
