@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from nngraph.similarity._map_folder import Record
-from nngraph.similarity._map_parts import Pair, _one_thread, cost_of
+from nngraph.similarity._map_parts import Pair, _one_thread, squares
+from nngraph.similarity._permutations import cost, solve
 
 TOLERANCE = 1e-10
 """The relative gain below which a plan is not called cheaper."""
@@ -57,31 +58,30 @@ def sweep_tile(
     squared : (L, L) array
         Their objectives.
     """
-    from scipy.spatial.distance import squareform
-
     from nngraph.similarity._kernels.compositions import cheapest_two
-    from nngraph.similarity._permutations import solve
 
-    squares = {k: squareform(D) for k, D in condensed.items()}
+    taps = squares(condensed)
     n = plans.shape[-1]
     better: list[tuple[Pair, int, float, np.ndarray]] = []
     found, costs = np.empty(2, dtype=np.int64), np.empty(2)
     with _one_thread():
         for i, j in pairs:
-            A, B = squares[i], squares[j]
+            A, B = taps[i], taps[j]
             limit = squared[i, j] * (1 - TOLERANCE)
-            cheapest_two(A, B, plans[i], plans[:, j], middles[i, j], limit * n**2 / 2, found, costs)
+            cheapest_two(A.D, B.D, plans[i], plans[:, j], middles[i, j], limit * n**2 / 2, found, costs)
             best: tuple[float, int, np.ndarray] | None = None
             for k in found[found >= 0]:
-                plan, _ = solve(A, B, (plans[k, j][plans[i, k]],))
-                cost = cost_of(A, B, plan)
-                if best is None or cost < best[0]:
-                    best = cost, int(k), plan
+                composed = plans[k, j][plans[i, k]]
+                polished = solve(A, B, (composed,)).plan
+                for plan in (composed, polished):  # without Euclidean distances polishing may lose
+                    value = cost(A.D, B.D, plan)
+                    if best is None or value < best[0]:
+                        best = value, int(k), plan
             if best is not None:
                 better.append(((i, j), best[1], best[0], best[2]))
     return {
         "pairs": np.array([pair for pair, *_ in better], dtype=np.int64).reshape(-1, 2),
         "over": np.array([k for _, k, _, _ in better], dtype=np.int64),
-        "squared": np.array([cost for _, _, cost, _ in better]),
+        "squared": np.array([value for _, _, value, _ in better]),
         "plans": np.array([plan for *_, plan in better], dtype=np.int32).reshape(-1, n),
     }

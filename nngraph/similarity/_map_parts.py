@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -16,8 +17,9 @@ import numpy as np
 
 from nngraph import _rng
 from nngraph._progress import progress
-from nngraph.errors import StudyError
+from nngraph.errors import SimilarityWarning, StudyError
 from nngraph.similarity._map_folder import MapFolder, Record
+from nngraph.similarity._permutations import Distances, solve
 
 Pair: TypeAlias = tuple[int, int]
 TILE = 4
@@ -100,10 +102,8 @@ def solve_tile(
     rows: dict[int, np.ndarray], columns: dict[int, np.ndarray], pairs: Sequence[Pair], recipe: Recipe
 ) -> Record:
     """Solve some pairs; a plan is a permutation, or the (3, entries) rows, columns and masses of a coupling."""
-    from scipy.spatial.distance import squareform
-
-    A = {i: squareform(D) for i, D in rows.items()}
-    B = {j: squareform(D) for j, D in columns.items()}
+    A = squares(rows)
+    B = squares(columns)
     record: dict[str, Any] = {"pairs": pairs, "squared": [], "start": [], "seconds": [], "permutation": []}
     with _one_thread():
         for k, (i, j) in enumerate(pairs):
@@ -117,27 +117,29 @@ def solve_tile(
     return {name: np.asarray(values) for name, values in record.items()}
 
 
-def _solve(A: np.ndarray, B: np.ndarray, recipe: Recipe, seed: np.random.SeedSequence) -> tuple[float, np.ndarray, str]:
-    if recipe.permutations:
-        from nngraph.similarity._permutations import solve
+def squares(condensed: dict[int, np.ndarray]) -> dict[int, Distances]:
+    """Return the square matrices of condensed ones, for the solver."""
+    from scipy.spatial.distance import squareform
 
-        plan, start = solve(A, B, recipe.starts, seed=seed)
-        return cost_of(A, B, plan), plan.astype(np.int32), start
+    return {k: Distances(squareform(D)) for k, D in condensed.items()}
+
+
+def _solve(
+    A: Distances, B: Distances, recipe: Recipe, seed: np.random.SeedSequence
+) -> tuple[float, np.ndarray, str]:
+    if recipe.permutations:
+        solution = solve(A, B, recipe.starts, seed=seed)
+        return solution.value, solution.plan.astype(np.int32), solution.start
     from nngraph.similarity.gromov import gromov_wasserstein
 
-    found = gromov_wasserstein(A, B, starts=recipe.starts, rng=seed)
+    with warnings.catch_warnings():  # one is given for the whole map
+        warnings.simplefilter("ignore", SimilarityWarning)
+        found = gromov_wasserstein(A.D, B.D, starts=recipe.starts, rng=seed)
     if found.plan is not None:
-        return cost_of(A, B, found.plan), found.plan.astype(np.int32), found.start
+        return found.value, found.plan.astype(np.int32), found.start
     coupling = found.coupling()
     places = np.nonzero(coupling)
     return found.value, np.array([*places, coupling[places]]), found.start
-
-
-def cost_of(A: np.ndarray, B: np.ndarray, plan: np.ndarray) -> float:
-    """Return the squared objective of a permutation, by differences, so that near isometries do not cancel."""
-    from nngraph.similarity._kernels.compositions import distortion
-
-    return 2 * float(distortion(A, B, plan, np.inf)) / len(A) ** 2
 
 
 @functools.cache

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nngraph.similarity._map_parts import Pair, Side, cost_of
+from nngraph.similarity._map_parts import Pair, Side, squares
+from nngraph.similarity._permutations import cost
 
 SHARE = 0.08
 """The share of all pairs that a screened map solves, if not told otherwise."""
@@ -47,15 +48,12 @@ def identity_costs(rows: Side, columns: Side) -> np.ndarray:
 
 def rank_costs(side: Side) -> np.ndarray:
     """Return the (L, L) costs of matching samples by the ranks of their mean distances."""
-    from scipy.spatial.distance import squareform
-
-    squares = [squareform(D) for D in side.condensed]
-    orders = [np.argsort(square.sum(1), kind="stable") for square in squares]
-    costs = np.zeros((len(squares), len(squares)))
+    taps = squares(side.some(range(len(side.names))))
+    costs = np.zeros((len(taps), len(taps)))
     for i, j in pairs_of(side, side):
-        plan = np.empty_like(orders[i])
-        plan[orders[i]] = orders[j]
-        costs[i, j] = cost_of(squares[i], squares[j], plan)
+        plan = np.empty_like(taps[i].by_size)
+        plan[taps[i].by_size] = taps[j].by_size
+        costs[i, j] = cost(taps[i].D, taps[j].D, plan)
     return mirrored(costs)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from nngraph.nulls._kernels.compiling import jit
+from nngraph._compiling import jit, jit_sums
 
 
-@jit
+@jit_sums
 def distortion(A: np.ndarray, B: np.ndarray, plan: np.ndarray, limit: float) -> float:
     """Return the sum over a < b of (A[a, b] - B[plan[a], plan[b]])^2, or infinity once it is above the limit."""
     n = len(plan)
