@@ -8,12 +8,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import ot
-from scipy.spatial.distance import squareform
 from scipy.stats import spearmanr
 
-from nngraph.similarity import GromovMap, gromov_map
-from nngraph.similarity import _clouds, _map_parts
 from nngraph._rng import seed_sequence
+from nngraph.similarity import GromovMap, _clouds, _map_parts, gromov_map
 
 SHARES = {150: 1.0, 500: 0.2, 1000: 0.03}
 """Samples, and the share of pairs that POT solves: every fifth at 500. Its time for the whole map is extrapolated."""
@@ -22,6 +20,7 @@ SHARES = {150: 1.0, 500: 0.2, 1000: 0.03}
 def taps(n: int) -> dict[str, np.ndarray]:
     """Return the first n of one order of the samples at every tap."""
     from nngraph.reproduce.layer_groups import modular
+
     from nngraph.similarity import representations
 
     reps: Mapping[str, np.ndarray] = representations(modular.load("0"), modular.pairs(), n=1000, rng=0)

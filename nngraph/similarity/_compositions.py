@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nngraph.similarity._map_folder import Record
-from nngraph.similarity._map_parts import Pair, _one_thread, squares
+from nngraph.similarity._map_parts import Pair, one_thread, squares
 from nngraph.similarity._permutations import cost, solve
 
 TOLERANCE = 1e-10
@@ -47,7 +47,7 @@ def sweep_tile(
     squared: np.ndarray,
     middles: dict[Pair, np.ndarray],
 ) -> Record:
-    """Compose plans over the middles, polish the best two of each pair, and return those that are cheaper.
+    """Compose plans over the middles, polish the cheapest of each pair, and return those that gain.
 
     Parameters
     ----------
@@ -58,27 +58,24 @@ def sweep_tile(
     squared : (L, L) array
         Their objectives.
     """
-    from nngraph.similarity._kernels.compositions import cheapest_two
+    from nngraph.similarity._kernels import cheapest
 
     taps = squares(condensed)
     n = plans.shape[-1]
     better: list[tuple[Pair, int, float, np.ndarray]] = []
-    found, costs = np.empty(2, dtype=np.int64), np.empty(2)
-    with _one_thread():
+    with one_thread():
         for i, j in pairs:
             A, B = taps[i], taps[j]
-            limit = squared[i, j] * (1 - TOLERANCE)
-            cheapest_two(A.D, B.D, plans[i], plans[:, j], middles[i, j], limit * n**2 / 2, found, costs)
-            best: tuple[float, int, np.ndarray] | None = None
-            for k in found[found >= 0]:
-                composed = plans[k, j][plans[i, k]]
-                polished = solve(A, B, (composed,)).plan
-                for plan in (composed, polished):  # without Euclidean distances polishing may lose
-                    value = cost(A.D, B.D, plan)
-                    if best is None or value < best[0]:
-                        best = value, int(k), plan
-            if best is not None:
-                better.append(((i, j), best[1], best[0], best[2]))
+            limit = squared[i, j] * (1 - TOLERANCE) * n**2 / 2
+            k, _ = cheapest(A.D, B.D, plans[i], plans[:, j], middles[i, j], limit)
+            if k < 0:
+                continue
+            composed = plans[k, j][plans[i, k]].astype(np.int64)
+            polished = solve(A, B, (composed,))
+            value = cost(A.D, B.D, composed)
+            if polished.value < value:  # without Euclidean distances polishing may lose
+                composed, value = polished.plan, polished.value
+            better.append(((i, j), int(k), value, composed))
     return {
         "pairs": np.array([pair for pair, *_ in better], dtype=np.int64).reshape(-1, 2),
         "over": np.array([k for _, k, _, _ in better], dtype=np.int64),

@@ -104,15 +104,15 @@ def solve_tile(
     """Solve some pairs; a plan is a permutation, or the (3, entries) rows, columns and masses of a coupling."""
     A = squares(rows)
     B = squares(columns)
-    record: dict[str, Any] = {"pairs": pairs, "squared": [], "start": [], "seconds": [], "permutation": []}
-    with _one_thread():
+    record: dict[str, Any] = {"pairs": pairs, "squared": [], "start": [], "method": [], "seconds": []}
+    with one_thread():
         for k, (i, j) in enumerate(pairs):
             began = time.process_time()
-            squared, plan, start = _solve(A[i], B[j], recipe, _rng.child(recipe.seed, i, j))
+            squared, plan, start, method = _solve(A[i], B[j], recipe, _rng.child(recipe.seed, i, j))
             record["seconds"].append(time.process_time() - began)
             record["squared"].append(squared)
             record["start"].append(start)
-            record["permutation"].append(plan.ndim == 1)
+            record["method"].append(method)
             record[f"plan-{k}"] = plan
     return {name: np.asarray(values) for name, values in record.items()}
 
@@ -126,20 +126,20 @@ def squares(condensed: dict[int, np.ndarray]) -> dict[int, Distances]:
 
 def _solve(
     A: Distances, B: Distances, recipe: Recipe, seed: np.random.SeedSequence
-) -> tuple[float, np.ndarray, str]:
+) -> tuple[float, np.ndarray, str, str]:
     if recipe.permutations:
         solution = solve(A, B, recipe.starts, seed=seed)
-        return solution.value, solution.plan.astype(np.int32), solution.start
+        return solution.value, solution.plan.astype(np.int32), solution.start, "permutations"
     from nngraph.similarity.gromov import gromov_wasserstein
 
     with warnings.catch_warnings():  # one is given for the whole map
         warnings.simplefilter("ignore", SimilarityWarning)
         found = gromov_wasserstein(A.D, B.D, starts=recipe.starts, rng=seed)
     if found.plan is not None:
-        return found.value, found.plan.astype(np.int32), found.start
+        return found.value, found.plan.astype(np.int32), found.start, found.method
     coupling = found.coupling()
     places = np.nonzero(coupling)
-    return found.value, np.array([*places, coupling[places]]), found.start
+    return found.value, np.array([*places, coupling[places]]), found.start, found.method
 
 
 @functools.cache
@@ -149,6 +149,6 @@ def _pools() -> Any:
     return ThreadpoolController()
 
 
-def _one_thread() -> Any:
+def one_thread() -> Any:
     """Hold BLAS at one thread, so that the bits of a result are those of any other number of processes."""
     return _pools().limit(limits=1, user_api="blas")

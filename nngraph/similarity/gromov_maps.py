@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import logging
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from nngraph import _rng
 from nngraph._rng import RNG
-from nngraph.errors import ArgumentError
+from nngraph.errors import ArgumentError, SimilarityWarning
 from nngraph.similarity import _clouds
 from nngraph.similarity._clouds import Normalize
 from nngraph.similarity._compositions import candidates, sweep_tile
@@ -52,6 +53,8 @@ class GromovMap:
         Which entries were solved; the others are estimated from their bracket (``exact=False``).
     start : DataFrame of str
         The start that won, ``"over <tap>"`` where a composition of two other plans did, "" where nothing was solved.
+    method : DataFrame of str
+        "permutations", or "POT" where those do not apply; "" where nothing was solved.
     seconds : DataFrame
         CPU seconds of the solver, without those of the sweeps; NaN where nothing was solved.
     plans : mapping from pairs of names to arrays
@@ -66,6 +69,7 @@ class GromovMap:
     identity: pd.DataFrame
     solved: pd.DataFrame
     start: pd.DataFrame
+    method: pd.DataFrame
     seconds: pd.DataFrame
     plans: Mapping[tuple[str, str], np.ndarray]
     sweeps: int
@@ -166,7 +170,7 @@ def gromov_map(
         two bounds with weights of at least 0, fitted to the solved pairs and kept within the bracket.
     sweeps : int, optional
         How often to compose plans: for each pair and every third tap, the plan to that tap and on to the other; the
-        cheapest two that are cheaper than what is known are polished, and the best is kept. By default until no pair
+        cheapest, where it is cheaper than what is known, is polished and kept. By default until no pair
         gains; 0 for none. Only where every pair is solved by permutations.
     n_jobs : int
         Processes (joblib), one thread each. The result is the same for any number.
@@ -265,6 +269,7 @@ class _Work:
         self.squared = np.zeros(shape)
         self.seconds = np.full(shape, np.nan)
         self.start = np.full(shape, "", dtype=object)
+        self.method = self.start.copy()
         self.plans: dict[Pair, np.ndarray] = {}
 
     def solve(self, pairs: Sequence[Pair]) -> None:
@@ -277,13 +282,23 @@ class _Work:
         for record in run(parts, folder=self.folder, n_jobs=self.n_jobs, label="Gromov-Wasserstein"):
             for k, pair in enumerate(_pairs(record)):
                 self._keep(pair, record["squared"][k], str(record["start"][k]), record[f"plan-{k}"])
-                self.seconds[pair] = record["seconds"][k]
-                if self.one:
-                    self.seconds[pair[::-1]] = record["seconds"][k]
+                for at in self._places(pair):
+                    self.seconds[at], self.method[at] = record["seconds"][k], str(record["method"][k])
+        by_pot = sum(self.method[pair] == "POT" for pair in pairs)
+        if by_pot and not self.rows.euclidean and len(set(self.rows.sizes)) == 1:
+            warnings.warn(
+                f"distances: {by_pot} of {len(pairs)} pairs are not Euclidean; POT solved them, more slowly and without "
+                "exchanges of partners.",
+                SimilarityWarning,
+                stacklevel=3,
+            )
+
+    def _places(self, pair: Pair) -> list[Pair]:
+        return [pair, pair[::-1]] if self.one else [pair]
 
     def _keep(self, pair: Pair, squared: float, start: str, plan: np.ndarray) -> None:
         self.plans[pair] = plan
-        for at in {pair, pair[::-1]} if self.one else {pair}:
+        for at in self._places(pair):
             self.squared[at], self.start[at] = squared, start
 
     def sweep(self, limit: int | None) -> int:
@@ -320,9 +335,8 @@ class _Work:
         rows, columns = self.rows.names, self.columns.names
         solved = np.eye(len(rows), dtype=bool) if self.one else np.zeros(squared.shape, dtype=bool)
         for pair in self.plans:
-            solved[pair] = True
-            if self.one:
-                solved[pair[::-1]] = True
+            for at in self._places(pair):
+                solved[at] = True
 
         def table(values: np.ndarray) -> pd.DataFrame:
             return pd.DataFrame(values, index=list(rows), columns=list(columns))
@@ -333,6 +347,7 @@ class _Work:
             identity=table(identity),
             solved=table(solved),
             start=table(self.start),
+            method=table(self.method),
             seconds=table(self.seconds),
             plans={(rows[i], columns[j]): plan for (i, j), plan in sorted(self.plans.items())},
             sweeps=sweeps,
@@ -355,9 +370,12 @@ def _share(exact: object) -> float:
 
 
 def _starts(starts: object) -> tuple[str, ...]:
-    if isinstance(starts, str) or not isinstance(starts, Sequence) or not starts:
-        raise ArgumentError(f"starts: got {starts!r}; expected a sequence of names, as ('product', 'identity').")
-    return tuple(starts)
+    from nngraph.similarity.gromov import _starts as checked
+
+    names = [starts] if isinstance(starts, str) else starts
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise ArgumentError(f"starts: got {starts!r}; expected names, as ('product', 'identity').")
+    return tuple(str(name) for name in checked(names, 0))
 
 
 def _check_counts(sweeps: object, n_jobs: object) -> None:

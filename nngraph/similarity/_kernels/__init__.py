@@ -1,8 +1,9 @@
-"""Compiled kernels of the Gromov-Wasserstein solver: exact assignments and exchanges of partners.
+"""Compiled kernels of Gromov-Wasserstein: exact assignments, exchanges of partners, compositions of plans.
 
 ``python -m nngraph.similarity._kernels`` compiles every kernel once and reports the seconds.
 """
 
 from nngraph.similarity._kernels.climbs import assign, climb
+from nngraph.similarity._kernels.compositions import cheapest
 
-__all__ = ["assign", "climb"]
+__all__ = ["assign", "cheapest", "climb"]

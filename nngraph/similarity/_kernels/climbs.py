@@ -19,7 +19,7 @@ GAIN = 1e-10
 @jit
 def rows_of(M, rows):
     """Return M[rows]."""
-    result = np.empty((len(rows), M.shape[1]))
+    result = np.empty((len(rows), M.shape[1]), M.dtype)
     for t in range(len(rows)):
         result[t] = M[rows[t]]
     return result
@@ -32,12 +32,6 @@ def inverse(p):
     for i in range(len(p)):
         result[p[i]] = i
     return result
-
-
-@jit
-def follow(A, M, change, rows):
-    """Add A[:, rows] @ change to M."""
-    M += np.dot(rows_of(A, rows).T, change)
 
 
 @jit
@@ -62,27 +56,37 @@ def paid(G, p):
 
 
 @jit
-def step(A, B, G, p, q):
-    """Go from p to the assignment q if it pays more, p and G in place; return the number of rows that change."""
-    n = len(A)
-    present = paid(G, p)
-    if paid(G, q) - present <= GAIN * abs(present):
-        return 0
+def move(A, B, G, p, q):
+    """Bring G = A @ B[p] to q; return the number of rows where q differs from p."""
     rows = np.flatnonzero(p != q)
-    if len(rows) < 0.6 * n:
-        follow(A, G, rows_of(B, q[rows]) - rows_of(B, p[rows]), rows)
+    if len(rows) < 0.6 * len(A):
+        G += np.dot(rows_of(A, rows).T, rows_of(B, q[rows]) - rows_of(B, p[rows]))
     else:
         G[:] = np.dot(A, rows_of(B, q))
-    p[:] = q
     return len(rows)
 
 
 @jit
+def step(A, B, G, p, q):
+    """Go from p to the assignment q if it pays more, p and G in place; return the number of rows that change."""
+    present = paid(G, p)
+    if paid(G, q) - present <= GAIN * abs(present):
+        return 0
+    moved = move(A, B, G, p, q)
+    p[:] = q
+    return moved
+
+
+@jit
 def exchange(A, B, G, p):
-    """Exchange partners two by two until no exchange gains, p and G in place; return the number of rows that change."""
+    """Exchange partners two by two until no exchange gains, p and G in place; return the number of rows that change.
+
+    Exchanges are found from products in float32, and each is made only if its gain in float64 is one.
+    """
     n = len(A)
     first = p.copy()
-    P, H = permuted(B, p, p), permuted(G, np.arange(n), p)
+    light = A.astype(np.float32)
+    P, H = permuted(B, p, p), permuted(G, np.arange(n), p).astype(np.float32)
     gains, partners = np.empty(n), np.empty(n, np.int64)
     least = 1e-13 * abs(paid(G, p))
     while True:
@@ -92,9 +96,9 @@ def exchange(A, B, G, p):
             break
         rows = np.flatnonzero(p != before)
         move_columns(H, rows, inverse(before)[p[rows]])
-        follow(A, H, rows_of(P, rows) - rows_of(P, inverse(p)[before[rows]]), rows)
-    G[:] = permuted(H, np.arange(n), inverse(p))
-    return (p != first).sum()
+        change = rows_of(P, rows) - rows_of(P, inverse(p)[before[rows]])
+        H += np.dot(rows_of(light, rows).T, change.astype(np.float32))
+    return move(A, B, G, first, p)
 
 
 @jit
@@ -104,26 +108,21 @@ def climb(A, B, p, ascend, swaps):
     One assignment, or with ``ascend`` as many as pay; then, with ``swaps``, exchanges and assignments in turn until
     neither pays.
     """
-    n = len(A)
     G = np.dot(A, rows_of(B, p))
     q, v, scale, tolerance = assign(G)
-    changed = step(A, B, G, p, q)
-    ascending = ascend
-    while True:
-        if swaps and not (ascending and changed):
-            ascending = False
-            moved = exchange(A, B, G, p)
-            if not moved and not changed:
-                return G
-            moved += changed
-        elif not changed:
-            return G
-        else:
-            moved = changed
+    moved = step(A, B, G, p, q)
+    while moved or swaps:
+        if swaps and not (ascend and moved):
+            ascend = False
+            swapped = exchange(A, B, G, p)
+            if not moved and not swapped:
+                break
+            moved += swapped
         q = p.copy()
         owner = inverse(q)
         auctions(G, v, q, owner, scale, tolerance, moved)
         clean_up(G, v, q, owner, tolerance)
-        changed = step(A, B, G, p, q)
-        if not ascending and not changed:
-            return G
+        moved = step(A, B, G, p, q)
+        if not moved and not ascend:
+            break
+    return G

@@ -25,30 +25,20 @@ def distortion(A: np.ndarray, B: np.ndarray, plan: np.ndarray, limit: float) -> 
 
 
 @jit
-def cheapest_two(
-    A: np.ndarray,
-    B: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
-    middles: np.ndarray,
-    limit: float,
-    found: np.ndarray,
-    costs: np.ndarray,
-) -> None:
-    """Write which two middles give the cheapest compositions below the limit (-1 where there is none), cheapest first.
+def cheapest(
+    A: np.ndarray, B: np.ndarray, first: np.ndarray, second: np.ndarray, middles: np.ndarray, limit: float
+) -> tuple[int, float]:
+    """Return the middle of the cheapest composition and its sum, or -1 and the limit where none is below that.
 
     A composition over the middle k sends sample a to ``second[k, first[k, a]]``. Most are given up after a few rows:
-    as soon as their sum is above that of the second best so far.
+    as soon as their sum is above that of the best so far.
     """
-    found[:] = -1
-    costs[:] = limit
+    found = -1
     plan = np.empty(len(A), first.dtype)
     for k in middles:
         for a in range(len(A)):
             plan[a] = second[k, first[k, a]]
-        cost = distortion(A, B, plan, costs[1])
-        if cost < costs[0]:
-            found[1], costs[1] = found[0], costs[0]
-            found[0], costs[0] = k, cost
-        elif cost < costs[1] and cost > costs[0]:
-            found[1], costs[1] = k, cost
+        total = distortion(A, B, plan, limit)
+        if total < limit:
+            found, limit = k, total
+    return found, limit

@@ -61,7 +61,7 @@ def exact_gain(A, B, a, b):
 
 @jit
 def swap_all(A, B, p, order, gains, partners, least):
-    """Apply, in the order given, every exchange that still gains more than ``least``; return the total half gain."""
+    """Make, in the order given, every exchange that still gains more than ``least``; return the total half gain."""
     n = len(A)
     total = 0.0
     for a in order:
