@@ -287,8 +287,8 @@ class _Work:
         by_pot = sum(self.method[pair] == "POT" for pair in pairs)
         if by_pot and not self.rows.euclidean and len(set(self.rows.sizes)) == 1:
             warnings.warn(
-                f"distances: {by_pot} of {len(pairs)} pairs are not Euclidean; POT solved them, more slowly and without "
-                "exchanges of partners.",
+                f"distances: those of {by_pot} of {len(pairs)} pairs are not Euclidean; POT solved these, more slowly "
+                "and without exchanges of partners.",
                 SimilarityWarning,
                 stacklevel=3,
             )
@@ -379,14 +379,14 @@ def _starts(starts: object) -> tuple[str, ...]:
 
 
 def _check_counts(sweeps: object, n_jobs: object) -> None:
-    for name, value, least, expected in (
-        ("sweeps", sweeps, 0, "None (until no pair gains) or a number of at least 0"),
-        ("n_jobs", n_jobs, None, "a number of processes, or -1 for one a core"),
-    ):
-        is_number = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if (is_number and (value != 0 if least is None else value >= least)) or (value is None and name == "sweeps"):
-            continue
-        raise ArgumentError(f"{name}: got {value!r}; expected {expected}.")
+    numbers = {
+        name: int(value) if isinstance(value, (int, np.integer)) and not isinstance(value, bool) else None
+        for name, value in (("sweeps", sweeps), ("n_jobs", n_jobs))
+    }
+    if sweeps is not None and (numbers["sweeps"] is None or numbers["sweeps"] < 0):
+        raise ArgumentError(f"sweeps: got {sweeps!r}; expected a number of at least 0, or None: until no pair gains.")
+    if not numbers["n_jobs"]:
+        raise ArgumentError(f"n_jobs: got {n_jobs!r}; expected a number of processes, or -1 for one a core.")
 
 
 def _by_permutations(rows: Side, columns: Side) -> bool:
