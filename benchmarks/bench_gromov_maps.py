@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 
 from nngraph._rng import seed_sequence
 from nngraph.similarity import GromovMap, _clouds, _map_parts, gromov_map
+from nngraph.similarity._permutations import Distances
 
 SHARES = {150: 1.0, 500: 0.2, 1000: 0.03}
 """Samples, and the share of pairs that POT solves: every fifth at 500. Its time for the whole map is extrapolated."""
@@ -28,7 +29,7 @@ def taps(n: int) -> dict[str, np.ndarray]:
 def in_turn(reps: Mapping[str, np.ndarray], share: float) -> tuple[list[tuple[str, str]], np.ndarray, np.ndarray]:
     """Return some pairs, and (pairs, 2) CPU seconds and values of ours and of POT, asked in turn."""
     names = list(reps)
-    squares = {name: _clouds.distances(name, x) for name, x in reps.items()}
+    squares = {name: Distances(_clouds.distances(name, x)) for name, x in reps.items()}
     recipe = _map_parts.Recipe(("product", "identity"), permutations=True, seed=seed_sequence(0))
     pairs = [(row, column) for k, row in enumerate(names) for column in names[k + 1 :]][:: round(1 / share)]
     seconds, values = np.zeros((len(pairs), 2)), np.zeros((len(pairs), 2))
@@ -37,7 +38,7 @@ def in_turn(reps: Mapping[str, np.ndarray], share: float) -> tuple[list[tuple[st
         for side, call in enumerate(
             (
                 lambda D=D, E=E: _map_parts._solve(D, E, recipe, recipe.seed)[0],
-                lambda D=D, E=E: ot.gromov_wasserstein2(D, E),
+                lambda D=D, E=E: ot.gromov_wasserstein2(D.D, E.D),
             )
         ):
             began = time.process_time()

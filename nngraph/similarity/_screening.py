@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from nngraph.similarity._map_parts import Pair, Side, squares
-from nngraph.similarity._permutations import cost
 
 SHARE = 0.08
 """The share of all pairs that a screened map solves, if not told otherwise."""
@@ -48,12 +47,14 @@ def identity_costs(rows: Side, columns: Side) -> np.ndarray:
 
 def rank_costs(side: Side) -> np.ndarray:
     """Return the (L, L) costs of matching samples by the ranks of their mean distances."""
+    from nngraph.similarity._kernels import distortion
+
     taps = squares(side.some(range(len(side.names))))
     costs = np.zeros((len(taps), len(taps)))
     for i, j in pairs_of(side, side):
         plan = np.empty_like(taps[i].by_size)
         plan[taps[i].by_size] = taps[j].by_size
-        costs[i, j] = cost(taps[i].D, taps[j].D, plan)
+        costs[i, j] = 2 * distortion(taps[i].D, taps[j].D, plan, np.inf) / len(plan) ** 2
     return mirrored(costs)
 
 

@@ -56,7 +56,7 @@ class GromovMap:
     method : DataFrame of str
         "permutations", or "POT" where those do not apply; "" where nothing was solved.
     seconds : DataFrame
-        CPU seconds of the solver, without those of the sweeps; NaN where nothing was solved.
+        Seconds of the solver by the clock, without those of the sweeps; NaN where nothing was solved.
     plans : mapping from pairs of names to arrays
         For each solved pair, row first, the (n,) permutation from the samples of the row to those of the column, or
         (3, entries) rows, columns and masses of a coupling that is none. See :meth:`plan` and :meth:`coupling`.

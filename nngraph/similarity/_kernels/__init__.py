@@ -4,6 +4,6 @@
 """
 
 from nngraph.similarity._kernels.climbs import assign, climb
-from nngraph.similarity._kernels.compositions import cheapest
+from nngraph.similarity._kernels.compositions import cheapest, distortion
 
-__all__ = ["assign", "cheapest", "climb"]
+__all__ = ["assign", "cheapest", "climb", "distortion"]
