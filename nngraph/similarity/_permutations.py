@@ -132,7 +132,7 @@ def cost(D1: np.ndarray, D2: np.ndarray, p: np.ndarray) -> float:
     """Return the squared objective of a permutation."""
     difference = D2[np.ix_(p, p)]
     difference -= D1
-    return float(np.vdot(difference, difference)) / difference.size
+    return float(np.vdot(difference, difference) / difference.size)
 
 
 def lower(A: Distances, B: Distances) -> float:

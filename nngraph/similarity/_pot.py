@@ -112,8 +112,8 @@ def _beginnings(
 
 def _end(problem: Problem, name: str, start: np.ndarray) -> End:
     """Run POT from one coupling and check what comes back."""
-    # POT's absolute tolerance and its exact transport want costs near 1, whatever the units of the distances
-    scale = np.sqrt(problem.D1.mean() * problem.D2.mean()) or 1.0
+    # POT's absolute tolerance and its exact transport want squares near 1, whatever the units of the distances
+    scale = (np.sqrt(problem.D1.mean() * problem.D2.mean()) or 1.0) if problem.loss == "square" else 1.0
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         T = np.asarray(_run(problem, start, scale), dtype=np.float64)
@@ -139,10 +139,9 @@ def _run(problem: Problem, start: np.ndarray, scale: float) -> Any:
     A, B = problem.D1 / scale, problem.D2 / scale
     options: dict[str, Any] = {"loss_fun": "square_loss" if problem.loss == "square" else "kl_loss"}
     options |= {"p": problem.weights1, "q": problem.weights2, "G0": start}
-    unit = scale**2 if problem.loss == "square" else scale  # of the objective
     if problem.features is not None:
-        M = problem.features / unit
+        M = problem.features / scale**2
         return ot.gromov.fused_gromov_wasserstein(M, A, B, alpha=problem.alpha, **options)
     if problem.epsilon is not None:
-        return ot.gromov.entropic_gromov_wasserstein(A, B, epsilon=problem.epsilon / unit, **options)
+        return ot.gromov.entropic_gromov_wasserstein(A, B, epsilon=problem.epsilon / scale**2, **options)
     return ot.gromov.gromov_wasserstein(A, B, **options)

@@ -12,13 +12,13 @@ import numpy as np
 
 from nngraph._rng import RNG, seed_sequence
 from nngraph.errors import ArgumentError, SimilarityWarning
+from nngraph.similarity import _gromov_arguments as _arguments
 from nngraph.similarity import _pot
-from nngraph.similarity._permutations import Distances, Start, cost, lower, n_random, solve
+from nngraph.similarity._permutations import Distances, Start, cost, lower, solve
 
 __all__ = ["Transport", "fused_gromov_wasserstein", "gromov_wasserstein", "lower_bound"]
 
 Method: TypeAlias = Literal["auto", "permutations", "POT"]
-NAMED = ("product", "identity", "local", "midpoint")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -143,7 +143,7 @@ def gromov_wasserstein(
     (array([1, 3, 0, 2]), 0.0, 10.99)
     """
     problem = _problem(D1, D2, weights1, weights2, loss, epsilon)
-    chosen = _starts(starts, len(problem.D1))
+    chosen = _arguments.starts(starts, len(problem.D1))
     seed = seed_sequence(rng)
     if not _by_permutations(problem, method):
         return _by_pot(problem, chosen, seed)
@@ -212,13 +212,13 @@ def fused_gromov_wasserstein(
     """
     problem = _problem(D1, D2, weights1, weights2, loss, None)
     shape = (len(problem.D1), len(problem.D2))
-    M = _numbers("costs", costs)
+    M = _arguments.numbers("costs", costs)
     if M.shape != shape:
         raise ArgumentError(f"costs: got the shape {M.shape}; expected {shape}, a row for each point of D1.")
     if not 0 <= alpha <= 1:
         raise ArgumentError(f"alpha: got {alpha!r}; expected the share of the distances, from 0 to 1.")
     problem = dataclasses.replace(problem, features=M, alpha=float(alpha))
-    return _by_pot(problem, _starts(starts, shape[0]), seed_sequence(rng))
+    return _by_pot(problem, _arguments.starts(starts, shape[0]), seed_sequence(rng))
 
 
 def lower_bound(D1: object, D2: object, *, weights1: object = None, weights2: object = None) -> float:
@@ -257,7 +257,7 @@ def lower_bound(D1: object, D2: object, *, weights1: object = None, weights2: ob
     Examples
     --------
     >>> import numpy as np
-    >>> lower_bound(np.ones((2, 2)) - np.eye(2), 3 * (np.ones((3, 3)) - np.eye(3)))
+    >>> round(lower_bound(np.ones((2, 2)) - np.eye(2), 3 * (np.ones((3, 3)) - np.eye(3))), 12)
     3.5
     """
     return _lower(_problem(D1, D2, weights1, weights2, "square", None))
@@ -356,82 +356,16 @@ def _over_mean(D: np.ndarray) -> np.ndarray:
 def _problem(
     D1: object, D2: object, weights1: object, weights2: object, loss: _pot.Loss, epsilon: float | None
 ) -> _pot.Problem:
-    A, B = _distances("D1", D1), _distances("D2", D2)
+    A, B = _arguments.distances("D1", D1), _arguments.distances("D2", D2)
     if loss not in ("square", "kl"):
         raise ArgumentError(f"loss: got {loss!r}; expected 'square' or 'kl'.")
     if epsilon is not None and not epsilon > 0:
         raise ArgumentError(f"epsilon: got {epsilon!r}; expected a number above 0, or None for no entropy.")
     return _pot.Problem(
-        A, B, _weights("weights1", weights1, len(A)), _weights("weights2", weights2, len(B)), loss, epsilon
+        A,
+        B,
+        _arguments.weights("weights1", weights1, len(A)),
+        _arguments.weights("weights2", weights2, len(B)),
+        loss,
+        epsilon,
     )
-
-
-def _numbers(name: str, values: object) -> np.ndarray:
-    """Return float64 numbers, all finite, in memory of their own."""
-    array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)  # a torch tensor, perhaps
-    if array.dtype.kind not in "biuf":
-        raise ArgumentError(f"{name}: got values of type {array.dtype}; expected numbers.")
-    array = np.array(array, dtype=np.float64, order="C")
-    if not np.isfinite(array).all():
-        where = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
-        raise ArgumentError(f"{name}: got {array[where]} at {where}; expected finite numbers.")
-    return array
-
-
-def _distances(name: str, values: object) -> np.ndarray:
-    D = _numbers(name, values)
-    if D.ndim != 2 or D.shape[0] != D.shape[1]:
-        raise ArgumentError(
-            f"{name}: got the shape {D.shape}; expected a square matrix of distances, such as "
-            "scipy.spatial.distance.squareform(pdist(x)) of a representation x."
-        )
-    if len(D) < 2:
-        raise ArgumentError(f"{name}: got {len(D)} points; expected at least 2: distances are between two.")
-    slack = 1e-6 * np.abs(D).max()  # of distances taken in float32
-    if D.min() < -slack:
-        raise ArgumentError(f"{name}: got the negative entry {D.min():g}; expected distances. Is it a similarity?")
-    if np.abs(np.diagonal(D)).max() > slack:
-        raise ArgumentError(
-            f"{name}: got {np.abs(np.diagonal(D)).max():g} on the diagonal; expected 0, as of a point to itself."
-        )
-    if np.abs(D - D.T).max() > slack:
-        raise ArgumentError(
-            f"{name}: is not symmetric, by up to {np.abs(D - D.T).max():g}; expected D[i, j] = D[j, i]."
-        )
-    D = np.maximum((D + D.T) / 2, 0.0)
-    np.fill_diagonal(D, 0.0)
-    return D
-
-
-def _weights(name: str, values: object, n: int) -> np.ndarray:
-    if values is None:
-        return np.full(n, 1 / n)
-    w = _numbers(name, values)
-    if w.shape != (n,):
-        raise ArgumentError(f"{name}: got the shape {w.shape}; expected ({n},), a mass for each point.")
-    if w.min() < 0 or not w.sum() > 0:
-        raise ArgumentError(
-            f"{name}: got masses from {w.min():g} to {w.max():g}; expected none below 0 and some above."
-        )
-    return w / w.sum()
-
-
-def _starts(starts: Sequence[Start], n: int) -> list[Start]:
-    checked: list[Start] = []
-    for start in [starts] if isinstance(starts, str) else starts:
-        if isinstance(start, str):
-            if start not in NAMED and not n_random(start):
-                raise ArgumentError(f"starts: got {start!r}; expected of {NAMED}, 'random:5', or a permutation.")
-            if start == "midpoint" and len(checked) < 2:
-                raise ArgumentError(
-                    "starts: got 'midpoint' behind less than two starts; expected it behind two others."
-                )
-            checked.append(start)
-        else:
-            p = np.asarray(start)
-            if p.dtype.kind not in "iu" or p.shape != (n,) or not np.array_equal(np.sort(p), np.arange(n)):
-                raise ArgumentError(f"starts: got an array that is no permutation of {n} points.")
-            checked.append(p.astype(np.int64))
-    if not checked:
-        raise ArgumentError("starts: got none; expected at least one, such as 'product'.")
-    return checked

@@ -217,9 +217,9 @@ def gromov_map(
     >>> found = gromov_map({"input": x, "turned": x @ np.linalg.qr(x[:5])[0], "rectified": np.maximum(x, 0)})
     >>> found.root.round(3)
                input  turned  rectified
-    input      0.000   0.000      0.210
-    turned     0.000   0.000      0.210
-    rectified  0.210   0.210      0.000
+    input      0.000   0.000      0.286
+    turned     0.000   0.000      0.286
+    rectified  0.286   0.286      0.000
     >>> found.triangle_violations()
     0
     """
@@ -370,7 +370,7 @@ def _share(exact: object) -> float:
 
 
 def _starts(starts: object) -> tuple[str, ...]:
-    from nngraph.similarity.gromov import _starts as checked
+    from nngraph.similarity._gromov_arguments import starts as checked
 
     names = [starts] if isinstance(starts, str) else starts
     if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):

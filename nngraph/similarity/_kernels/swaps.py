@@ -13,40 +13,33 @@ import numpy as np
 
 from nngraph._compiling import jit, jit_finite, jit_sums
 
-TILE = 64
-"""Rows and columns that are turned at once, so that H[b, a] is read row by row."""
+STRIP = 16
+"""Columns of H that are turned into rows at once: one line of the processor's cache in float32."""
 
 
 @jit_finite
 def best_swaps(A, B, H, gains, partners):
     """Write for every a the largest half gain of an exchange with some b > a, and that b."""
     n = len(A)
-    turned = np.empty((TILE, TILE))
+    turned = np.empty((STRIP, n), H.dtype)
     own = np.empty(n)
     for a in range(n):
         own[a] = H[a, a]
         gains[a] = -np.inf
         partners[a] = a
-    for top in range(0, n, TILE):
-        bottom = min(top + TILE, n)
-        for left in range(top, n, TILE):
-            right = min(left + TILE, n)
-            for b in range(left, right):
-                for a in range(top, bottom):
-                    turned[a - top, b - left] = H[b, a] - own[b]
-            for a in range(top, bottom):
-                begin = max(left, a + 1)
-                best = -np.inf
-                for b in range(begin, right):
-                    gain = H[a, b] + turned[a - top, b - left] + 2.0 * (A[a, b] * B[a, b])
-                    turned[a - top, b - left] = gain
-                    best = gain if gain > best else best
-                if best - own[a] > gains[a]:
-                    gains[a] = best - own[a]
-                    b = begin
-                    while turned[a - top, b - left] < best:
-                        b += 1
-                    partners[a] = b
+    for left in range(0, n, STRIP):
+        width = min(STRIP, n - left)
+        for a in range(left + width):
+            for t in range(width):
+                turned[t, a] = H[a, left + t]
+        for t in range(width):
+            b = left + t
+            for a in range(b):
+                gain = H[b, a] + turned[t, a] + 2.0 * (A[b, a] * B[b, a]) - own[b]
+                partners[a] = b if gain > gains[a] else partners[a]
+                gains[a] = gain if gain > gains[a] else gains[a]
+    for a in range(n):
+        gains[a] -= own[a]
 
 
 @jit_sums
