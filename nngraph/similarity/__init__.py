@@ -8,6 +8,7 @@ from nngraph.similarity.agreements import agreement
 from nngraph.similarity.changes import boundaries
 from nngraph.similarity.encodings import encode, target_distances
 from nngraph.similarity.gromov import Transport, fused_gromov_wasserstein, gromov_wasserstein, lower_bound
+from nngraph.similarity.gromov_maps import GromovMap, gromov_map
 from nngraph.similarity.grouping import Groups, adjusted_rand, groups, silhouettes
 from nngraph.similarity.histograms import distance_histograms, histogram_divergence
 from nngraph.similarity.measures import INVARIANCES, MEASURES, Measure, compare, cross, matrix
@@ -19,6 +20,7 @@ from nngraph.similarity.taps import representations
 __all__ = [
     "INVARIANCES",
     "MEASURES",
+    "GromovMap",
     "Groups",
     "Measure",
     "Representations",
@@ -34,6 +36,7 @@ __all__ = [
     "encode",
     "expected_overlap",
     "fused_gromov_wasserstein",
+    "gromov_map",
     "gromov_wasserstein",
     "groups",
     "histogram_divergence",
