@@ -20,7 +20,6 @@ SHARES = {150: 1.0, 500: 0.2, 1000: 0.03}
 def taps(n: int) -> dict[str, np.ndarray]:
     """Return n of all 3481 sums at every tap of the trained network."""
     from nngraph.reproduce.layer_groups import modular
-
     from nngraph.similarity import representations
 
     return dict(representations(modular.load("0"), modular.pairs(), n=n, rng=0))
