@@ -1,11 +1,11 @@
-"""``python -m nngraph.reproduce.layer_groups modular --model E --out FOLDER``: train a network anew and keep it."""
+"""``python -m nngraph.reproduce.layer_groups``: train modular-sum networks anew, write what was found in them."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 
-from nngraph.reproduce.layer_groups import modular
+from nngraph.reproduce.layer_groups import _page, modular
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -19,6 +19,11 @@ def main(arguments: list[str] | None = None) -> None:
     train.add_argument("--checkpoints", type=int, nargs="*", default=(), help="steps to keep on the way")
     train.add_argument("--verbose", action="store_true", help="log the held-out accuracy of every check")
     train.set_defaults(run=_modular)
+    tables = verbs.add_parser("targets", help="write the section on modular sums of docs/layer_groups.md")
+    tables.add_argument("--page", required=True, help="page that gets the section, between its markers")
+    tables.add_argument("--folder", required=True, help="gets every table as it is done; what it has is not done again")
+    tables.add_argument("--n", type=int, default=200, help="pairs of tokens in Table 1 and in the maps")
+    tables.set_defaults(run=_targets)
     options = parser.parse_args(arguments)
     options.run(options)
 
@@ -28,6 +33,10 @@ def _modular(options: argparse.Namespace) -> None:
     run = modular.train(options.model, rng=options.rng, checkpoints=options.checkpoints)
     for path in modular.save(run, options.out):
         logging.getLogger(__name__).info("%s", path)
+
+
+def _targets(options: argparse.Namespace) -> None:
+    _page.put(options.page, _page.section(_page.tables(options.folder, n=options.n), n=options.n))
 
 
 if __name__ == "__main__":
