@@ -65,6 +65,8 @@ def test_the_rank_counts_taps_that_are_nearer_than_the_published_one():
 def test_a_tap_that_is_nearest_in_some_cells_holds_in_part():
     good = table1_of({"0.resid_post": 0.1, "a": 0.2}, {"0.resid_post": 0.4, "a": 0.5}, 0.3)
     bad = table1_of({"0.resid_post": 0.3, "a": 0.2}, {"0.resid_post": 0.4, "a": 0.5}, 0.3).assign(encoding="scalar")
+    tie = table1_of({"0.resid_post": 0.104, "a": 0.101}, {"0.resid_post": 0.4, "a": 0.5}, 0.3)
+    assert targets.verdicts(targets.nearest(tie))["verdict"].tolist() == ["holds"]
     assert targets.verdicts(targets.nearest(good))["verdict"].tolist() == ["holds"]
     assert targets.verdicts(targets.nearest(pd.concat([good, bad])))["verdict"].tolist() == ["holds in part"]
 
@@ -166,8 +168,8 @@ def test_the_section_has_the_numbers_and_a_verdict_for_every_claim(tables):
     text = _page.section(tables, n=200)
     for name in modular.RECIPES:
         assert f"| {name} | {100 * modular.record(name)['stored']['held_out']:.2f} % |" in text
-    assert "| c1 is nearest at 0.resid_post (0.02) | nearest in 2 of 2 cells" in text
-    assert "| c2 is nearest at 1.resid_post (0.03) | nearest in 0 of 2 cells" in text
+    assert "| no tap is nearer to c1 than 0.resid_post (0.02) | none nearer, to two digits, in 2 of 2 cells" in text
+    assert "| no tap is nearer to c2 than 1.resid_post (0.03) | none nearer, to two digits, in 0 of 2 cells" in text
     assert "| E: no linear probe reads c1 or c2 (errors .52, .93) | c1: accuracy 1.000 at best" in text
     verdicts = [line.rsplit("|", 2)[1].strip() for line in text.splitlines() if line.startswith(("| L:", "| E:"))]
     assert verdicts == ["holds", "holds", "holds", "holds in part", "holds in part"]

@@ -186,8 +186,9 @@ def _table1(near: pd.DataFrame) -> list[str]:
 def _claims1(verdicts: pd.DataFrame) -> list[str]:
     rows = [
         [
-            f"{row.target} is nearest at {row.published} ({row.published_value:.2f})",
-            f"nearest in {row.first} of {row.cells} cells; its distance is {row.smallest:.4f} to {row.largest:.4f}; "
+            f"no tap is nearer to {row.target} than {row.published} ({row.published_value:.2f})",
+            f"none nearer, to two digits, in {row.first} of {row.cells} cells; its distance is {row.smallest:.4f} to "
+            f"{row.largest:.4f}; "
             f"below every tap of the untrained twin in {row.below_twin}, below the Gaussian cloud in "
             f"{row.below_gaussian}",
             row.verdict,

@@ -240,7 +240,7 @@ def table4(
 
 
 def verdicts(near: pd.DataFrame) -> pd.DataFrame:
-    """Return for every target whether the published tap is the nearest.
+    """Return for every target whether the published tap is the nearest, at the precision that is published.
 
     Parameters
     ----------
@@ -251,15 +251,16 @@ def verdicts(near: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         By target: ``published`` (tap) and ``published_value``, ``cells`` (encodings by normalisations by rules for
-        positions), ``first`` (in how many of them the tap is the nearest), ``below_twin`` (in how many it is nearer
-        than every tap of the untrained twin), ``below_gaussian``, ``smallest`` and ``largest`` value, and ``verdict``:
-        "holds" where it is the nearest in every cell, "does not hold" where in none, else "holds in part".
+        positions), ``first`` (in how many of them no tap is nearer, to the two digits that are published),
+        ``below_twin`` (in how many it is nearer than every tap of the untrained twin), ``below_gaussian``,
+        ``smallest`` and ``largest`` value, and ``verdict``:
+        "holds" where that is so in every cell, "does not hold" where in none, else "holds in part".
     """
     import pandas as pd
 
     rows = []
     for target, part in near.groupby("target", sort=False):
-        first = int((part["rank"] == 1).sum())
+        first = int((part["value"].round(2) <= part["squared"].round(2)).sum())
         verdict = "holds" if first == len(part) else "holds in part" if first else "does not hold"
         tap, value = PUBLISHED_DISTANCES[str(target)]
         below = [int(np.sum(part["value"] < part[control])) for control in ("untrained_nearest", "gaussian")]
