@@ -1,0 +1,1 @@
+"""Layer groups from representation similarity: the experiments of the paper, redone."""
