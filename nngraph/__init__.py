@@ -32,7 +32,9 @@ _NAMES = {
     "save": "io.native",
     "to_torch": "convert.torch",
     "train": "training",
+    "training_dynamics": "checkpoints",
     "transformer": "models",
+    "untrained_twin": "twins",
     "write_edges": "io.edges",
     "write_gexf": "io.gexf",
     "write_graphml": "io.graphml",
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from nngraph import similarity as similarity
     from nngraph import stats as stats
     from nngraph import studies as studies
+    from nngraph.checkpoints import training_dynamics
     from nngraph.convert.files import load_state, load_weights
     from nngraph.convert.igraph import from_igraph
     from nngraph.convert.matrices import from_matrices
@@ -64,6 +67,7 @@ if TYPE_CHECKING:
     from nngraph.models import resnet9, transformer
     from nngraph.studies import Study
     from nngraph.training import mlp, train
+    from nngraph.twins import untrained_twin
 
 
 def __getattr__(name: str) -> object:

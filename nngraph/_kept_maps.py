@@ -74,7 +74,7 @@ def read(file: Path, key: str) -> tuple[pd.DataFrame, dict[str, float]]:
     import pandas as pd
 
     try:
-        with np.load(file, allow_pickle=False) as held:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as held:
             found = {name: held[name] for name in held.files}
         if str(found["key"]) != key:
             raise StudyError(

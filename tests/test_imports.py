@@ -22,6 +22,7 @@ LAYERS = [
     {"convert", "ops", "nulls", "stats", "io", "datasets"},
     {"similarity", "dynamics", "sparse"},
     {"evaluation", "metrics", "models", "training", "complexity", "robustness", "store", "plot", "claims"},
+    {"checkpoints", "twins"},
     {"studies", "reports", "_units", "_study_arguments"},
     {"reproduce"},
     {"cli", "__main__"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -108,8 +109,9 @@ def layers(
         nulls = []
         if null is Null.untrained and chosen.model is not None:
             nulls = _maps_of_twins(chosen, list(reps), measure, number, twins, rng, jobs)
-        grouped = groups(D, k, method=method.value, rng=rng)
-        steps = boundaries(D, nulls or None) if len(D) > 2 else None
+        squared = measure == "gw"
+        grouped = groups(D, k, method=method.value, squared=squared, rng=rng)
+        steps = boundaries(D, nulls or None, squared=squared) if len(D) > 2 else None
         folder = out or Path("results") / f"layers-{chosen.name}"
         _write(folder, D, rest, grouped, steps)
         n_samples = len(next(iter(reps.values())))
@@ -160,10 +162,8 @@ def _arrays(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ArgumentError(f"{path}: there is no such file.")
     try:
-        with np.load(path, allow_pickle=False) as held:
-            if isinstance(held, np.ndarray):
-                return {"": held}
-            return {name: held[name] for name in held.files}
+        held = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)  # a file that fails would stay open
+        return {"": held} if isinstance(held, np.ndarray) else {name: held[name] for name in held.files}
     except Exception as error:  # a damaged zip file can fail in any way
         raise FormatError(f"{path}: cannot be read as arrays ({error}); save them with numpy.savez.") from None
 
