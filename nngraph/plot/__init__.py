@@ -6,6 +6,7 @@ from nngraph.plot.distributions import degrees, strengths
 from nngraph.plot.drawing import network
 from nngraph.plot.histograms import weights
 from nngraph.plot.ladders import ladder
+from nngraph.plot.overviews import layer_figure
 from nngraph.plot.pages import study_figures
 from nngraph.plot.randomizations import (
     pruned_randomization,
@@ -24,6 +25,7 @@ __all__ = [
     "feature_maps",
     "in_out",
     "ladder",
+    "layer_figure",
     "mixing",
     "network",
     "pdf",
