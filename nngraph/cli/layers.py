@@ -100,9 +100,9 @@ def layers(
             raise ArgumentError(f"--measure: got {measure!r}; expected one of {', '.join(MEASURES)}.")
         if not exact and measure != "gw":
             raise ArgumentError(f"--screened: has no effect on {measure}, which has no bounds; leave it out.")
-        chosen = _model_0() if source is None else _source(source, inputs)
         if source is None and inputs is not None:
             raise ArgumentError("--inputs: needs a source, the model that sees them.")
+        chosen = _model_0() if source is None else _source(source, inputs)
         number = n or (200 if source is None else 1000)
         reps = _representations(chosen, taps, number, rng)
         D, rest = _map(reps, measure, exact=exact, jobs=jobs)
@@ -265,6 +265,6 @@ def _summary(grouped: Groups, steps: pd.DataFrame | None, twins: int) -> str:
     if steps is not None:
         peaks = steps[steps["peak"]]
         against = f"against {twins} untrained {'twin' if twins == 1 else 'twins'}" if twins else "against no twin"
-        lines.append(f"{int(steps['boundary'].sum())} boundaries of {len(peaks)} peaks, {against}")
+        lines.append(f"boundaries: {int(steps['boundary'].sum())} of {len(peaks)} peaks, {against}")
         lines += [f"  {row.previous} -> {tap}: {row.distance:.3g} ({row.reason})" for tap, row in peaks.iterrows()]
     return "\n".join(lines) + "\n"

@@ -35,7 +35,7 @@ class Network(NamedTuple):
 
 
 NETWORKS = {
-    "fashion-mnist": Network("fashion-mnist", 30_000, 6, channels=1),
+    "fashion-mnist": Network("fashion-mnist", 10_000, 5, channels=1),
     "patches": Network("colour-patches", 4_000, 8, channels=3),
 }
 FOLDER = Path(__file__).parent
@@ -53,7 +53,7 @@ def data(name: str, *, root: str | os.PathLike[str] | None = None) -> datasets.T
     Parameters
     ----------
     name : "fashion-mnist" or "patches"
-        Of Fashion-MNIST the training images are 30,000 drawn by the seed of the network.
+        Of Fashion-MNIST the training images are 10,000 drawn by the seed of the network.
     root : path, optional
         Folder of the files of Fashion-MNIST.
 
@@ -115,7 +115,7 @@ def train(
     Notes
     -----
     Adam, cosine learning rate, batches of 128, no augmentation, the weights after the last step: the test images choose
-    nothing. About 4 CPU minutes on one core for either network.
+    nothing. About a CPU minute on one core for either network.
     """
     import time
 

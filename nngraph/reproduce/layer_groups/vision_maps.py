@@ -36,9 +36,9 @@ MEASURES: dict[str, dict[str, Any]] = {
     "cka": {},
     "rsa": {},
     "rsm": {},
-    "cca": {"components": 50},
-    "svcca": {"components": 50},
-    "pwcca": {"components": 50},
+    "cca": {"components": 40},
+    "svcca": {"components": 40},
+    "pwcca": {"components": 40},
     "procrustes": {},
     "msid": {},
     "agw": {},
@@ -47,7 +47,7 @@ MEASURES: dict[str, dict[str, Any]] = {
     "mutual_information": {},
     "wasserstein": {},
 }
-"""Options by measure: canonical correlations are of at most 50 principal components, an eighth of the samples."""
+"""Options by measure: canonical correlations are of at most 40 principal components, fewer than a seventh of the samples."""
 FEW = {"agw": 100, "wasserstein": 200}
 """Samples of the measures that solve transport problems between points in many dimensions."""
 
@@ -91,7 +91,7 @@ class Maps:
 def maps(
     name: str,
     *,
-    n: int = 400,
+    n: int = 300,
     n_twins: int = 5,
     measures: Mapping[str, Mapping[str, Any]] = MEASURES,
     root: str | os.PathLike[str] | None = None,
