@@ -148,7 +148,9 @@ def test_inputs_by_argument_name_and_taps_by_module(here):
 
 @pytest.mark.parametrize(("model", "data"), [("digits_net", "digits"), ("patches_net", "colour-patches")])
 def test_a_data_set_has_the_shape_that_the_model_sees(here, model, data):
-    result = run(f"mine_layers:{model}", "--inputs", data, "--measure", "cka", "--n", 20, "--null", "none", "--out", "o")
+    result = run(
+        f"mine_layers:{model}", "--inputs", data, "--measure", "cka", "--n", 20, "--null", "none", "--out", "o"
+    )
     assert result.exit_code == 0, result.output
     assert f"{ {'digits_net': 3, 'patches_net': 27}[model] } taps" in result.stdout
 

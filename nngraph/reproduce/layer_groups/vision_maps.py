@@ -47,7 +47,7 @@ MEASURES: dict[str, dict[str, Any]] = {
     "mutual_information": {},
     "wasserstein": {},
 }
-"""Options by measure: canonical correlations are of at most 40 principal components, fewer than a seventh of the samples."""
+"""Options by measure: canonical correlations are of the first 40 principal components, a seventh of the samples."""
 FEW = {"agw": 100, "wasserstein": 200}
 """Samples of the measures that solve transport problems between points in many dimensions."""
 
