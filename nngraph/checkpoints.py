@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -307,7 +307,7 @@ def training_dynamics(
     pairs: Iterable[Any] = checkpoints.items() if isinstance(checkpoints, Mapping) else checkpoints
     if not isinstance(pairs, Iterable):
         raise ArgumentError(f"checkpoints: got {type(checkpoints).__name__}; expected a mapping from steps to models.")
-    total = len(checkpoints) if hasattr(checkpoints, "__len__") else 0
+    total = len(checkpoints) if isinstance(checkpoints, Sized) else 0
     record = Recorder(
         inputs, measure=measure, taps=taps, n=n, labels=labels, scores=scores, rng=rng, folder=folder, **options
     )

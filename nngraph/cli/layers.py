@@ -108,7 +108,7 @@ def layers(
         D, rest = _map(reps, measure, exact=exact, jobs=jobs)
         nulls = []
         if null is Null.untrained and chosen.model is not None:
-            nulls = _maps_of_twins(chosen, list(reps), measure, number, twins, rng, jobs)
+            nulls = _maps_of_twins(chosen.model, chosen.inputs, list(reps), measure, number, twins, rng, jobs)
         squared = measure == "gw"
         grouped = groups(D, k, method=method.value, squared=squared, rng=rng)
         steps = boundaries(D, nulls or None, squared=squared) if len(D) > 2 else None
@@ -220,7 +220,7 @@ def _map(reps: Any, measure: str, *, exact: bool, jobs: int) -> tuple[pd.DataFra
 
 
 def _maps_of_twins(
-    source: Source, taps: list[str], measure: str, n: int, twins: int, rng: int, jobs: int
+    model: torch.nn.Module, inputs: Any, taps: list[str], measure: str, n: int, twins: int, rng: int, jobs: int
 ) -> list[pd.DataFrame]:
     """Map untrained twins; of gw it is enough to solve what decides, and neighbours in depth always are."""
     from nngraph._rng import child, seed_sequence
@@ -229,8 +229,8 @@ def _maps_of_twins(
 
     maps = []
     for i in range(twins):
-        twin = untrained_twin(source.model, rng=child(seed_sequence(rng), "twin", i))
-        maps.append(_map(representations(twin, source.inputs, taps, n=n, rng=rng), measure, exact=False, jobs=jobs)[0])
+        twin = untrained_twin(model, rng=child(seed_sequence(rng), "twin", i))
+        maps.append(_map(representations(twin, inputs, taps, n=n, rng=rng), measure, exact=False, jobs=jobs)[0])
     return maps
 
 
