@@ -161,4 +161,4 @@ def _bars(ax: Axes, taps: list[str], steps: pd.Series, null: pd.Series | None) -
     ax.bar([taps.index(tap) for tap in known.index], known, width=0.5, color=colors)
     lowest, largest = ax.get_ylim()
     ax.set_yticks([largest] if lowest >= 0 else [lowest, 0, largest])
-    ax.yaxis.set_major_formatter("{x:.2g}")
+    ax.yaxis.set_major_formatter("{x:.3g}")
