@@ -48,8 +48,8 @@ MEASURES: dict[str, dict[str, Any]] = {
     "wasserstein": {},
 }
 """Options by measure: canonical correlations are of the first 40 principal components, a seventh of the samples."""
-FEW = {"agw": 100, "wasserstein": 200}
-"""Samples of the measures that solve transport problems between points in many dimensions."""
+FEW = {"gw": 200, "agw": 100, "wasserstein": 200}
+"""Samples of the measures that solve transport problems, at most."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -156,7 +156,7 @@ def maps(
     for i in range(1, n_twins):  # neighbours in depth are solved in a screened map too
         twin = untrained_twin(vision.load(name), rng=child(seed_sequence(network.seed), "twin", i))
         options = {**measures["gw"], "exact": False}
-        twins.append(_map(twin, task.x_test, "gw", n, options, n_jobs, kept, f"gw-twin{i}"))
+        twins.append(_map(twin, task.x_test, "gw", min(n, FEW["gw"]), options, n_jobs, kept, f"gw-twin{i}"))
     return Maps(name, found["trained"], found["untrained"], tuple(twins))
 
 
