@@ -183,7 +183,7 @@ def load(name: str, *, trained: bool = True) -> ResNet9:
 
     Notes
     -----
-    ``python -m nngraph.reproduce.layer_groups vision --train`` made the files. The statistics of the batch
+    ``python -m nngraph.reproduce.layer_groups vision --train --out FOLDER`` made the files. The statistics of the batch
     normalisation of an untrained twin are those that torch starts with: mean 0 and variance 1.
 
     Examples
