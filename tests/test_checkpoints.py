@@ -301,3 +301,23 @@ def test_the_twin_of_a_model_of_transformers_starts_from_its_configuration():
         config.initializer_range, rel=0.1
     )
     assert not twin.training
+
+
+# ---------------------------------------------------------------------- figure
+
+
+def test_the_figure_has_a_panel_for_the_distance_and_for_each_score(found):
+    import matplotlib.pyplot as plt
+
+    fig = nng.plot.dynamics(found)
+    upper, *below = fig.axes
+    lines = [line.get_ydata() for line in upper.lines]
+    np.testing.assert_array_equal(lines[-1], found.table["mean_distance"])
+    for line, tap in zip(lines, ("1", "2"), strict=False):
+        np.testing.assert_array_equal(line, found.boundaries.loc[found.boundaries["tap"] == tap, "distance"])
+    assert [ax.get_ylabel() for ax in below] == ["loss", "accuracy"]
+    for ax in below:
+        np.testing.assert_array_equal(ax.lines[0].get_ydata(), found.table[ax.get_ylabel()])
+    plt.close(fig)
+    with pytest.raises(ArgumentError, match="no checkpoint"):
+        nng.plot.dynamics(Dynamics(pd.DataFrame(), pd.DataFrame(), {}))

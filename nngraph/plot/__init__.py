@@ -17,11 +17,13 @@ from nngraph.plot.randomizations import (
 from nngraph.plot.scatters import in_out
 from nngraph.plot.tails import ccdf, pdf
 from nngraph.plot.thumbnails import feature_maps
+from nngraph.plot.trainings import dynamics
 from nngraph.plot.violins import violin
 
 __all__ = [
     "ccdf",
     "degrees",
+    "dynamics",
     "feature_maps",
     "in_out",
     "ladder",

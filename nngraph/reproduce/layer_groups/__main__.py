@@ -26,6 +26,9 @@ def main(arguments: list[str] | None = None) -> None:
     eyes.add_argument("--root", help="folder of the files of Fashion-MNIST")
     eyes.add_argument("--jobs", type=int, default=1, help="processes")
     eyes.set_defaults(run=_vision)
+    time = verbs.add_parser("dynamics", help="follow the layers of Model 0 through its training, and write the page")
+    time.add_argument("--out", required=True, help="folder for maps, the table, the picture and the page")
+    time.set_defaults(run=_dynamics)
     options = parser.parse_args(arguments)
     options.run(options)
 
@@ -47,6 +50,12 @@ def _vision(options: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in vision.NETWORKS:
         vision.train(name, root=options.root, path=folder / f"vision_{name}.safetensors")
+
+
+def _dynamics(options: argparse.Namespace) -> None:
+    from nngraph.reproduce.layer_groups import dynamics
+
+    dynamics.run(options.out)
 
 
 if __name__ == "__main__":
