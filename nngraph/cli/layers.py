@@ -81,7 +81,7 @@ def layers(
         typer.Option("--exact/--screened", help="Solve gw for all pairs of taps, or only where bounds leave a doubt."),
     ] = True,
     rng: Annotated[int, typer.Option(help="Seed of the samples and of the twins.", min=0)] = 0,
-    jobs: Annotated[int, typer.Option("--jobs", "--n-jobs", help="Processes, for gw.", min=1)] = 1,
+    jobs: Annotated[int, typer.Option("--jobs", "--n-jobs", help="Processes.", min=1)] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder; by default results/layers-SOURCE.")] = None,
 ) -> None:
     """Map the distances between the layers of a model, group the layers, and say which boundaries training made.
@@ -214,7 +214,7 @@ def _map(reps: Any, measure: str, *, exact: bool, jobs: int) -> tuple[pd.DataFra
     from nngraph.similarity import gromov_map, matrix
 
     if measure != "gw":
-        return matrix(reps, measure), None
+        return matrix(reps, measure, n_jobs=jobs), None
     found = gromov_map(reps, exact=exact, n_jobs=jobs)
     return found.squared, found
 

@@ -245,12 +245,14 @@ def _jumps(found: Maps) -> tuple[str, str, str, str]:
     at = steps.loc[list(JUMPS)]
     peaks_there, made = list(at.index[at["peak"]]), list(at.index[at["boundary"]])
     elsewhere = [tap for tap in steps.index[steps["peak"]] if tap not in JUMPS]
+    ranks = steps["distance"].rank(ascending=False).astype(int)
     return (
         f"the distance to the tap before jumps at {', '.join(JUMPS)}",
         _verdict(whole=len(made) == len(JUMPS), part=bool(made)),
         "holds if the root of GW peaks at all four and training made each peak (larger than in the untrained twins, "
         "p adjusted <= 0.05); in part if at one",
-        f"peaks there: {', '.join(peaks_there) or 'none'}; made by training: {', '.join(made) or 'none'}; peaks "
+        f"they rank {', '.join(str(ranks[tap]) for tap in JUMPS)} of {len(steps)}; peaks there: "
+        f"{', '.join(peaks_there) or 'none'}; made by training: {', '.join(made) or 'none'}; peaks "
         f"elsewhere: {', '.join(elsewhere) or 'none'}",
     )
 
