@@ -280,6 +280,23 @@ def test_the_twin_of_our_models_starts_from_their_own_law_and_the_seed(model):
     assert not any(module.training for module in twin.modules())
 
 
+def test_the_twin_has_the_statistics_of_the_inputs_where_they_are_given():
+    x = 3 + 2 * np.random.default_rng(0).standard_normal((1200, 1, 8, 8)).astype("float32")
+    model = nng.resnet9(1, 3, width=2, rng=0)
+    plain, twin = nng.untrained_twin(model, rng=1), nng.untrained_twin(model, x, rng=1)
+    assert all(torch.equal(p, q) for p, q in zip(plain.parameters(), twin.parameters(), strict=True))
+    with torch.no_grad():
+        first = twin.units[0].conv(torch.from_numpy(x[:1000]))
+    batches = first.split(250)
+    expected = torch.stack([batch.mean(dim=(0, 2, 3)) for batch in batches]).mean(0)
+    torch.testing.assert_close(twin.units[0].norm.running_mean, expected, rtol=1e-4, atol=1e-4)
+    normal = nng.similarity.representations(twin, x, ["0.norm", "7.norm"], n=None)
+    assert abs(float(normal["0.norm"].mean())) < 0.02
+    assert abs(float(normal["0.norm"].std()) - 1) < 0.02
+    assert twin.units[0].norm.momentum == model.units[0].norm.momentum
+    assert not any(module.training for module in twin.modules())
+
+
 def test_a_module_that_cannot_be_reset_is_named():
     class Odd(nn.Module):
         def __init__(self):

@@ -229,7 +229,7 @@ def _maps_of_twins(
 
     maps = []
     for i in range(twins):
-        twin = untrained_twin(model, rng=child(seed_sequence(rng), "twin", i))
+        twin = untrained_twin(model, inputs, rng=child(seed_sequence(rng), "twin", i))
         maps.append(_map(representations(twin, inputs, taps, n=n, rng=rng), measure, exact=False, jobs=jobs)[0])
     return maps
 

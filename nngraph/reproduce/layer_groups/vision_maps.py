@@ -60,7 +60,7 @@ class Maps:
     trained: Mapping[str, pd.DataFrame]
     untrained: Mapping[str, pd.DataFrame]
     twins: tuple[pd.DataFrame, ...]
-    """Of "gw": the twin of the same seed and others."""
+    """Of "gw": untrained networks with the statistics of training images in their batch normalisation."""
 
     def grouped(self, measure: str = "gw", *, trained: bool = True, **options: Any) -> Groups:
         """Return the groups of a map; k is found, and tested where the groups are contiguous."""
@@ -107,7 +107,7 @@ def maps(
     n : int
         Number of test images; fewer for the measures of ``FEW``.
     n_twins : int
-        Untrained twins for the null of boundaries, the one of the network's own seed among them.
+        Untrained twins for the null of boundaries, of other seeds.
     measures : mapping
         Options by measure; "gw" has to be among them.
     root : path, optional
@@ -130,7 +130,9 @@ def maps(
 
     Notes
     -----
-    The 27 taps are flattened. "agw" couples features too, by a linear program over pairs of them, and gets the means of
+    In the untrained twin of the same seed batch normalisation does nothing: its statistics are 0 and 1, as torch starts
+    them. Those of the twins for the null of boundaries are of training images, so that a step to a norm is not 0 by
+    construction. The 27 taps are flattened. "agw" couples features too, by a linear program over pairs of them, and gets the means of
     channels instead. Measures that compare dimension with dimension are defined between taps of one width alone;
     elsewhere their maps are NaN.
     """
@@ -152,9 +154,9 @@ def maps(
             kept,
             f"{measure}-{state}",
         )
-    twins = [found["untrained"]["gw"]]
-    for i in range(1, n_twins):  # neighbours in depth are solved in a screened map too
-        twin = untrained_twin(vision.load(name), rng=child(seed_sequence(network.seed), "twin", i))
+    twins = []
+    for i in range(n_twins):  # neighbours in depth are solved in a screened map too
+        twin = untrained_twin(vision.load(name), task.x_train, rng=child(seed_sequence(network.seed), "twin", i))
         options = {**measures["gw"], "exact": False}
         twins.append(_map(twin, task.x_test, "gw", min(n, FEW["gw"]), options, n_jobs, kept, f"gw-twin{i}"))
     return Maps(name, found["trained"], found["untrained"], tuple(twins))
