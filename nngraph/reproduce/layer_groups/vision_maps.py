@@ -132,9 +132,9 @@ def maps(
     -----
     In the untrained twin of the same seed batch normalisation does nothing: its statistics are 0 and 1, as torch starts
     them. Those of the twins for the null of boundaries are of training images, so that a step to a norm is not 0 by
-    construction. The 27 taps are flattened. "agw" couples features too, by a linear program over pairs of them, and gets the means of
-    channels instead. Measures that compare dimension with dimension are defined between taps of one width alone;
-    elsewhere their maps are NaN.
+    construction. The 27 taps are flattened. "agw" couples features too, by a linear program over pairs of them, and
+    gets the means of channels instead. Measures that compare dimension with dimension are defined between taps of one
+    width alone; elsewhere their maps are NaN.
     """
     task, network = vision.data(name, root=root), vision.NETWORKS[name]
     kept = None if folder is None else Path(folder)
