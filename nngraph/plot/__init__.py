@@ -6,6 +6,7 @@ from nngraph.plot.distributions import degrees, strengths
 from nngraph.plot.drawing import network
 from nngraph.plot.histograms import weights
 from nngraph.plot.ladders import ladder
+from nngraph.plot.layers import boundaries, distance_histograms, layer_map, maps, plan
 from nngraph.plot.overviews import layer_figure
 from nngraph.plot.pages import study_figures
 from nngraph.plot.randomizations import (
@@ -21,18 +22,23 @@ from nngraph.plot.trainings import dynamics
 from nngraph.plot.violins import violin
 
 __all__ = [
+    "boundaries",
     "ccdf",
     "degrees",
+    "distance_histograms",
     "dynamics",
     "feature_maps",
     "in_out",
     "ladder",
     "layer_figure",
+    "layer_map",
+    "maps",
     "mixing",
     "network",
     "pdf",
     "perturbation",
     "perturbations",
+    "plan",
     "pruned_randomization",
     "pruned_randomizations",
     "randomization",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nngraph.plot.layers import boundaries as draw_boundaries
+from nngraph.plot.layers import layer_map
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -48,9 +51,6 @@ def layer_figure(
     True
     """
     from matplotlib.figure import Figure
-
-    from nngraph.plot.layers import boundaries as draw_boundaries
-    from nngraph.plot.layers import layer_map
 
     fig = Figure() if fig is None else fig
     fig.set_layout_engine("constrained")
