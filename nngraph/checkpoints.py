@@ -62,7 +62,7 @@ class Dynamics:
         Examples
         --------
         >>> import pandas as pd
-        >>> table = pd.DataFrame({"step": [0, 1, 2, 3, 4], "mean_distance": [0.1, 0.3, 0.2, 0.5, 0.4],
+        >>> table = pd.DataFrame({"step": [0, 1, 2, 3, 4], "mean_distance": [0.1, 0.3, 0.2, 0.5, 0.45],
         ...                       "loss": [2.0, 1.0, 1.5, 0.2, 0.3]})
         >>> Dynamics(table, pd.DataFrame(), {}).correlations().round(2)
           score      control   rho  n
@@ -97,7 +97,7 @@ class Recorder:
     >>> import nngraph as nng
     >>> x = np.random.default_rng(0).standard_normal((20, 5)).astype("float32")
     >>> model = nng.mlp((5, 4, 3), rng=0)
-    >>> record = Recorder(x, measure="euclidean", taps=lambda m: {"in": x, "out": x + float(m[0].bias.sum())})
+    >>> record = Recorder(x, measure="euclidean", taps=lambda m: {"in": x, "out": x + m[0].bias.sum().item()})
     >>> for step in range(3):  # of a training loop
     ...     _ = record(step, model, loss=1 / (1 + step))
     ...     _ = model[0].bias.data.add_(0.1)

@@ -1,6 +1,8 @@
 """The vision networks: what is kept, how it was made, and how claims are judged."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -201,3 +203,14 @@ def test_a_second_run_takes_the_maps_that_are_there_and_other_settings_are_refus
     assert {path: path.stat().st_mtime_ns for path in (folder / "patches").glob("*-*.csv")} == kept
     with pytest.raises(StudyError, match="other settings"):
         vision_page.run(folder, names=["patches"], n=40, n_twins=2, measures=QUICK)
+
+
+def test_the_page_of_the_documentation_is_of_the_kept_networks_and_its_pictures_are_there():
+    folder = Path(__file__).parents[1] / "docs"
+    page = (folder / "layer_groups_vision.md").read_text(encoding="utf-8")
+    assert vision_page.INTRODUCTION in page
+    assert vision_page._networks(tuple(vision.NETWORKS)) in page
+    pictures = re.findall(r"\]\((pictures/[^)]+)\)", page)
+    assert len(pictures) == 2 * len(vision.NETWORKS)
+    for picture in pictures:
+        assert 0 < (folder / picture).stat().st_size < 300_000

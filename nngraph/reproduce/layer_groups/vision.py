@@ -189,7 +189,7 @@ def load(name: str, *, trained: bool = True) -> ResNet9:
     Examples
     --------
     >>> sum(p.numel() for p in load("fashion-mnist").parameters())
-    144714
+    142970
     """
     network = _network(name)
     model = resnet9(network.channels, 10, width=network.width, rng=network.seed)
