@@ -65,10 +65,10 @@ class Dynamics:
         >>> table = pd.DataFrame({"step": [0, 1, 2, 3, 4], "mean_distance": [0.1, 0.3, 0.2, 0.5, 0.45],
         ...                       "loss": [2.0, 1.0, 1.5, 0.2, 0.3]})
         >>> Dynamics(table, pd.DataFrame(), {}).correlations().round(2)
-          score      control   rho  n
-        0  loss         none -1.00  5
-        1  loss         step -1.00  5
-        2  loss  differences -1.00  4
+          score      control  rho  n
+        0  loss         none -1.0  5
+        1  loss         step -1.0  5
+        2  loss  differences -1.0  4
         """
         import pandas as pd
 

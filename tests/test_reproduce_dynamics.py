@@ -1,5 +1,8 @@
 """The distances between layers of Model 0 through its training."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,3 +51,13 @@ def test_the_claim_holds_in_part_where_only_time_is_behind_it():
     shifted = t + np.array([0, -2, 2, -2, 2, -2, 2]) * 0.9
     assert dynamics.claim(made(d, -shifted, shifted))[0] == "holds in part"
     assert dynamics.claim(made(d, d, -d))[0] == "does not hold"
+
+
+def test_the_page_of_the_documentation_has_every_checkpoint_and_its_picture():
+    docs = Path(__file__).parents[1] / "docs"
+    page = (docs / "layer_groups_dynamics.md").read_text(encoding="utf-8")
+    assert [int(step) for step in re.findall(r"^\| (\d+) \|", page, flags=re.MULTILINE)] == list(
+        modular.stored_steps("0")
+    )
+    assert dynamics.RULE in page
+    assert 0 < (docs / "pictures" / "layers_dynamics.png").stat().st_size < 300_000

@@ -198,11 +198,11 @@ def test_a_second_run_takes_the_maps_that_are_there_and_other_settings_are_refus
     folder, claims = written
     kept = {path: path.stat().st_mtime_ns for path in (folder / "patches").glob("*-*.csv")}
     assert len(kept) == 2 * len(QUICK) + 2
-    again = vision_page.run(folder, names=["patches"], n=30, n_twins=2, measures=QUICK)
-    pd.testing.assert_frame_equal(again, claims)
+    again = vision_maps.maps("patches", n=30, n_twins=2, measures=QUICK, folder=folder / "patches")
+    pd.testing.assert_frame_equal(vision_maps.claims(again), claims)
     assert {path: path.stat().st_mtime_ns for path in (folder / "patches").glob("*-*.csv")} == kept
     with pytest.raises(StudyError, match="other settings"):
-        vision_page.run(folder, names=["patches"], n=40, n_twins=2, measures=QUICK)
+        vision_maps.maps("patches", n=40, n_twins=2, measures=QUICK, folder=folder / "patches")
 
 
 def test_the_page_of_the_documentation_is_of_the_kept_networks_and_its_pictures_are_there():

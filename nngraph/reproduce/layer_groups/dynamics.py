@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -65,9 +66,14 @@ def claim(found: Dynamics) -> tuple[str, str]:
     right = {control: all(sign * table[control, score] > 0 for score, sign in SIGNS.items()) for control in CONTROLS}
     verdict = "holds" if all(right.values()) else "holds in part" if right["none"] else "does not hold"
     parts = [
-        f"{control}: " + ", ".join(f"{score} {table[control, score]:+.2f}" for score in SIGNS) for control in CONTROLS
+        f"{control}: " + ", ".join(f"{score} {_number(table[control, score])}" for score in SIGNS)
+        for control in CONTROLS
     ]
     return verdict, "; ".join(parts)
+
+
+def _number(rho: float) -> str:
+    return "not defined" if np.isnan(rho) else f"{rho:+.2f}"
 
 
 def run(out: str | os.PathLike[str], *, sizes: Mapping[str, int] | None = None) -> pd.DataFrame:
