@@ -22,7 +22,7 @@ LAYERS = [
     {"convert", "ops", "nulls", "stats", "io", "datasets"},
     {"similarity", "dynamics", "sparse"},
     {"evaluation", "metrics", "models", "training", "complexity", "robustness", "store", "plot", "claims"},
-    {"checkpoints", "twins"},
+    {"checkpoints", "twins", "_kept_maps"},
     {"studies", "reports", "_units", "_study_arguments"},
     {"reproduce"},
     {"cli", "__main__"},
