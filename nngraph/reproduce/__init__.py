@@ -1,0 +1,1 @@
+"""The papers that the methods come from, done again: one module or folder for each."""
