@@ -90,7 +90,8 @@ def fine_tune(
     device : str or torch.device, optional
         Where to train; the model comes back to its own device. By default there.
     after_step : callable, optional
-        Called with the number of steps done and the model, for example to take its representations on the way.
+        Called with the number of steps done and the model, for example to take its representations on the way. It
+        may set the model to evaluation mode; training goes on in training mode.
 
     Returns
     -------

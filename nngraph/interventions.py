@@ -113,6 +113,7 @@ def interventions(
 
     if positions not in get_args(Positions):
         raise ArgumentError(f"positions: got {positions!r}; expected 'last' or 'all'.")
+    whole("batch_size", batch_size, 1)
     depth = len(blocks_of(model))
     chosen = list(range(1, depth + 1)) if blocks is None else list(dict.fromkeys(blocks))
     for block in chosen:

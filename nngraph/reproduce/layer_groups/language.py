@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import os
@@ -36,6 +37,14 @@ class Setup:
     epochs: int = 1
     lr: float = 1e-4
     batch_size: int = 32
+    mixed: bool = True
+    """Whether products are taken in bfloat16 while encoders are trained and tested; maps are always float32."""
+
+    def precision(self) -> contextlib.AbstractContextManager[object]:
+        """Return the context to train and test in."""
+        import torch
+
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.mixed)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -91,8 +100,9 @@ def encoders(
         if not path.exists():
             percent = int(name.split()[1]) if name.startswith("sparse") else 0
             model = _pruned(model, percent / 100) if percent else model
-            run = fine_tune(model, train, rng=child(seed_sequence(seed), "encoders", name), **setup.options)
-            right = float((predictions(model, test[0]) == test[1]).mean())
+            with setup.precision():
+                run = fine_tune(model, train, rng=child(seed_sequence(seed), "encoders", name), **setup.options)
+                right = float((predictions(model, test[0]) == test[1]).mean())
             _finish_pruning(model)
             absent = _absent(model)
             save_file({key: value.contiguous() for key, value in model.state_dict().items()}, path)
@@ -111,7 +121,7 @@ def encoders(
 def tables(
     folder: Path, setup: Setup, *, root: str | os.PathLike[str] | None = None, source: str | None = None, seed: int = 0
 ) -> None:
-    """Write the rows of ``freezing.csv`` and ``dropping.csv`` that the folder does not have yet for this seed.
+    """Write the rows of ``freezing-SEED.csv`` and ``dropping-SEED.csv`` that the folder does not have yet.
 
     Parameters
     ----------
@@ -129,16 +139,17 @@ def tables(
         ("freezing", freezing, range(1, depth + 2)),
         ("dropping", dropping, range(depth, -1, -1)),
     ):
-        path = folder / f"{name}.csv"
+        path = folder / f"{name}-{seed}.csv"
         for value in values:
             if _has(path, "fine-tuned", value, seed):
                 continue
-            table = make(reader.model, train, test, [value], seeds=1, controls=False, rng=own, **setup.options)
+            with setup.precision():
+                table = make(reader.model, train, test, [value], seeds=1, controls=False, rng=own, **setup.options)
             _append_table(path, table.assign(seed=seed))
             log.info("%s %d, seed %d: accuracy %.4f", name, value, seed, table["accuracy"].iloc[0])
-        if not _has(path, "majority", 0, 0):
-            chosen = [depth] if name == "freezing" else list(values)
-            _append_table(path, make(reader.model, train, test, chosen, seeds=0))
+        if seed == 0 and not _has(path, "majority", 0, 0):
+            with setup.precision():  # these know no seed
+                _append_table(path, make(reader.model, train, test, None, seeds=0))
 
 
 # --------------------------------------------------------------------- pruning
