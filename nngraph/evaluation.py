@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from nngraph._tensors import Array, as_tensor
+from nngraph._tensors import Array, as_tensor, usable_device
 from nngraph.convert.torch import WriteBack
 from nngraph.errors import ArgumentError, NNGraphError
 from nngraph.graph import NeuralGraph
@@ -141,7 +141,7 @@ class Evaluator:
             raise ArgumentError(f"model: got a {type(model).__name__}; expected a torch.nn.Module.")
         reference = next(model.parameters(), None)
         self._home = None if reference is None else reference.device
-        place = self._home if device is None else _device(device)
+        place = self._home if device is None else usable_device(device)
         if self._home is not None and self._home.type == "meta":
             raise ArgumentError("model: got parameters on the meta device, which hold no numbers; load weights first.")
         dtype = None if reference is None else reference.dtype
@@ -347,18 +347,6 @@ def _tensor(name: str, values: Array) -> torch.Tensor:
         return as_tensor(values)
     except (TypeError, ValueError) as error:
         raise ArgumentError(f"data: got {name} that is no array of numbers ({error}); expected numbers.") from None
-
-
-def _device(device: str | torch.device) -> torch.device:
-    """Return a device that can compute, or raise before anything is moved to it."""
-    try:
-        place = torch.device(device)
-        torch.empty(0, device=place)
-    except Exception as error:
-        raise ArgumentError(f"device: got {device!r}, which cannot be used here ({error}).") from None
-    if place.type == "meta":
-        raise ArgumentError("device: got 'meta', on which nothing is computed and a model loses its weights.")
-    return place
 
 
 def _called(model: nn.Module, batch: object) -> object:
