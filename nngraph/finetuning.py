@@ -107,7 +107,8 @@ def fine_tune(
     Notes
     -----
     Torch's global generators, the modes of the modules and what requires a gradient are put back as they were. A
-    frozen block costs its forward pass only. Weights that a pruning mask of torch holds absent stay so.
+    frozen block costs its forward pass only. Weights that a pruning mask of torch holds absent stay so. Within
+    ``torch.autocast`` products are of half precision, where the machine gains by that.
 
     References
     ----------
@@ -380,6 +381,7 @@ def _steps(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        torch.clear_autocast_cache()  # within torch.autocast the next pass would read the weights before this step
         schedule.step()
         losses.append(float(loss.detach()))
         if after_step is not None:

@@ -196,6 +196,15 @@ def test_absent_weights_stay_absent_in_fine_tuning():
     assert not torch.equal(pruned.blocks[0].pre.weight, before)
 
 
+def test_training_in_half_precision_reads_the_weights_of_the_step_before():
+    runs = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            runs.append(finetuning.fine_tune(small(), (X, Y), epochs=15, lr=0.01, rng=0))
+    np.testing.assert_allclose(runs[1].loss, runs[0].loss, atol=0.1)
+    assert runs[1].loss[-1] < 0.5 * runs[1].loss[0]
+
+
 def test_fine_tuning_leaves_the_global_generator_and_the_modes_alone():
     model = classifier("bert")
     model.bert.encoder.train()

@@ -1,1 +1,1 @@
-"""The papers that the methods come from, done again: one module or folder for each."""
+"""Published studies, redone: one package for each, with what held and what did not."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Corpus", "baselines", "bits_per_byte", "corpus", "load", "train", "windows"]
 
-CHECKPOINT = Path(__file__).with_name("characters.npz")
+CHECKPOINT = Path(__file__).with_name("characters.safetensors")
 POSITIONS = 64
 
 
@@ -78,8 +77,8 @@ def network(*, rng: RNG = 0) -> Transformer:
     return transformer(256, POSITIONS, width=48, depth=8, heads=4, norm=True, rng=rng)
 
 
-def train(path: str | os.PathLike[str], *, steps: int = 1500, rng: RNG = 0) -> FineTuned:
-    """Train the network on the manual, and write its weights as float16 to an npz file.
+def train(path: str | os.PathLike[str], *, steps: int = 700, rng: RNG = 0) -> FineTuned:
+    """Train the network on the manual, and write its weights as float16 to a file.
 
     Parameters
     ----------
@@ -95,17 +94,16 @@ def train(path: str | os.PathLike[str], *, steps: int = 1500, rng: RNG = 0) -> F
     FineTuned
         Its model holds the float16 weights, as :func:`load` gives them.
     """
+    from safetensors.torch import save
+
     from nngraph.finetuning import fine_tune
     from nngraph.io._atomic import replacing
 
     seed = seed_sequence(rng)
     samples = windows(corpus().train, 32 * steps, rng=child(seed, "train"))
     run = fine_tune(network(rng=seed), (samples[:, :-1], samples[:, 1:]), lr=3e-3, rng=child(seed, "steps"))
-    arrays = {name: value.half().numpy() for name, value in run.model.state_dict().items()}
     with replacing(path) as file:
-        content = io.BytesIO()
-        np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
-        file.write(content.getvalue())
+        file.write(save({name: value.half() for name, value in run.model.state_dict().items()}))
     return dataclasses.replace(run, model=load(path))
 
 
@@ -117,11 +115,10 @@ def load(path: str | os.PathLike[str] = CHECKPOINT) -> Transformer:
     >>> len(load().blocks)
     8
     """
-    import torch
+    from safetensors.torch import load_file
 
     model = network()
-    with np.load(path) as arrays:
-        model.load_state_dict({name: torch.from_numpy(arrays[name].astype(np.float32)) for name in arrays.files})
+    model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     return model.eval()
 
 

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import torch
+from torch import nn
 
-from nngraph._rng import child, seed_sequence
+from nngraph._rng import child, generator, seed_sequence
+from nngraph.depth import blocks_of
 from nngraph.errors import ArgumentError
+from nngraph.finetuning import dropping, fine_tune, freezing, predictions
 from nngraph.text import Reader, encoder, rated_snippets
 
 if TYPE_CHECKING:
     import pandas as pd
-    from torch import nn
 
 __all__ = ["Setup", "encoders", "tables"]
 
@@ -31,8 +34,8 @@ log = logging.getLogger(__name__)
 class Setup:
     """What all runs of the experiment share."""
 
-    n_train: int = 2000
-    n_test: int = 1000
+    n_train: int = 1200
+    n_test: int = 800
     max_length: int = 32
     epochs: int = 1
     lr: float = 1e-4
@@ -42,8 +45,6 @@ class Setup:
 
     def precision(self) -> contextlib.AbstractContextManager[object]:
         """Return the context to train and test in."""
-        import torch
-
         return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.mixed)
 
     @property
@@ -58,9 +59,44 @@ class Setup:
         return (train, texts.y_train), (test, texts.y_test)
 
 
+class Classifier(nn.Module):
+    """An encoder with a linear head on the mean over its tokens, as MiniLM was trained to be read."""
+
+    body: Any
+
+    def __init__(self, reader: Reader, seed: int) -> None:
+        super().__init__()
+        self.body = _without_pooler(reader.model.base_model)
+        width = self.body.get_input_embeddings().embedding_dim
+        self.head = nn.Linear(width, 2)
+        draw = generator(child(seed_sequence(seed), "head"))
+        with torch.no_grad():
+            self.head.weight.copy_(torch.from_numpy(draw.normal(scale=0.02, size=(2, width))))
+            self.head.bias.zero_()
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Return (n, 2) logits."""
+        stream = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        weights = attention_mask[..., None].to(stream.dtype)
+        logits: torch.Tensor = self.head((stream * weights).sum(dim=1) / weights.sum(dim=1))
+        return logits
+
+
+def classifier(source: str | None, seed: int) -> Classifier:
+    """Return the pretrained encoder with a head drawn from the seed, in evaluation mode."""
+    with torch.random.fork_rng(devices=[]):
+        return Classifier(encoder(source), seed).eval()
+
+
+def _without_pooler(body: Any) -> Any:
+    if hasattr(body, "pooler"):
+        body.pooler = None  # it reads the class token only
+    return body
+
+
 def encoders(
     folder: Path, setup: Setup, *, root: str | os.PathLike[str] | None = None, source: str | None = None, seed: int = 0
-) -> dict[str, nn.Module]:
+) -> dict[str, Classifier]:
     """Return the encoders whose maps are compared, trained unless the folder has them already.
 
     Parameters
@@ -80,23 +116,17 @@ def encoders(
         "untrained" (random weights), "pretrained", "fine-tuned", "sparse 25", "sparse 70", "sparse 95" (that percentage
         of the smallest weights of each matrix of the blocks absent, then fine-tuned).
     """
-    import torch
     from safetensors.torch import load_file, save_file
+    from transformers import AutoModel
 
-    from nngraph.finetuning import fine_tune, predictions
-
-    def fresh() -> Reader:
-        return encoder(source, rng=seed)
-
-    reader = fresh()
+    train, test = setup.data(encoder(source), root)
+    found = {"untrained": classifier(source, seed), "pretrained": classifier(source, seed)}
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        found: dict[str, nn.Module] = {"untrained": type(reader.model)(reader.model.config).eval()}
-    found["pretrained"] = reader.model
-    train, test = setup.data(reader, root)
+        found["untrained"].body = _without_pooler(AutoModel.from_config(found["untrained"].body.config)).eval()
     for name in ("fine-tuned", *(f"sparse {percent}" for percent in SPARSITIES)):
         path = folder / f"{name.replace(' ', '-')}-{seed}.safetensors"
-        model = fresh().model
+        model = classifier(source, seed)
         if not path.exists():
             percent = int(name.split()[1]) if name.startswith("sparse") else 0
             model = _pruned(model, percent / 100) if percent else model
@@ -128,43 +158,40 @@ def tables(
     folder, setup, root, source, seed
         As for :func:`encoders`. The head is drawn anew for each seed.
     """
-    from nngraph.depth import blocks_of
-    from nngraph.finetuning import dropping, freezing
-
-    reader = encoder(source, rng=seed)
-    train, test = setup.data(reader, root)
-    depth = len(blocks_of(reader.model))
+    model = classifier(source, seed)
+    train, test = setup.data(encoder(source), root)
+    depth = len(blocks_of(model))
     own = child(seed_sequence(seed), "tables")
     for name, make, values in (
-        ("freezing", freezing, range(1, depth + 2)),
-        ("dropping", dropping, range(depth, -1, -1)),
+        ("freezing", freezing, range(1, depth + 1)),
+        ("dropping", dropping, [depth, *range(depth - 2, -1, -1)]),
     ):
         path = folder / f"{name}-{seed}.csv"
         for value in values:
             if _has(path, "fine-tuned", value, seed):
                 continue
             with setup.precision():
-                table = make(reader.model, train, test, [value], seeds=1, controls=False, rng=own, **setup.options)
+                table = make(model, train, test, [value], seeds=1, controls=False, rng=own, **setup.options)
             _append_table(path, table.assign(seed=seed))
             log.info("%s %d, seed %d: accuracy %.4f", name, value, seed, table["accuracy"].iloc[0])
         if seed == 0 and not _has(path, "majority", 0, 0):
             with setup.precision():  # these know no seed
-                _append_table(path, make(reader.model, train, test, None, seeds=0))
+                _append_table(path, make(model, train, test, None, seeds=0))
 
 
 # --------------------------------------------------------------------- pruning
 
 
-def _pruned(model: nn.Module, fraction: float) -> nn.Module:
+def _pruned(model: Classifier, fraction: float) -> Classifier:
     """Return a copy without the smallest weights of each matrix of the blocks, which then stay absent."""
     from nngraph.convert.torch import from_torch, to_torch
-    from nngraph.depth import blocks_of
     from nngraph.ops import prune
 
     blocks = blocks_of(model)
     name = next(name for name, module in model.named_modules() if module is blocks)
     G = prune(from_torch(model, layers=name), fraction=fraction, scope="block")
-    return to_torch(G, model, masks=True)
+    pruned: Classifier = to_torch(G, model, masks=True)  # type: ignore[assignment]
+    return pruned
 
 
 def _finish_pruning(model: nn.Module) -> None:
@@ -176,8 +203,6 @@ def _finish_pruning(model: nn.Module) -> None:
 
 
 def _absent(model: nn.Module) -> float:
-    from nngraph.depth import blocks_of
-
     weights = [p for p in blocks_of(model).parameters() if p.ndim == 2]
     return sum(int((p == 0).sum()) for p in weights) / sum(p.numel() for p in weights)
 
