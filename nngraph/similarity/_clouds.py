@@ -17,7 +17,10 @@ def cloud(name: str, values: object) -> np.ndarray:
 
     float32 stays float32; integers and booleans become float64; (n,) becomes (n, 1).
     """
-    array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)  # a torch tensor, perhaps
+    if hasattr(values, "detach"):  # a torch tensor
+        tensor = values.detach().cpu()
+        values = tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor  # which numpy does not have
+    array = np.asarray(values)
     if array.dtype.kind in "biu":
         array = array.astype(np.float64)
     if array.dtype.kind != "f":

@@ -45,10 +45,8 @@ class Tap:
     """Leave out the entries of an attention map whose key is later than their query."""
 
     def __post_init__(self) -> None:
-        if self.kind not in ("auto", "features", "tokens", "image", "attention") or self.side not in (
-            "output",
-            "input",
-        ):
+        kinds, sides = ("auto", "features", "tokens", "image", "attention"), ("output", "input")
+        if self.kind not in kinds or self.side not in sides:
             raise ArgumentError(
                 f"Tap of {self.module!r}: got kind={self.kind!r} and side={self.side!r}; expected 'auto', 'features', "
                 "'tokens', 'image' or 'attention', and 'output' or 'input'."
@@ -70,11 +68,11 @@ class TapSet:
 
 def tap_set(model: nn.Module, taps: str | Iterable[str] | Mapping[str, Tap | str]) -> TapSet:
     """Return the taps that the argument ``taps`` asks for, every one of a module that the model has."""
-    auto = _known(model, "auto")
-    known = auto.taps if auto else {}
+    auto, blocks = _known(model, "auto"), _known(model, "blocks")
+    known = blocks.taps | auto.taps if auto and blocks else {}
     tokens: Tokens = auto.tokens if auto else "flatten"
     if isinstance(taps, str) and taps in ("auto", "blocks", "all"):
-        found = TapSet(_leaves(model), tokens) if taps == "all" else _known(model, taps)
+        found = {"auto": auto, "blocks": blocks, "all": TapSet(_leaves(model))}[taps]
         if found is None:
             raise ArgumentError(
                 f"taps: got {taps!r} for a {type(model).__name__}, whose layers are not known here; expected a list of "
@@ -83,7 +81,9 @@ def tap_set(model: nn.Module, taps: str | Iterable[str] | Mapping[str, Tap | str
             )
         chosen = found.taps
     elif isinstance(taps, Mapping):
-        chosen = {str(name): tap if isinstance(tap, Tap) else Tap(str(tap)) for name, tap in taps.items()}
+        chosen = {
+            str(name): tap if isinstance(tap, Tap) else known.get(str(tap), Tap(str(tap))) for name, tap in taps.items()
+        }
     else:
         names = [taps] if isinstance(taps, str) else [str(name) for name in taps]
         chosen = {name: known.get(name, Tap(name)) for name in names}

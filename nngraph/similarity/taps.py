@@ -52,13 +52,14 @@ def representations(
         :func:`nngraph.resnet9` (27), every step of an ``nn.Sequential``, and BERT, DistilBERT and GPT-2 of the
         transformers library, whatever their head: "0" is the embedding, "1" to "L" are the outputs of the blocks (the
         last one in front of the final norm of a decoder). "blocks" is one tap a block. "all" is every module without
-        children. A list names taps of "auto" or any modules of any model; a mapping gives them names, see
-        :class:`Tap`.
+        children. A list names taps of "auto" and "blocks", or any modules of any model; a mapping gives them names of
+        your own, see :class:`Tap`.
     n : int, optional
         Samples, drawn without replacement, the same for every tap, and kept in the order of the inputs; None takes
         all, as does a number that is not below N.
     rng : None, int, SeedSequence or Generator
-        Seed of that draw. The same seed draws the same rows of any inputs of the same N.
+        Seed of that draw. The same seed draws the same rows of any inputs of the same N, and with a smaller n some of
+        those that it draws with a larger one.
     tokens : "auto", "flatten", "mean", "first" or "last"
         What becomes of the axis of positions: all of them, (n, positions * d); their mean; the first (the class token
         of an encoder) or the last, each (n, d). Padding is no position: "flatten" is refused where samples have
@@ -203,7 +204,7 @@ def _rows(total: int, n: int | None, rng: RNG) -> np.ndarray:
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 2:
         raise ArgumentError(f"n: got {n!r}; expected an integer of at least 2, or None for all samples.")
     draw = generator(child(seed_sequence(rng), "samples"))
-    return np.arange(total) if n >= total else np.sort(draw.choice(total, size=int(n), replace=False))
+    return np.sort(draw.permutation(total)[: int(n)])
 
 
 def _mask(tensors: Tensors, rows: np.ndarray, rule: str) -> torch.Tensor | None:
