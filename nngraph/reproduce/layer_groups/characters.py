@@ -77,7 +77,7 @@ def network(*, rng: RNG = 0) -> Transformer:
     return transformer(256, POSITIONS, width=48, depth=8, heads=4, norm=True, rng=rng)
 
 
-def train(path: str | os.PathLike[str], *, steps: int = 700, rng: RNG = 0) -> FineTuned:
+def train(path: str | os.PathLike[str], *, steps: int = 2000, rng: RNG = 0) -> FineTuned:
     """Train the network on the manual, and write its weights as float16 to a file.
 
     Parameters
@@ -173,4 +173,4 @@ def compression(*, n: int = 500, rng: RNG = 0) -> pd.DataFrame:
             **{which: bits_per_byte(model, samples) for which, model in models.items()},
             **baselines(texts.train, samples),
         }
-    return pd.DataFrame(rows).T
+    return pd.DataFrame(rows).T.rename_axis("text").reset_index()

@@ -22,7 +22,7 @@ from nngraph.text import Reader, encoder, rated_snippets
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Setup", "encoders", "tables"]
+__all__ = ["Setup", "encoders", "run", "tables"]
 
 Data: TypeAlias = tuple[dict[str, np.ndarray], np.ndarray]
 SPARSITIES = (25, 70, 95)
@@ -51,6 +51,15 @@ class Setup:
     def options(self) -> dict[str, Any]:
         """What goes to the fine-tuning."""
         return {"epochs": self.epochs, "lr": self.lr, "batch_size": self.batch_size}
+
+    @property
+    def sentence(self) -> str:
+        """What the page says of it."""
+        return (
+            f"{self.n_train:,} training and {self.n_test:,} test snippets of at most {self.max_length} tokens, "
+            f"{self.epochs} epoch of batches of {self.batch_size}, largest learning rate {self.lr:g}, "
+            f"{'products in bfloat16' if self.mixed else 'float32'}; maps of test snippets, mean over tokens, float32."
+        )
 
     def data(self, reader: Reader, root: str | os.PathLike[str] | None) -> tuple[Data, Data]:
         """Return the snippets as tokens: training and test data."""
@@ -177,6 +186,63 @@ def tables(
         if seed == 0 and not _has(path, "majority", 0, 0):
             with setup.precision():  # these know no seed
                 _append_table(path, make(model, train, test, None, seeds=0))
+
+
+def run(
+    out: str | os.PathLike[str],
+    *,
+    root: str | os.PathLike[str] | None = None,
+    source: str | None = None,
+    seeds: int = 1,
+    page: str | os.PathLike[str] | None = None,
+    setup: Setup | None = None,
+    n: int = 300,
+) -> None:
+    """Do everything that is not in the folder yet: train, measure, and write the page.
+
+    Parameters
+    ----------
+    out : path
+        Folder of the results, made where it is not there: weights of encoders and CSV tables.
+    root, source : optional
+        Of :func:`nngraph.text.rated_snippets` and :func:`nngraph.text.encoder`.
+    seeds : int
+        Of fine-tuning. Maps are those of the first.
+    page : path, optional
+        Markdown page whose part between ``<!-- language: begin -->`` and ``<!-- language: end -->`` is written anew.
+    setup : Setup, optional
+        Sizes and schedule.
+    n : int
+        Texts in each map, and stretches of text that blocks are skipped on.
+
+    Notes
+    -----
+    With the default sizes about 7 CPU minutes for each seed on one core with bfloat16 instructions.
+    """
+    from nngraph.reproduce.layer_groups import characters, language_maps, language_page
+    from nngraph.similarity import MEASURES
+
+    setup = setup or Setup()
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in range(seeds):
+        compared = encoders(folder, setup, root=root, source=source, seed=seed)
+        tables(folder, setup, root=root, source=source, seed=seed)
+        if seed == 0 and not (folder / "changes.csv").exists():
+            _, (inputs, _) = setup.data(encoder(source), root)
+            bodies = {name: model.body for name, model in compared.items()}
+            for name, table in zip(
+                ("maps", "changes"), language_maps.maps(bodies, inputs, list(MEASURES), n=n), strict=True
+            ):
+                language_maps.write(table, folder / f"{name}.csv")
+    if not (folder / "agreements.csv").exists():
+        texts = characters.corpus()
+        samples = characters.windows(texts.test, n, rng=0)[:, :-1]
+        table = language_maps.agreements(characters.load(), samples, list(MEASURES), n=n)
+        language_maps.write(table, folder / "agreements.csv")
+        language_maps.write(characters.compression(n=n), folder / "compression.csv")
+    if page is not None:
+        language_page.write_page(Path(page), language_page.page(language_page.read(folder), setup=setup.sentence))
 
 
 # --------------------------------------------------------------------- pruning
