@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-from nngraph._passes import Inputs, at_work, batch_of, last_positions, output, passes, places, tensors_of, whole
+from nngraph._passes import Inputs, at_work, last_positions, output, passes, places, whole
 from nngraph._progress import progress
 from nngraph._rng import RNG, child, generator, seed_sequence
-from nngraph._tensors import Array, as_tensor
+from nngraph._tensors import as_tensor
+from nngraph._tuning import Data, free_parameters, run_steps, samples_of
 from nngraph.depth import block_means, blocks_of, keep_blocks
-from nngraph.errors import ArgumentError, ConvergenceError
+from nngraph.errors import ArgumentError
 from nngraph.training import _private_randomness
 
 if TYPE_CHECKING:
@@ -27,10 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FineTuned", "dropping", "fine_tune", "freezing", "intervals", "predictions"]
 
-Data: TypeAlias = "tuple[Inputs, Array]"
 Row: TypeAlias = tuple[str, int, int, int, float, int]
 COLUMNS = ["kind", "block", "seed", "trainable", "accuracy", "n_test"]
-NO_LABEL = -100
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -132,9 +130,9 @@ def fine_tune(
             f"lr, weight_decay: got {lr!r} and {weight_decay!r}; expected a positive number and one of at least 0."
         )
     seed = seed_sequence(rng)
-    samples = _samples(data)
+    samples = samples_of(data)
     places(model, device)
-    free = _free(model, trainable_from)
+    free = free_parameters(model, trainable_from)
     needed = {parameter: parameter.requires_grad for parameter in model.parameters()}
     chosen = set(free)
     try:
@@ -149,7 +147,7 @@ def fine_tune(
             ]
             fused = place.type in ("cpu", "cuda")  # one kernel for all parameters
             optimizer = torch.optim.AdamW(free, lr=lr, weight_decay=weight_decay, fused=fused)
-            loss = _steps(model, samples, optimizer, order, place, after_step)
+            loss = run_steps(model, samples, optimizer, order, place, after_step)
     finally:
         for parameter, was in needed.items():
             parameter.requires_grad_(was)
@@ -350,85 +348,6 @@ def intervals(table: pd.DataFrame) -> pd.DataFrame:
         rows.append((kind, block, n, part["trainable"].iloc[0], mean, mean - half, mean + half, sd, error))
     names = ["kind", "block", "seeds", "trainable", "accuracy", "low", "high", "sd", "se_test"]
     return pd.DataFrame(rows, columns=names)
-
-
-# -------------------------------------------------------------------- training
-
-
-def _steps(
-    model: nn.Module,
-    samples: tuple[dict[str, torch.Tensor], torch.Tensor],
-    optimizer: torch.optim.Optimizer,
-    order: Sequence[torch.Tensor],
-    place: torch.device,
-    after_step: Callable[[int, nn.Module], None] | None,
-) -> np.ndarray:
-    """Run all steps; return the loss of each."""
-    x, y = samples
-    total, rise = len(order), math.ceil(len(order) / 10)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda done: min((done + 1) / rise, (total - done) / (total + 1 - rise))
-    )
-    losses = []
-    for step, rows in enumerate(progress(order, total=total, label="fine-tuning"), 1):
-        batch = batch_of(x, rows, model, place)
-        loss = _loss(output(model, batch), y[rows].to(place), batch)
-        if not bool(loss.isfinite()):
-            raise ConvergenceError(
-                f"fine-tuning: the loss became NaN or infinite at step {step} of {total}; lower "
-                f"lr={optimizer.defaults['lr']} or check the inputs."
-            )
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        torch.clear_autocast_cache()  # within torch.autocast the next pass would read the weights before this step
-        schedule.step()
-        losses.append(float(loss.detach()))
-        if after_step is not None:
-            after_step(step, model)
-            model.train()
-    return np.array(losses)
-
-
-def _loss(answer: torch.Tensor, y: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    if y.ndim == 1 and answer.ndim == 3:
-        answer = last_positions(answer, batch)
-    y = y[:, : answer.shape[1]] if y.ndim == 2 and answer.ndim == 3 else y
-    known = y[y != NO_LABEL]
-    if answer.shape[:-1] != y.shape or not len(known) or int(known.max()) >= answer.shape[-1] or int(known.min()) < 0:
-        raise ArgumentError(
-            f"data: got logits of shape {tuple(answer.shape)} for labels of shape {tuple(y.shape)} from "
-            f"{int(known.min()) if len(known) else 'none'} to {int(known.max()) if len(known) else 'none'}; expected a "
-            "class of the model for each row of logits."
-        )
-    return F.cross_entropy(answer.flatten(0, -2), y.flatten(), ignore_index=NO_LABEL)
-
-
-def _free(model: nn.Module, trainable_from: int | None) -> list[nn.Parameter]:
-    """Return the parameters to train: blocks and head behind the first ones, by the order of parameters."""
-    parameters = [p for p in model.parameters() if p.is_floating_point()]
-    if trainable_from is None or trainable_from == 0:
-        return parameters
-    blocks = blocks_of(model)
-    whole("trainable_from", trainable_from, 0, len(blocks) + 1)
-    inside = {id(p): number for number, block in enumerate(blocks, 1) for p in block.parameters()}
-    first = next(place for place, p in enumerate(parameters) if id(p) in inside)
-    head = len(blocks) + 1
-    depth = {id(p): inside.get(id(p), 0 if place < first else head) for place, p in enumerate(parameters)}
-    return [p for p in parameters if depth[id(p)] >= trainable_from]
-
-
-def _samples(data: Data) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    if not isinstance(data, tuple) or len(data) != 2:
-        raise ArgumentError(f"data: got {type(data).__name__}; expected a pair (x, y).")
-    x, y = tensors_of(data[0]), as_tensor(data[1])
-    n = len(next(iter(x.values())))
-    if y.ndim not in (1, 2) or len(y) != n or y.is_floating_point() or y.is_complex():
-        raise ArgumentError(
-            f"data: got {n} samples with labels of shape {tuple(y.shape)} and type {y.dtype}; expected ({n},) or "
-            f"({n}, positions) integers."
-        )
-    return x, y.long()
 
 
 # ---------------------------------------------------------------------- tables

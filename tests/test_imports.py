@@ -23,7 +23,7 @@ LAYERS = [
     {"similarity", "dynamics", "sparse"},
     {"evaluation", "metrics", "models", "training", "complexity", "robustness", "store", "plot", "claims", "text"},
     {"_passes", "depth"},
-    {"finetuning", "interventions"},
+    {"_tuning", "finetuning", "interventions"},
     {"studies", "reports", "_units", "_study_arguments"},
     {"reproduce"},
     {"cli", "__main__"},
