@@ -243,7 +243,7 @@ def encoder(source: str | os.PathLike[str] | None = None, *, classes: int = 2, r
     Raises
     ------
     DatasetError
-        If the files are not there, or a name cannot be had from the hub.
+        If the files are not there or damaged, have a head of other classes, or a name cannot be had from the hub.
 
     Notes
     -----
@@ -271,7 +271,7 @@ def language_model(source: str | os.PathLike[str]) -> Reader:
     Raises
     ------
     DatasetError
-        If the files are not there, or a name cannot be had from the hub.
+        If the files are not there or damaged, or a name cannot be had from the hub.
 
     Notes
     -----
@@ -313,6 +313,7 @@ def tokens(tokenizer: Any, texts: Sequence[str], *, max_length: int = 128) -> di
 
 def _load(kind: Any, source: str | os.PathLike[str], rng: RNG, **options: object) -> Reader:
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoTokenizer
     from transformers.utils import logging
 
@@ -325,7 +326,12 @@ def _load(kind: Any, source: str | os.PathLike[str], rng: RNG, **options: object
             torch.default_generator.manual_seed(int(generator(child(seed_sequence(rng), "head")).integers(2**63)))
             tokenizer = AutoTokenizer.from_pretrained(name)
             model = kind.from_pretrained(name, **options)
-    except (OSError, ValueError) as error:
+    except RuntimeError as error:
+        raise DatasetError(
+            f"model: the weights in {name!r} do not fit the model that was asked for; for a folder with a head of its own "
+            f"pass its number of classes ({str(error).strip().splitlines()[0]})."
+        ) from error
+    except (OSError, ValueError, SafetensorError) as error:
         found = f"folder {name!r}" if os.path.isdir(name) else f"{name!r}, which is no folder"
         raise DatasetError(
             f"model: got the {found}; expected one with config.json, weights and tokenizer files, or a name that the "
@@ -337,8 +343,7 @@ def _load(kind: Any, source: str | os.PathLike[str], rng: RNG, **options: object
             logging.enable_progress_bar()
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    if model.config.pad_token_id is None:
-        model.config.pad_token_id = tokenizer.pad_token_id
+    model.config.pad_token_id = tokenizer.pad_token_id  # by which a decoder finds the last token to read
     return Reader(model.eval(), tokenizer, name)
 
 

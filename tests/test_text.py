@@ -205,6 +205,31 @@ def test_a_model_that_is_not_there_is_one_sentence(tmp_path, monkeypatch):
         text.encoder()
 
 
+def test_a_decoder_reads_the_last_token_whatever_its_files_call_padding(saved):
+    folder, _ = saved("gpt2", eos_token="[SEP]")
+    reader = text.encoder(folder)
+    assert reader.model.config.pad_token_id == reader.tokenizer.pad_token_id == 3
+    together, alone = reader.tokens(["good film", "a dull plot"]), reader.tokens(["good film"])
+    with torch.no_grad():
+        both, one = (
+            reader.model(**{name: torch.from_numpy(value) for name, value in coded.items()}).logits
+            for coded in (together, alone)
+        )
+    torch.testing.assert_close(both[:1], one)
+
+
+def test_weights_that_are_damaged_or_have_another_head_are_refused_in_a_sentence(saved):
+    folder, _ = saved("bert", pad_token="[PAD]")
+    reader = text.encoder(folder, classes=3)
+    reader.model.save_pretrained(folder)
+    assert text.encoder(folder, classes=3).model.num_labels == 3
+    with pytest.raises(DatasetError, match="do not fit the model that was asked for; for a folder with a head"):
+        text.encoder(folder, classes=2)
+    (folder / "model.safetensors").write_bytes(b"x" * 30)
+    with pytest.raises(DatasetError, match=r"expected one with config.json, weights"):
+        text.encoder(folder, classes=3)
+
+
 def test_minilm_is_found_in_an_installed_package_without_running_its_code(saved, tmp_path, monkeypatch):
     folder, _ = saved("bert", pad_token="[PAD]")
     package = tmp_path / "site" / text.MINILM
