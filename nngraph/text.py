@@ -328,8 +328,8 @@ def _load(kind: Any, source: str | os.PathLike[str], rng: RNG, **options: object
             model = kind.from_pretrained(name, **options)
     except RuntimeError as error:
         raise DatasetError(
-            f"model: the weights in {name!r} do not fit the model that was asked for; for a folder with a head of its own "
-            f"pass its number of classes ({str(error).strip().splitlines()[0]})."
+            f"model: the weights in {name!r} do not fit the model that was asked for; for a folder with a head of its "
+            f"own pass its number of classes ({str(error).strip().splitlines()[0]})."
         ) from error
     except (OSError, ValueError, SafetensorError) as error:
         found = f"folder {name!r}" if os.path.isdir(name) else f"{name!r}, which is no folder"
