@@ -11,6 +11,7 @@ demo: .venv/.base
 
 test: .venv/.test
 	$(BIN)/python -m nngraph.nulls._kernels
+	$(BIN)/python -m nngraph.similarity._kernels
 	$(BIN)/python -m pytest -n $(JOBS) -q -m "not integration"
 	$(MAKE) lint
 
@@ -43,4 +44,4 @@ bench: .venv/.test
 	touch $@
 
 clean:
-	rm -rf .venv results .pytest_cache .mypy_cache .ruff_cache .hypothesis nngraph/nulls/_kernels/__pycache__
+	rm -rf .venv results .pytest_cache .mypy_cache .ruff_cache .hypothesis nngraph/*/_kernels/__pycache__

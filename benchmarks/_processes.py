@@ -1,4 +1,4 @@
-"""Tools that rewire, each in a process of its own, asked in turn."""
+"""Tools of others, each in a process of its own, asked in turn."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def interpreters() -> list[str]:
 class Rewirer:
     """A running tool. ``version`` is None where no interpreter has it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, script: str = "_rewirers.py") -> None:
         self.name = name
         self.version: str | None = None
         self._process: subprocess.Popen[str] | None = None
         own = name.startswith("nngraph")
         for python in interpreters()[: 1 if own else None]:
             self._process = subprocess.Popen(
-                [python, str(HERE / "_rewirers.py"), name],
+                [python, str(HERE / script), name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

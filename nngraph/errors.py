@@ -9,6 +9,7 @@ __all__ = [
     "NullModelError",
     "NullModelWarning",
     "RoundTripError",
+    "SimilarityWarning",
     "SizeError",
     "StudyError",
     "UnsupportedLayerError",
@@ -41,6 +42,10 @@ class NullModelError(NNGraphError):
 
 class NullModelWarning(UserWarning):
     """A null model did less than was asked: a block admits no other, a chain has not mixed, a run was cut short."""
+
+
+class SimilarityWarning(UserWarning):
+    """A comparison of representations went another way than the fastest, or says less than it seems to."""
 
 
 class FormatError(NNGraphError):

@@ -34,6 +34,16 @@ AXES_LEVEL |= {
     "in_out": lambda **k: nng.plot.in_out(CHAIN, "1", sign="+", **k),
     "violin": lambda **k: nng.plot.violin({"A": [1.0, 2.0, 4.0], "B": [3.0, 3.0]}, 2.5, **k),
 }
+TAPS = [f"{block}.{kind}" for block in range(3) for kind in ("resid_pre", "k0", "k1", "z0", "z1")]
+PLACES = np.cumsum(np.where(np.arange(15) % 5 == 3, 9.0, 1.0) + 0.1 * np.sin(np.arange(15)))
+MAP = pd.DataFrame(abs(np.subtract.outer(PLACES, PLACES)), TAPS, TAPS)
+CLOUDS = {name: np.random.default_rng(i).normal(size=(20, 3)) for i, name in enumerate(TAPS)}
+AXES_LEVEL |= {
+    "layer_map": lambda **k: nng.plot.layer_map(MAP, nng.similarity.groups(MAP, 3), **k),
+    "boundaries": lambda **k: nng.plot.boundaries(nng.similarity.boundaries(MAP), **k),
+    "plan": lambda **k: nng.plot.plan([1, 0, 3, 2], list("aabb"), **k),
+    "distance_histograms": lambda **k: nng.plot.distance_histograms(nng.similarity.distance_histograms(CLOUDS), **k),
+}
 COLOURS = {"+": "#D55E00", "-": "#0072B2"}
 FIGURE_LEVEL = {
     "perturbations": nng.plot.perturbations,
@@ -436,3 +446,93 @@ def test_violins_have_the_mean_the_deviation_and_the_z_of_significance():
         assert (body.x0, body.x1) == pytest.approx((min(draws[kind]), max(draws[kind])))
     assert labels[2] == "B\nall draws the same"
     assert line(ax, "graph").get_xdata()[0] == nng.stats.balance(SMALL)
+
+
+def test_a_map_has_its_distances_a_label_for_each_type_and_lines_between_blocks():
+    ax = nng.plot.layer_map(MAP)
+    assert np.array_equal(ax.images[0].get_array(), MAP.to_numpy())
+    labels = {label.get_text(): label.get_position()[1] for label in ax.get_yticklabels()}
+    assert list(labels) == [f"{block}.{kind}" for block in range(3) for kind in ("resid_pre", "k", "z")]
+    assert labels["1.k"] == 6.5
+    assert [line.get_ydata()[0] for line in ax.lines if line.get_ydata()[0] == line.get_ydata()[1]] == [4.5, 9.5]
+
+
+@pytest.mark.parametrize("taps", [31, 93, 300])
+def test_labels_of_a_map_do_not_overlap(taps):
+    names = [f"{i // 31}.{'abcdefghijklmnopqrstuvwxyzABCDE'[i % 31]}" for i in range(taps)]
+    ax = nng.plot.layer_map(pd.DataFrame(np.zeros((taps, taps)), names, names))
+    ax.figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
+    assert len(boxes) >= 25
+    assert [one for one, other in itertools.pairwise(boxes) if one.y0 < other.y1 - 0.35 * one.height] == []
+
+
+def test_groups_are_framed_run_by_run_with_their_numbers_and_one_group_is_not():
+    labels = pd.Series([0] * 5 + [1] * 4 + [0] * 6, TAPS)
+    ax = nng.plot.layer_map(MAP, labels)
+    frames = {(patch.get_x(), patch.get_width(), patch.get_height()) for patch in ax.patches}
+    assert frames == {(-0.5, 5, 5), (4.5, 4, 4), (8.5, 6, 6)}
+    assert [text.get_text() for text in ax.texts] == ["0", "1", "0"]
+    assert len(nng.plot.layer_map(MAP, labels * 0).patches) == 0
+
+
+def test_maps_stand_side_by_side_with_scales_of_their_own():
+    figure = Figure()
+    assert nng.plot.maps({"GW": MAP, "CKA": MAP / 100, "RSA": MAP}, columns=2, fig=figure) is figure
+    drawn = [ax for ax in figure.axes if ax.images and ax.get_title(loc="left")]
+    assert [ax.get_title(loc="left") for ax in drawn] == ["GW", "CKA", "RSA"]
+    assert [ax.images[0].get_clim()[1] for ax in drawn] == pytest.approx([MAP.max(axis=None) / s for s in (1, 100, 1)])
+    assert plt.get_fignums() == []
+    for call in (lambda: nng.plot.maps({}), lambda: nng.plot.maps({"GW": MAP}, {"CKA": None})):
+        with pytest.raises(ArgumentError, match="a map for each title"):
+            call()
+
+
+def test_filled_points_are_the_boundaries_and_hollow_ones_the_other_peaks():
+    places = PLACES.copy()
+    places[8:] += 40
+    trained = pd.DataFrame(abs(np.subtract.outer(places, places)), TAPS, TAPS)
+    table = nng.similarity.boundaries(trained, MAP)
+    assert (table["boundary"].sum(), table["peak"].sum()) == (1, 3)
+    ax = nng.plot.boundaries(table)
+    x = np.arange(1, 15)
+    for label, chosen in (("boundary", table["boundary"]), ("peak", table["peak"] & ~table["boundary"])):
+        assert line(ax, label).get_xdata().tolist() == x[chosen].tolist()
+        assert line(ax, label).get_ydata().tolist() == table.loc[chosen, "distance"].tolist()
+    assert line(ax, "untrained").get_ydata().tolist() == table["null_mean"].tolist()
+    assert line(ax, "threshold of peaks").get_ydata()[0] == table.attrs["threshold"]
+
+
+def test_a_plan_stands_class_by_class_and_what_leaves_its_class_has_another_colour():
+    ax = nng.plot.plan([2, 1, 0, 3], ["b", "a", "a", "b"])
+    drawn = ax.collections[0]
+    points = dict(zip(map(tuple, drawn.get_offsets().tolist()), drawn.get_facecolor().tolist(), strict=True))
+    assert set(points) == {(0, 0), (2, 1), (1, 2), (3, 3)}
+    assert points[0, 0] == points[3, 3] != points[2, 1] == points[1, 2]
+    assert ax.get_title(loc="left") == "50 % to the same class (by chance 50 %)"
+    assert nng.plot.plan([0, 1, 3, 2]).get_title(loc="left") == "50 % stay with their own sample"
+    weights = nng.plot.plan(np.array([[0.5, 0.0, 0.125], [0.0, 0.25, 0.125]])).collections[0]
+    assert (weights.get_sizes() / weights.get_sizes().max()).tolist() == [1, 0.25, 0.5, 0.25]
+
+
+def test_histograms_of_distances_are_drawn_on_their_bins():
+    table = nng.similarity.distance_histograms(CLOUDS, bins=7)
+    mesh = nng.plot.distance_histograms(table).collections[0]
+    assert np.array_equal(mesh.get_array(), table.to_numpy())
+    assert mesh.get_coordinates()[:, 0, 1].tolist() == [0.0, *table.index.right]
+
+
+def test_pictures_of_layers_say_in_a_sentence_what_is_wrong():
+    for call, message in (
+        (lambda: nng.plot.layer_map(MAP.to_numpy()), "expected a DataFrame"),
+        (lambda: nng.plot.layer_map(MAP.iloc[:0]), "empty"),
+        (lambda: nng.plot.layer_map(MAP, {"0.k0": 0}), "no group for the tap '0.resid_pre'"),
+        (lambda: nng.plot.layer_map(MAP.iloc[:4], {}), "between two models"),
+        (lambda: nng.plot.boundaries(MAP), "expected the table of"),
+        (lambda: nng.plot.distance_histograms(MAP), "expected the table of"),
+        (lambda: nng.plot.plan([0, 0]), "no permutation"),
+        (lambda: nng.plot.plan([1, 0], ["a"]), "1 and 1 labels"),
+        (lambda: nng.plot.plan([1, 0], "ab"), "a sequence"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            call()

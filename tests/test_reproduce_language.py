@@ -132,10 +132,8 @@ def results(step_fine_tuned=(1, 1, 1, 1, 3, 3), gw=0.8, last_two=0.8, sparse_95=
     for name in ("untrained", "pretrained", *language_page.TUNED):
         steps = step_fine_tuned if name == "fine-tuned" else [1, 1.1, 1, 0.9, 1, 1]
         place = np.cumsum([0, *steps])
-        maps += [
-            (name, "mean", "gw", a, b, abs(place[i] - place[j])) for i, a in enumerate(taps) for j, b in enumerate(taps)
-        ]
-        changes += [(name, "mean", tap, (np.nan, *steps)[int(tap)] / 10 - 0.05, 0.2, 0.0) for tap in taps]
+        maps += [(name, "gw", a, b, abs(place[i] - place[j])) for i, a in enumerate(taps) for j, b in enumerate(taps)]
+        changes += [(name, tap, (np.nan, *steps)[int(tap)] / 10 - 0.05, 0.2, 0.0) for tap in taps]
     rows = [
         ("fine-tuned", block, 0, 5, accuracy, 400)
         for block, accuracy in zip(range(1, 7), [0.8] * 4 + [last_two, 0.7], strict=True)
@@ -151,8 +149,8 @@ def results(step_fine_tuned=(1, 1, 1, 1, 3, 3), gw=0.8, last_two=0.8, sparse_95=
         pd.DataFrame(encoders, columns=["encoder", "seed", "accuracy", "n_test", "absent"]),
         pd.DataFrame(rows, columns=finetuning.COLUMNS),
         pd.DataFrame(kept, columns=finetuning.COLUMNS),
-        pd.DataFrame(maps, columns=["encoder", "positions", "measure", "tap", "other", "distance"]),
-        pd.DataFrame(changes, columns=["encoder", "positions", "tap", "divergence", "overlap", "moved"]),
+        pd.DataFrame(maps, columns=["encoder", "measure", "tap", "other", "distance"]),
+        pd.DataFrame(changes, columns=["encoder", "tap", "divergence", "overlap", "moved"]),
         pd.DataFrame(
             [("depth", 0.5, 0.1, 8), ("gw", gw, 0.1, 8), ("cka", 0.7, 0.1, 8)],
             columns=["measure", "mean", "se", "rows"],
@@ -196,8 +194,39 @@ def test_the_page_has_every_number_and_keeps_what_is_around_the_markers(tmp_path
         language_page.write_page(path, text)
 
 
+def test_maps_and_changes_are_those_of_the_means_over_tokens(places):
+    from nngraph.similarity import compare, representations
+
+    files, _ = places
+    encoders = {name: language.classifier(files["source"], 0).body for name in ("pretrained", "other")}
+    with torch.no_grad():
+        encoders["other"].encoder.layer[1].output.dense.weight.mul_(-300)
+    _, (inputs, _) = SETUP.data(language.encoder(files["source"]), files["root"])
+    table, changes = language_maps.maps(encoders, inputs, ["procrustes"], n=8)
+    D = language_maps.map_of(table, "other", "procrustes")
+    reps = representations(encoders["other"], inputs, "blocks", n=8, tokens="mean")
+    assert list(D.index) == ["0", "1", "2", "3"]
+    assert D.loc["1", "3"] == pytest.approx(compare(reps["1"], reps["3"], "procrustes"))
+    moved = changes[changes["encoder"] == "other"].set_index("tap")["moved"]
+    np.testing.assert_allclose(moved[["0", "1"]], 0, atol=1e-6)
+    assert (moved[["2", "3"]] > 1e-3).all()
+    assert (changes.loc[changes["tap"] == "0", "overlap"] == 1).all()
+
+
+def test_measures_are_ranked_beside_the_distance_in_depth():
+    from nngraph.interventions import intervention_agreement, interventions
+
+    model = characters.load()
+    samples = characters.windows(characters.corpus().test, 12, rng=0)[:, :-1]
+    table = language_maps.agreements(model, samples, ["euclidean"], n=10).set_index("measure")
+    assert list(table.index) == ["depth", "euclidean"]
+    kl = interventions(model, samples).kl
+    apart = pd.DataFrame(abs(np.subtract.outer(range(8), range(8))), kl.index, kl.columns)
+    assert table.loc["depth", "mean"] == pytest.approx(intervention_agreement(kl, apart).mean)
+
+
 def test_steps_are_the_distances_of_neighbouring_taps_in_their_order():
     table = results(step_fine_tuned=(1, 2, 3, 4, 5, 6)).maps.sample(frac=1, random_state=0).sort_values("tap")
-    D = language_maps.map_of(table, "fine-tuned", "gw", "mean")
+    D = language_maps.map_of(table, "fine-tuned", "gw")
     assert list(D.index) == list("0123456")
     assert language_maps.steps_of(D).tolist() == [1, 2, 3, 4, 5, 6]

@@ -6,6 +6,7 @@ from nngraph.plot.distributions import degrees, strengths
 from nngraph.plot.drawing import network
 from nngraph.plot.histograms import weights
 from nngraph.plot.ladders import ladder
+from nngraph.plot.layers import boundaries, distance_histograms, layer_map, maps, plan
 from nngraph.plot.pages import study_figures
 from nngraph.plot.randomizations import (
     pruned_randomization,
@@ -18,15 +19,20 @@ from nngraph.plot.tails import ccdf, pdf
 from nngraph.plot.violins import violin
 
 __all__ = [
+    "boundaries",
     "ccdf",
     "degrees",
+    "distance_histograms",
     "in_out",
     "ladder",
+    "layer_map",
+    "maps",
     "mixing",
     "network",
     "pdf",
     "perturbation",
     "perturbations",
+    "plan",
     "pruned_randomization",
     "pruned_randomizations",
     "randomization",

@@ -26,13 +26,13 @@ LABELS = {
 PERCENT = ("accuracy", "recalibrated", "auc")
 
 
-def new_axes(ax: Axes | None, *, height: float = 2.8) -> Axes:
-    """Return the axes given, or those of a new figure as wide as a column of a page, its height in inches."""
+def new_axes(ax: Axes | None, *, width: float = 3.6, height: float = 2.8) -> Axes:
+    """Return the axes given, or those of a new figure, by default as wide as a column of a page, in inches."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
 
-    new: Axes = plt.subplots(figsize=(3.6, height), layout="constrained")[1]
+    new: Axes = plt.subplots(figsize=(width, height), layout="constrained")[1]
     return new
 
 

@@ -74,9 +74,13 @@ def distances(name: str, x: np.ndarray, *, normalize: Normalize = "mean") -> np.
     """
     from scipy.spatial.distance import pdist, squareform
 
+    return scaled(name, squareform(pdist(np.asarray(x, dtype=np.float64))), normalize=normalize)
+
+
+def scaled(name: str, D: np.ndarray, *, normalize: Normalize) -> np.ndarray:
+    """Divide a (n, n) distance matrix, in place, by its mean, its maximum or nothing."""
     if normalize not in ("mean", "max", "none"):
         raise ArgumentError(f"normalize: got {normalize!r}; expected 'mean', 'max' or 'none'.")
-    D: np.ndarray = squareform(pdist(np.asarray(x, dtype=np.float64)))
     if normalize == "none":
         return D
     scale = D.mean() if normalize == "mean" else D.max()

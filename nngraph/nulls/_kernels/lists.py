@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nngraph.nulls._kernels.compiling import jit
+from nngraph._compiling import jit
 from nngraph.nulls._kernels.ternary import is_forced, keyed, row_order, split
 from nngraph.nulls._kernels.words import below, mix
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nngraph.nulls._kernels.compiling import jit
+from nngraph._compiling import jit
 from nngraph.nulls._kernels.words import count_bits, mix, shuffle_part
 
 

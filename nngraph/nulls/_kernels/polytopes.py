@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nngraph.nulls._kernels.compiling import jit
+from nngraph._compiling import jit
 from nngraph.nulls._kernels.words import below, shuffle_part
 
 

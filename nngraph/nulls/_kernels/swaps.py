@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nngraph.nulls._kernels.compiling import jit
+from nngraph._compiling import jit
 from nngraph.nulls._kernels.planes import sweep_key
 from nngraph.nulls._kernels.words import HALF, count_bits, mix, reverse_bits, rotate
 

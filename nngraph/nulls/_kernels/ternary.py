@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nngraph.nulls._kernels.compiling import jit
+from nngraph._compiling import jit
 from nngraph.nulls._kernels.words import HALF, LOW, ONE, below, count_bits, mix, shuffle_part
 
 NONE, ALL = np.uint64(0), ~np.uint64(0)

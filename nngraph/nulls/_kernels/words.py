@@ -12,7 +12,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from nngraph.nulls._kernels.compiling import jit
+from nngraph._compiling import jit
 
 ONE = np.uint64(1)
 HALF = np.uint64(32)

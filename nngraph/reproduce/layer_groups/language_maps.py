@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["agreements", "maps"]
 
-POSITIONS: tuple[Literal["first", "mean"], ...] = ("first", "mean")
-"""The class token, which the head reads, and the mean over the tokens."""
 log = logging.getLogger(__name__)
 
 
@@ -47,9 +45,9 @@ def maps(
     Returns
     -------
     maps : pandas.DataFrame
-        encoder, positions, measure, tap, other, distance (for GW the root).
+        encoder, measure, tap, other, distance (for GW the root), of the means over tokens, which the head reads.
     changes : pandas.DataFrame
-        encoder, positions, tap, divergence (KL in nats of the histogram of distances from that of the block before;
+        encoder, tap, divergence (KL in nats of the histogram of distances from that of the block before;
         NaN at "0"), overlap (mean Jaccard index of the 5 nearest neighbours with those at "0"), moved (linear CKA
         distance to the same block of the pretrained encoder).
     """
@@ -57,34 +55,32 @@ def maps(
 
     from nngraph import similarity
 
+    everything = {
+        name: similarity.representations(model, inputs, "blocks", n=n, rng=rng, tokens="mean")
+        for name, model in encoders.items()
+    }
     rows, changes = [], []
-    for positions in POSITIONS:
-        everything = {
-            name: similarity.representations(model, inputs, "blocks", n=n, rng=rng, tokens=positions)
-            for name, model in encoders.items()
-        }
-        for name, reps in everything.items():
-            for measure in measures:
-                options = {"root": True} if measure == "gw" else {}
-                D = similarity.matrix(reps, measure, undefined="nan", **options)
-                rows += [(name, positions, measure, a, b, D.loc[a, b]) for a in D.index for b in D.columns]
-                log.info("%s, %s, %s", name, positions, measure)
-            divergence = similarity.histogram_divergence(similarity.distance_histograms(reps))
-            overlap = similarity.neighbour_overlap(reps, "0", k=5).mean()
-            moved = similarity.cross(reps, everything["pretrained"], "cka")
-            changes += [
-                (name, positions, tap, divergence.get(tap, np.nan), overlap.get(tap, np.nan), moved.loc[tap, tap])
-                for tap in reps
-            ]
+    for name, reps in everything.items():
+        for measure in measures:
+            options = {"root": True} if measure == "gw" else {}
+            D = similarity.matrix(reps, measure, undefined="nan", **options)
+            rows += [(name, measure, a, b, D.loc[a, b]) for a in D.index for b in D.columns]
+            log.info("%s, %s", name, measure)
+        divergence = similarity.histogram_divergence(similarity.distance_histograms(reps))
+        overlap = similarity.neighbour_overlap(reps, "0", k=5).mean()
+        moved = similarity.cross(reps, everything["pretrained"], "cka")
+        changes += [
+            (name, tap, divergence.get(tap, np.nan), overlap.get(tap, np.nan), moved.loc[tap, tap]) for tap in reps
+        ]
     return (
-        pd.DataFrame(rows, columns=["encoder", "positions", "measure", "tap", "other", "distance"]),
-        pd.DataFrame(changes, columns=["encoder", "positions", "tap", "divergence", "overlap", "moved"]),
+        pd.DataFrame(rows, columns=["encoder", "measure", "tap", "other", "distance"]),
+        pd.DataFrame(changes, columns=["encoder", "tap", "divergence", "overlap", "moved"]),
     )
 
 
-def map_of(table: pd.DataFrame, encoder: str, measure: str, positions: str = "first") -> pd.DataFrame:
+def map_of(table: pd.DataFrame, encoder: str, measure: str) -> pd.DataFrame:
     """Return one map of the table of :func:`maps`, tap by tap."""
-    chosen = table[(table["encoder"] == encoder) & (table["measure"] == measure) & (table["positions"] == positions)]
+    chosen = table[(table["encoder"] == encoder) & (table["measure"] == measure)]
     taps = list(dict.fromkeys(chosen["tap"]))
     D = chosen.pivot(index="tap", columns="other", values="distance").loc[taps, taps]
     D.index.name = D.columns.name = None

@@ -55,7 +55,7 @@ def verdicts(found: Results) -> list[tuple[str, str, str, str]]:
 
 
 def _gw_steps(found: Results, encoder: str) -> pd.Series:
-    return steps_of(map_of(found.maps, encoder, "gw", "mean"))
+    return steps_of(map_of(found.maps, encoder, "gw"))
 
 
 def _flat(found: Results) -> tuple[str, str, str, str]:
@@ -83,9 +83,7 @@ def _late(found: Results) -> tuple[str, str, str, str]:
 
 def _histograms(found: Results) -> tuple[str, str, str, str]:
     series = {
-        name: found.changes[(found.changes["encoder"] == name) & (found.changes["positions"] == "mean")]
-        .set_index("tap")["divergence"]
-        .dropna()
+        name: found.changes[found.changes["encoder"] == name].set_index("tap")["divergence"].dropna()
         for name in ("pretrained", "fine-tuned")
     }
     most = {name: (values.idxmax(), float(values.max())) for name, values in series.items()}
@@ -100,7 +98,7 @@ def _histograms(found: Results) -> tuple[str, str, str, str]:
 
 
 def _overlap(found: Results) -> tuple[str, str, str, str]:
-    rows = found.changes[(found.changes["positions"] == "mean") & (found.changes["tap"] != "0")]
+    rows = found.changes[found.changes["tap"] != "0"]
     means = rows.groupby("encoder")["overlap"].mean()
     spread = float(means[list(TUNED)].max() - means[list(TUNED)].min())
     return (
@@ -249,7 +247,7 @@ def _steps(found: Results) -> list[str]:
     rows = []
     for measure in dict.fromkeys(found.maps["measure"]):
         for encoder in ("untrained", "pretrained", *TUNED):
-            D = map_of(found.maps, encoder, measure, "mean")
+            D = map_of(found.maps, encoder, measure)
             if D.notna().to_numpy().all():
                 rows.append((measure, encoder, *(f"{value:.3g}" for value in steps_of(D))))
     return _markdown(("measure", "encoder", *(f"block {n}" for n in range(1, len(rows[0]) - 1))), rows)
@@ -257,7 +255,7 @@ def _steps(found: Results) -> list[str]:
 
 def _changes(found: Results) -> list[str]:
     rows = []
-    table = found.changes[(found.changes["positions"] == "mean") & (found.changes["tap"] != "0")]
+    table = found.changes[found.changes["tap"] != "0"]
     for column in ("divergence", "overlap", "moved"):
         rows += [
             (column, encoder, *(f"{value:.3f}" for value in part[column]))

@@ -1,0 +1,526 @@
+import itertools
+import logging
+import math
+import warnings
+
+import numpy as np
+import ot
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import pdist, squareform
+
+from nngraph.errors import ArgumentError, ConvergenceError, SimilarityWarning
+from nngraph.similarity import _kernels, _pot, fused_gromov_wasserstein, gromov_wasserstein, lower_bound
+from nngraph.similarity._kernels import swaps
+from nngraph.similarity._permutations import Distances, solve
+
+STARTS = ("product", "identity", "local", "random:2")
+
+
+def cloud(n, d=3, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, d))
+
+
+def scaled(x):
+    D = squareform(pdist(x))
+    return D / (D.mean() or 1)
+
+
+def clouds(n):
+    """Points of different kinds, so that costs have no ties, many, near ties, and outliers."""
+    rng = np.random.default_rng(n)
+    far = rng.normal(size=(n, 3))
+    far[0] *= 1e3
+    return {
+        "gaussian": rng.normal(size=(n, 4)),
+        "line": rng.normal(size=(n, 1)),
+        "one-hot": np.eye(5)[rng.integers(5, size=n)],
+        "grid": rng.integers(0, 3, size=(n, 2)).astype(float),
+        "duplicates": np.repeat(rng.normal(size=(n // 2 + 1, 2)), 2, axis=0)[:n],
+        "outlier": far,
+    }
+
+
+PAIRS = list(itertools.combinations(clouds(2), 2))
+
+
+def objective(D1, D2, p):
+    return np.mean((D1 - D2[np.ix_(p, p)]) ** 2)
+
+
+def least(D1, D2):
+    """The least objective over all permutations."""
+    return min(objective(D1, D2, np.array(p)) for p in itertools.permutations(range(len(D1))))
+
+
+# --- assignments
+
+
+def costs(n):
+    rng = np.random.default_rng(n)
+    far = rng.random((n, n))
+    far[0] *= 1e4
+    one_hot = np.eye(4)[rng.integers(4, size=n)]
+    return {
+        "uniform": rng.random((n, n)),
+        "integers": rng.integers(0, 4, (n, n)).astype(float),
+        "one-hot": scaled(one_hot) @ scaled(cloud(n)),
+        "one-hot twice": scaled(one_hot) @ scaled(one_hot)[::-1],
+        "outlier": far,
+        "constant": np.full((n, n), 7.0),
+        "zero": np.zeros((n, n)),
+        "negative": -rng.random((n, n)) - 5,
+        "nearly constant": 1 + 1e-9 * rng.random((n, n)),
+        "product": np.outer(rng.random(n), rng.random(n)),
+    }
+
+
+@pytest.mark.parametrize("n", [2, 3, 40, 64, 65, 130])
+@pytest.mark.parametrize("kind", costs(2))
+def test_an_assignment_pays_what_an_independent_solver_finds_and_its_prices_prove_it(n, kind):
+    G = costs(n)[kind]
+    p, v, _, tolerance = _kernels.assign(G)
+    assert sorted(p) == list(range(n))
+    rows, columns = linear_sum_assignment(-G)
+    paid, size = G[np.arange(n), p], np.abs(G).mean() + 1e-300
+    assert paid.sum() == pytest.approx(G[rows, columns].sum(), rel=1e-11, abs=1e-11 * size * n)
+    worth = (G - v).max(axis=1)  # with the prices v: a feasible dual, tight at p up to the tolerance
+    assert (worth - (paid - v[p])).max() <= 2 * n * tolerance + 1e-12 * size
+    assert worth.sum() + v.sum() - paid.sum() <= 1e-10 * size * n
+
+
+@given(st.integers(2, 9).flatmap(lambda n: st.lists(st.integers(-3, 3), min_size=n * n, max_size=n * n)))
+def test_an_assignment_of_few_values_is_exact(values):
+    n = math.isqrt(len(values))
+    G = np.array(values, dtype=float).reshape(n, n)
+    rows, columns = linear_sum_assignment(-G)
+    p = _kernels.assign(G)[0]
+    assert sorted(p) == list(range(n))
+    assert G[np.arange(n), p].sum() == pytest.approx(G[rows, columns].sum(), abs=1e-9)
+
+
+# --- permutations
+
+
+@pytest.mark.parametrize("start", ["product", "local"])
+@pytest.mark.parametrize("kind", clouds(2))
+def test_turned_and_shuffled_points_are_at_distance_zero_of_themselves(start, kind):
+    rng = np.random.default_rng(1)
+    x = clouds(40)[kind]
+    turn = np.linalg.qr(rng.normal(size=(x.shape[1], x.shape[1])))[0]
+    order = rng.permutation(40)
+    found = gromov_wasserstein(scaled(x), scaled((x @ turn)[order] + 5), starts=start, rng=0)
+    assert found.value == pytest.approx(0, abs=1e-20)
+    assert found.lower == pytest.approx(0, abs=1e-20)
+    if kind in ("gaussian", "line", "outlier"):  # without symmetries
+        assert order[found.plan].tolist() == list(range(40))
+
+
+@pytest.mark.parametrize("kind", clouds(2))
+def test_equal_points_are_at_distance_zero_from_the_identity(kind):
+    D = scaled(clouds(40)[kind])
+    found = gromov_wasserstein(D, D, starts="identity")
+    assert found.value == found.identity == found.lower == 0
+    assert found.start == "identity"
+
+
+def test_random_starts_find_an_isometry_of_few_points():
+    x = cloud(6)
+    order = np.random.default_rng(1).permutation(6)
+    assert gromov_wasserstein(scaled(x), scaled(x[order]), starts="random:60", rng=0).value < 1e-20
+
+
+@pytest.mark.parametrize(("one", "two"), PAIRS)
+def test_the_value_lies_between_the_bound_and_the_cost_of_the_identity_and_is_that_of_the_plan(one, two):
+    D1, D2 = (scaled(clouds(50)[kind]) for kind in (one, two))
+    found = gromov_wasserstein(D1, D2)
+    assert found.lower * (1 - 1e-12) <= found.value <= found.identity * (1 + 1e-12)
+    assert found.method == "permutations"
+    assert found.plan.dtype == np.int64
+    assert sorted(found.plan) == list(range(50))
+    assert found.value == pytest.approx(objective(D1, D2, found.plan), rel=1e-12)
+    assert found.identity == pytest.approx(np.mean((D1 - D2) ** 2), rel=1e-12)
+    assert found.root == math.sqrt(found.value)
+    T = found.coupling()
+    assert T.sum(0) == pytest.approx(np.full(50, 1 / 50), rel=1e-12)
+    assert T.sum(1) == pytest.approx(np.full(50, 1 / 50), rel=1e-12)
+    assert T[np.arange(50), found.plan] == pytest.approx(1 / 50)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 6])
+def test_no_value_is_below_the_least_of_all_permutations_and_many_starts_mostly_reach_it(n):
+    reached = 0
+    for seed in range(8):
+        D1, D2 = scaled(cloud(n, seed=seed)), scaled(cloud(n, 2, seed=seed + 100))
+        best = least(D1, D2)
+        for starts in ("product", "identity", "local"):
+            assert gromov_wasserstein(D1, D2, starts=starts).value >= best * (1 - 1e-9)
+        many = gromov_wasserstein(D1, D2, starts=("product", "identity", "local", "random:30"), rng=seed).value
+        assert many >= best * (1 - 1e-9)
+        reached += many <= best * (1 + 1e-9)
+    assert reached >= 7
+
+
+def test_no_coupling_that_pot_finds_is_below_the_least_of_all_permutations():
+    D1, D2 = scaled(cloud(6)), scaled(cloud(6, 2, seed=1))
+    best = least(D1, D2)
+    assert lower_bound(D1, D2) <= best
+    theirs = gromov_wasserstein(D1, D2, starts=("product", "identity", "random:40"), method="POT", rng=0).value
+    assert best * (1 - 1e-9) <= theirs <= 2 * best
+
+
+@pytest.mark.parametrize("n", [30, 70])
+@pytest.mark.parametrize(("one", "two"), [("gaussian", "line"), ("gaussian", "outlier"), ("line", "outlier")])
+def test_from_the_product_start_permutations_take_the_way_of_pot_and_exchanges_go_below_it(n, one, two):
+    D1, D2 = (scaled(clouds(n)[kind]) for kind in (one, two))
+    T = ot.gromov.gromov_wasserstein(D1, D2, symmetric=True)
+    theirs = objective(D1, D2, T.argmax(1))
+    assert np.allclose(T.max(1) * n, 1)  # a permutation, as the theorem has it
+    plain = gromov_wasserstein(D1, D2, starts="product", swaps=False)
+    assert plain.value == pytest.approx(theirs, rel=1e-9)
+    assert gromov_wasserstein(D1, D2, starts="product").value <= theirs * (1 + 1e-9)
+
+
+def test_over_many_clouds_the_value_is_almost_never_above_that_of_pot_and_mostly_below():
+    above = below = total = 0
+    for n in (20, 45):
+        kinds = {kind: scaled(x) for kind, x in clouds(n).items()}
+        for one, two in PAIRS:
+            D1, D2 = kinds[one], kinds[two]
+            theirs = ot.gromov.gromov_wasserstein2(D1, D2, symmetric=True)
+            ours = gromov_wasserstein(D1, D2).value
+            above += ours > theirs * (1 + 1e-6)
+            below += ours < theirs * (1 - 1e-6)
+            total += 1
+    assert above <= 1
+    assert below >= 0.6 * total
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize(("one", "two"), [("gaussian", "line"), ("grid", "outlier"), ("one-hot", "gaussian")])
+def test_at_the_end_no_exchange_and_no_assignment_lowers_the_value(start, one, two):
+    n = 33
+    D1, D2 = (scaled(clouds(n)[kind]) for kind in (one, two))
+    found = gromov_wasserstein(D1, D2, starts=start, rng=0)
+    for a, b in itertools.combinations(range(n), 2):
+        p = found.plan.copy()
+        p[[a, b]] = p[[b, a]]
+        assert objective(D1, D2, p) >= found.value - 1e-6 * np.mean(D1**2)
+    G = D1 @ D2[found.plan]
+    rows, columns = linear_sum_assignment(-G)
+    assert G[rows, columns].sum() <= G[rows, found.plan].sum() * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(("one", "two"), PAIRS)
+def test_the_two_arguments_can_be_exchanged(one, two):
+    D1, D2 = (scaled(clouds(40)[kind]) for kind in (one, two))
+    starts = (*STARTS, "midpoint")
+    there, back = gromov_wasserstein(D1, D2, starts=starts, rng=3), gromov_wasserstein(D2, D1, starts=starts, rng=3)
+    assert there.value == pytest.approx(back.value, rel=1e-12)
+    assert there.start == back.start
+    assert there.plan[back.plan].tolist() == list(range(40))
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_units_change_the_value_as_they_should_and_the_plan_not_at_all(unit):
+    D1, D2 = scaled(cloud(30)), scaled(cloud(30, 2, seed=1))
+    found, other = gromov_wasserstein(D1, D2), gromov_wasserstein(unit * D1, unit * D2)
+    assert other.plan.tolist() == found.plan.tolist()
+    assert other.value == pytest.approx(unit**2 * found.value, rel=1e-9)
+    assert other.lower == pytest.approx(unit**2 * found.lower, rel=1e-9)
+
+
+def test_a_permutation_given_is_where_the_search_begins_and_more_starts_never_make_it_worse():
+    D1, D2 = scaled(cloud(40)), scaled(cloud(40, 2, seed=1))
+    found = gromov_wasserstein(D1, D2)
+    again = gromov_wasserstein(D1, D2, starts=[found.plan])
+    assert again.start == "given"
+    assert again.plan.tolist() == found.plan.tolist()
+    values = [
+        gromov_wasserstein(D1, D2, starts=("product", "identity", "local", "midpoint", "random:4")[:k], rng=0).value
+        for k in range(1, 6)
+    ]
+    assert values == sorted(values, reverse=True)
+
+
+def test_random_starts_follow_the_seed_alone():
+    D1, D2 = scaled(cloud(25)), scaled(cloud(25, 2, seed=1))
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    plans = [gromov_wasserstein(D1, D2, starts="random:3", rng=seed).plan.tolist() for seed in (5, 5, 6)]
+    assert plans[0] == plans[1] != plans[2]
+    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
+
+
+def test_what_the_inputs_hold_stays_as_it_is():
+    D1, D2 = scaled(cloud(20)), scaled(cloud(20, 2, seed=1))
+    kept = D1.copy(), D2.copy()
+    D1.flags.writeable = D2.flags.writeable = False
+    gromov_wasserstein(D1, D2)
+    assert np.array_equal(D1, kept[0])
+    assert np.array_equal(D2, kept[1])
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_two_and_three_points_are_solved_exactly(n):
+    for seed in range(5):
+        D1, D2 = squareform(pdist(cloud(n, seed=seed))), squareform(pdist(cloud(n, seed=seed + 50)))
+        assert gromov_wasserstein(D1, D2, starts="random:8", rng=0).value == pytest.approx(least(D1, D2), rel=1e-12)
+
+
+def test_points_that_are_all_one_are_at_the_mean_square_of_the_other_distances():
+    D = scaled(cloud(12))
+    for pair in ((np.zeros((12, 12)), D), (D, np.zeros((12, 12)))):
+        found = gromov_wasserstein(*pair)
+        assert found.value == pytest.approx(np.mean(D**2), rel=1e-12)
+        assert found.lower == pytest.approx(np.mean(D**2), rel=1e-12)
+    assert gromov_wasserstein(np.zeros((5, 5)), np.zeros((5, 5))).value == 0
+
+
+def test_integers_float32_torch_tensors_and_lists_are_taken_as_numbers():
+    D1 = np.abs(np.subtract.outer(np.arange(6) ** 2, np.arange(6) ** 2))
+    D2 = np.abs(np.subtract.outer(np.arange(6), np.arange(6)))
+    expected = gromov_wasserstein(D1.astype(float), D2.astype(float)).value
+    for one, two in ((D1, D2), (D1.astype(np.float32), torch.tensor(D2)), (D1.tolist(), D2.astype(np.int8))):
+        assert gromov_wasserstein(one, two).value == pytest.approx(expected)
+    assert gromov_wasserstein(D1, D2, method="POT").value > 0
+
+
+def test_the_gain_of_an_exchange_is_what_the_objective_says():
+    A, B = scaled(cloud(20)), scaled(cloud(20, 2, seed=1))
+    for a, b in itertools.combinations(range(20), 2):
+        p = np.arange(20)
+        p[[a, b]] = b, a
+        gain = (A * B[np.ix_(p, p)]).sum() - (A * B).sum()
+        assert 2 * swaps.exact_gain(A, B, a, b) == pytest.approx(gain, abs=1e-10)
+
+
+def test_no_input_makes_a_kernel_compile_a_form_that_is_not_compiled_ahead():
+    for n in (2, 3, 40):
+        kinds = [scaled(x) for x in clouds(n).values()]
+        for D1, D2 in itertools.product((kinds[0], kinds[0].astype(np.float32), np.asfortranarray(kinds[2])), kinds):
+            D2.flags.writeable = False
+            gromov_wasserstein(D1, D2, starts=(*STARTS, "midpoint", np.arange(n, dtype=np.int32)), rng=0)
+    solve(Distances(scaled(cloud(30))), Distances(scaled(cloud(30, 2))), [np.arange(30)[::-1]], swaps=False)
+    assert len(_kernels.climb.signatures) == len(_kernels.assign.signatures) == 1
+
+
+# --- bounds
+
+
+def quantile_bound(D1, D2):
+    """Sorted distances of both, each repeated as often as the other has, side by side."""
+    one, two = (np.sort(np.repeat(D.ravel(), other.size)) for D, other in ((D1, D2), (D2, D1)))
+    return np.mean((one - two) ** 2)
+
+
+@pytest.mark.parametrize(("n", "m"), [(6, 6), (5, 7), (2, 9), (8, 4)])
+def test_the_lower_bound_is_the_distance_of_the_sorted_distances(n, m):
+    D1, D2 = scaled(cloud(n)), scaled(cloud(m, 2, seed=1))
+    assert lower_bound(D1, D2) == pytest.approx(quantile_bound(D1, D2), rel=1e-10)
+    assert lower_bound(D2, D1) == pytest.approx(lower_bound(D1, D2), rel=1e-12)
+
+
+def test_weights_of_the_lower_bound_count_as_repeated_points():
+    x, y = cloud(4), cloud(6, 2, seed=1)
+    times = np.array([1, 3, 2, 4])
+    D1, D2 = squareform(pdist(x)), squareform(pdist(y))
+    repeated = squareform(pdist(np.repeat(x, times, axis=0)))
+    assert lower_bound(D1, D2, weights1=times) == pytest.approx(lower_bound(repeated, D2), rel=1e-10)
+    uniform = lower_bound(D2, D2[:, ::-1][::-1], weights1=np.full(6, 1 / 6))
+    assert uniform == pytest.approx(0, abs=1e-20)
+
+
+# --- POT
+
+
+@pytest.mark.parametrize(("n", "m"), [(8, 12), (15, 5)])
+def test_points_of_different_number_are_coupled_by_pot(n, m):
+    D1, D2 = scaled(cloud(n)), scaled(cloud(m, 2, seed=1))
+    found = gromov_wasserstein(D1, D2, starts=("product", "identity", "random:3"), rng=0)
+    assert found.method == "POT"
+    assert found.plan is None
+    assert math.isnan(found.identity)
+    T = found.coupling()
+    assert T.sum(1) == pytest.approx(np.full(n, 1 / n), abs=1e-9)
+    assert T.sum(0) == pytest.approx(np.full(m, 1 / m), abs=1e-9)
+    direct = sum(
+        (D1[i, k] - D2[j, h]) ** 2 * T[i, j] * T[k, h]
+        for i, j, k, h in itertools.product(range(n), range(m), range(n), range(m))
+    )
+    assert found.value == pytest.approx(direct, rel=1e-9)
+    assert found.lower <= found.value <= ot.gromov.gromov_wasserstein2(D1, D2, symmetric=True) * (1 + 1e-9)
+
+
+def test_a_repeated_point_and_a_point_of_twice_the_mass_are_the_same():
+    x, y = cloud(7), cloud(8, 2, seed=1)
+    D1, D2 = squareform(pdist(x)), squareform(pdist(y))
+    times = np.array([1, 1, 2, 1, 1, 1, 1])
+    heavy = gromov_wasserstein(D1, squareform(pdist(np.repeat(x, times, axis=0))), weights1=times, starts="product")
+    assert heavy.method == "POT"
+    assert heavy.value == pytest.approx(0, abs=1e-9)
+    assert gromov_wasserstein(D1, D2, weights2=np.arange(1, 9)).method == "POT"
+
+
+def test_equal_weights_are_no_reason_to_leave_permutations():
+    D1, D2 = scaled(cloud(10)), scaled(cloud(10, 2, seed=1))
+    found = gromov_wasserstein(D1, D2, weights1=np.full(10, 3.0), weights2=np.full(10, 0.1))
+    assert found.method == "permutations"
+    assert found.value == gromov_wasserstein(D1, D2).value
+
+
+def test_permutations_and_pot_agree_where_both_apply():
+    D1, D2 = scaled(cloud(25)), scaled(cloud(25, 2, seed=1))
+    for start in ("product", "identity"):
+        ours = gromov_wasserstein(D1, D2, starts=start, swaps=False)
+        theirs = gromov_wasserstein(D1, D2, starts=start, method="POT")
+        assert theirs.method == "POT"
+        assert ours.value == pytest.approx(theirs.value, rel=1e-9)
+        assert ours.plan.tolist() == theirs.plan.tolist()
+        assert ours.identity == pytest.approx(theirs.identity, rel=1e-9)
+        assert ours.lower == pytest.approx(theirs.lower, rel=1e-9)
+
+
+@pytest.mark.parametrize("method", ["auto", "permutations"])
+def test_distances_that_are_not_euclidean_fall_back_to_pot_and_say_so(method):
+    D1 = scaled(cloud(12))
+    path = np.abs(np.subtract.outer(np.arange(12), np.arange(12)))
+    D2 = np.minimum(path, 12 - path) ** 3.0  # cubes of distances along a ring
+    with pytest.warns(SimilarityWarning, match="D2: is not conditionally negative definite"):
+        found = gromov_wasserstein(D1, D2, method=method)
+    assert found.method == "POT"
+    assert found.lower <= found.value <= found.identity
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert gromov_wasserstein(D1, D2, method="POT").value == found.value
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "cityblock"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_distances_that_are_conditionally_negative_definite_are_taken_for_what_they_are(metric, dtype):
+    for n, x in itertools.product((2, 3, 60), (cloud(60, 2), np.repeat(cloud(30, 5), 2, axis=0))):
+        D = squareform(pdist(x[:n].astype(dtype), metric)).astype(dtype)
+        assert gromov_wasserstein(D, D, starts="identity").method == "permutations"
+
+
+def test_entropy_spreads_the_coupling_and_the_value_is_that_of_the_coupling():
+    D1, D2 = scaled(cloud(10)), scaled(cloud(10, 2, seed=1))
+    sharp, soft = (gromov_wasserstein(D1, D2, epsilon=eps, starts="product") for eps in (0.02, 1.0))
+    assert sharp.plan is None
+    assert (soft.coupling() > 1e-4).sum() > (sharp.coupling() > 1e-4).sum()
+    T = sharp.coupling()
+    assert T.sum() == pytest.approx(1)
+    loss = ot.gromov.init_matrix(D1, D2, T.sum(1), T.sum(0))
+    assert sharp.value == pytest.approx(ot.gromov.gwloss(*loss, T), rel=1e-6)
+
+
+def test_the_kl_loss_is_the_sum_that_the_docstring_states_at_the_plan_of_pot():
+    n, m = 8, 9
+    D1, D2 = scaled(cloud(n)), scaled(cloud(m, 2, seed=1))
+    D1, D2 = D1 / 2 + 0.1 * (1 - np.eye(n)), D2 + 0.1 * (1 - np.eye(m))
+    found = gromov_wasserstein(D1, D2, loss="kl", starts="product")
+    T = found.coupling()
+    theirs = ot.gromov.gromov_wasserstein(D1, D2, loss_fun="kl_loss", symmetric=True)
+    assert np.allclose(T, theirs, rtol=0, atol=1e-9)
+    direct = 0.0
+    for i, j, k, h in itertools.product(range(n), range(m), range(n), range(m)):
+        a, b = D1[i, k] + 1e-15, D2[j, h] + 1e-15
+        direct += (a * math.log(a / b) - a + b) * T[i, j] * T[k, h]
+    assert found.value == pytest.approx(direct, rel=1e-9)
+    assert math.isnan(found.lower)
+
+
+def test_features_alone_are_optimal_transport_and_distances_alone_gromov_wasserstein():
+    x, y = cloud(9), cloud(9, seed=1)
+    D1, D2, M = scaled(x), scaled(y), ot.dist(x, y)
+    w = np.full(9, 1 / 9)
+    assert fused_gromov_wasserstein(D1, D2, M, alpha=0).value == pytest.approx(ot.emd2(w, w, M), rel=1e-9)
+    alone = gromov_wasserstein(D1, D2, method="POT")
+    assert fused_gromov_wasserstein(D1, D2, M, alpha=1).value == pytest.approx(alone.value, rel=1e-9)
+    theirs = ot.gromov.fused_gromov_wasserstein2(M, D1, D2, alpha=0.3, symmetric=True)
+    found = fused_gromov_wasserstein(D1, D2, M, alpha=0.3, starts="product")
+    assert found.value == pytest.approx(theirs, rel=1e-9)
+    T = found.coupling()
+    distances_only = _pot.objective(_pot.Problem(D1, D2, w, w), T)
+    assert found.value == pytest.approx(0.7 * (M * T).sum() + 0.3 * distances_only, rel=1e-9)
+
+
+def test_a_plan_that_is_no_coupling_is_an_error_and_never_a_value(monkeypatch, caplog):
+    D1, D2 = scaled(cloud(6)), scaled(cloud(7, seed=1))
+
+    def nothing(*args, **options):
+        warnings.warn("infeasible", UserWarning, stacklevel=1)
+        return np.zeros((6, 7))
+
+    monkeypatch.setattr(ot.gromov, "gromov_wasserstein", nothing)
+    caplog.set_level(logging.INFO)
+    with pytest.raises(ConvergenceError, match=r"'product': its plan misses the weights by 1 .* It warned: infeasible"):
+        gromov_wasserstein(D1, D2)
+    assert "infeasible" in caplog.text
+
+
+# --- bad input
+
+
+def spoiled(**changes):
+    D = scaled(cloud(5))
+    for place, value in changes.values():
+        D[place] = value
+    return D
+
+
+GOOD = scaled(cloud(5))
+BAD = {
+    "not square": ({"D1": np.ones((3, 4))}, r"D1: got the shape \(3, 4\); expected a square matrix"),
+    "a condensed vector": ({"D2": np.ones(10)}, r"D2: got the shape \(10,\)"),
+    "one point": ({"D1": np.zeros((1, 1))}, "D1: got 1 points; expected at least 2"),
+    "NaN": ({"D1": spoiled(a=((1, 2), np.nan))}, r"D1: got nan at \(1, 2\)"),
+    "infinite": ({"D2": spoiled(a=((0, 3), np.inf))}, r"D2: got inf at \(0, 3\)"),
+    "negative": ({"D1": -GOOD}, "D1: got the negative entry .* Is it a similarity"),
+    "a diagonal": ({"D2": GOOD + np.eye(5)}, "D2: got 1 on the diagonal"),
+    "not symmetric": ({"D1": spoiled(a=((0, 1), 9.0))}, "D1: is not symmetric"),
+    "text": ({"D1": [["a", "b"], ["c", "d"]]}, "D1: got values of type"),
+    "complex": ({"D1": GOOD * 1j}, "D1: got values of type complex128"),
+    "weights of another length": ({"weights1": np.ones(4)}, r"weights1: got the shape \(4,\); expected \(5,\)"),
+    "negative weights": ({"weights2": [1, 1, 1, 1, -1]}, "weights2: got masses from -1 to 1"),
+    "no weight": ({"weights1": np.zeros(5)}, "weights1: got masses from 0 to 0"),
+    "an unknown start": ({"starts": "prodct"}, "starts: got 'prodct'; expected"),
+    "no random start": ({"starts": "random:0"}, "starts: got 'random:0'"),
+    "no starts": ({"starts": ()}, "starts: got none"),
+    "a midpoint of one": ({"starts": ("product", "midpoint")}, "'midpoint' behind less than two"),
+    "no permutation": ({"starts": [np.zeros(5, int)]}, "no permutation of 5 points"),
+    "an unknown method": ({"method": "pot"}, "method: got 'pot'"),
+    "an unknown loss": ({"loss": "absolute"}, "loss: got 'absolute'"),
+    "no epsilon": ({"epsilon": 0}, "epsilon: got 0"),
+    "a negative seed": ({"rng": -1}, "rng: got the negative seed"),
+    "permutations of other sizes": (
+        {"D1": scaled(cloud(6)), "method": "permutations"},
+        "method: got 'permutations' with 6 points beside 5",
+    ),
+    "permutations with entropy": ({"epsilon": 0.1, "method": "permutations"}, "epsilon=0.1; expected equal numbers"),
+    "local by POT": ({"starts": "local", "method": "POT"}, "starts: got 'local' where POT solves"),
+    "the identity of other sizes": ({"D1": scaled(cloud(6)), "starts": "identity"}, "points of different number"),
+    "a permutation of other sizes": ({"D2": scaled(cloud(6)), "starts": [np.arange(5)]}, "points of different number"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gets_a_sentence_that_names_it(name):
+    arguments, message = BAD[name]
+    with pytest.raises(ArgumentError, match=message):
+        gromov_wasserstein(**{"D1": GOOD, "D2": GOOD} | arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"costs": np.ones((5, 4))}, r"costs: got the shape \(5, 4\); expected \(5, 5\)"),
+        ({"costs": np.full((5, 5), np.nan)}, r"costs: got nan at \(0, 0\)"),
+        ({"costs": np.ones((5, 5)), "alpha": 1.5}, "alpha: got 1.5"),
+    ],
+)
+def test_bad_costs_of_features_get_a_sentence_that_names_them(arguments, message):
+    with pytest.raises(ArgumentError, match=message):
+        fused_gromov_wasserstein(GOOD, GOOD, **arguments)

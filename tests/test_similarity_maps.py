@@ -1,0 +1,470 @@
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist, pdist, squareform
+from scipy.stats import spearmanr
+
+from nngraph.errors import ArgumentError, StudyError
+from nngraph.similarity import _map_parts, gromov_map
+from nngraph.similarity._compositions import candidates
+from nngraph.similarity._screening import chosen, estimates
+
+
+def layers(n=40, depth=6, width=8, seed=0):
+    """Representations of a random network of rectified layers, its input first."""
+    rng = np.random.default_rng(seed)
+    reps = {"input": rng.normal(size=(n, width))}
+    for k in range(1, depth):
+        above = list(reps.values())[-1]
+        reps[f"layer {k}"] = np.maximum(above @ rng.normal(size=(above.shape[1], width)), 0) + 0.3 * above
+    return reps
+
+
+def by_mean(x):
+    D = squareform(pdist(x))
+    return D / D.mean()
+
+
+def objective(D, E, plan):
+    return np.mean((D - E[np.ix_(plan, plan)]) ** 2)
+
+
+def off_diagonal(table):
+    return table.to_numpy()[np.triu_indices(len(table), 1)]
+
+
+# --- what a map is
+
+
+def test_isometric_taps_are_at_distance_zero_from_each_other_and_equally_far_from_a_third():
+    x = np.random.default_rng(0).normal(size=(30, 4))
+    turned = 3 * x @ np.linalg.qr(x[:4])[0] + 5
+    found = gromov_map({"x": x, "turned": turned, "shuffled": x[::-1], "other": np.maximum(x, 0)})
+    assert found.root.loc["x", ["turned", "shuffled"]].to_numpy() == pytest.approx(0, abs=1e-12)
+    assert found.plan("x", "turned").tolist() == list(range(30))
+    assert found.plan("x", "shuffled").tolist() == list(range(30))[::-1]
+    assert found.squared["other"].iloc[:3].nunique() <= 3
+    assert np.ptp(found.root["other"].iloc[:3]) < 1e-9
+    assert found.root.loc["x", "other"] > 0.1
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(3, 25), st.integers(1, 6))
+def test_every_value_is_the_objective_of_its_plan_and_lies_in_its_bracket(seed, n, depth):
+    reps = layers(n=n, depth=depth, width=3, seed=seed)
+    found = gromov_map(reps)
+    squares = {name: by_mean(x) for name, x in reps.items()}
+    for row in reps:
+        assert found.squared.loc[row, row] == found.lower.loc[row, row] == found.identity.loc[row, row] == 0
+        for column in set(reps) - {row}:
+            D, E = squares[row], squares[column]
+            plan, value = found.plan(row, column), found.squared.loc[row, column]
+            assert sorted(plan) == list(range(n))
+            assert value == found.squared.loc[column, row] == pytest.approx(objective(D, E, plan), rel=1e-9, abs=1e-15)
+            assert found.identity.loc[row, column] == pytest.approx(np.mean((D - E) ** 2), abs=1e-15)
+            bound = np.mean((np.sort(D, axis=None) - np.sort(E, axis=None)) ** 2)
+            assert found.lower.loc[row, column] == pytest.approx(bound, abs=1e-15)
+            assert found.lower.loc[row, column] <= value * (1 + 1e-12) + 1e-18
+            assert value <= found.identity.loc[row, column] * (1 + 1e-12)
+            assert found.plan(column, row)[plan].tolist() == list(range(n))
+            assert found.coupling(row, column).tolist() == (np.eye(n)[plan] / n).tolist()
+    assert np.array_equal(found.root, np.sqrt(found.squared))
+    assert found.solved.to_numpy().all()
+
+
+def test_no_pair_is_above_what_pot_finds_by_default_and_few_are_level_with_it():
+    ot = pytest.importorskip("ot")
+    reps = layers(n=60, depth=5)
+    found = gromov_map(reps)
+    ours, pots = [], []
+    for i, row in enumerate(reps):
+        for column in list(reps)[i + 1 :]:
+            ours.append(found.squared.loc[row, column])
+            pots.append(ot.gromov_wasserstein2(by_mean(reps[row]), by_mean(reps[column])))
+    assert (np.array(ours) <= np.array(pots) * (1 + 1e-6)).all()
+    assert np.mean(np.array(ours) < np.array(pots)) > 0.5
+
+
+@pytest.mark.parametrize(("normalize", "scale"), [("mean", np.mean), ("max", np.max), ("none", lambda D: 1)])
+def test_distances_are_divided_by_what_was_asked_for(normalize, scale):
+    reps = layers(n=12, depth=2)
+    D, E = (squareform(pdist(x)) / scale(squareform(pdist(x))) for x in reps.values())
+    found = gromov_map(reps, normalize=normalize)
+    assert found.squared.iloc[0, 1] == pytest.approx(objective(D, E, found.plan("input", "layer 1")))
+    assert found.identity.iloc[0, 1] == pytest.approx(np.mean((D - E) ** 2))
+
+
+def test_a_map_of_one_tap_is_a_zero_and_of_two_needs_no_sweep():
+    one, two = gromov_map(layers(depth=1)), gromov_map(layers(depth=2))
+    assert one.squared.to_numpy().tolist() == [[0]]
+    assert (one.sweeps, two.sweeps) == (0, 0)
+    assert one.triangle_violations() == two.triangle_violations() == 0
+    assert repr(two) == "GromovMap(2 x 2 taps, 4 of 4 entries solved, 0 sweeps)"
+
+
+# --- sweeps of compositions
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(4, 20), st.integers(3, 7))
+def test_after_sweeps_roots_satisfy_the_triangle_inequality_and_no_pair_has_become_worse(seed, n, depth):
+    reps = layers(n=n, depth=depth, width=2, seed=seed)
+    before, after = gromov_map(reps, sweeps=0), gromov_map(reps)
+    assert before.sweeps == 0
+    assert after.triangle_violations() == 0
+    assert (after.squared <= before.squared * (1 + 1e-12)).all(axis=None)
+    gained = (after.squared != before.squared).to_numpy()
+    assert all(start.startswith("over ") for start in after.start.to_numpy()[gained])
+    assert (after.start.to_numpy() == before.start.to_numpy())[~gained].all()
+
+
+def test_a_plan_that_a_poor_start_missed_is_found_over_a_third_tap():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(60, 2))
+    y, z = (x + rng.normal(size=x.shape) * scale for scale in (0.05, 0.1))
+    reps = {"x": x, "y": y, "z": z[rng.permutation(60)]}
+    alone, composed = (gromov_map(reps, starts=("identity",), sweeps=sweeps) for sweeps in (0, None))
+    assert alone.triangle_violations() >= 0
+    assert composed.squared.to_numpy().sum() <= alone.squared.to_numpy().sum()
+
+
+def test_violations_are_those_that_a_count_over_all_triples_finds():
+    rng = np.random.default_rng(0)
+    D = rng.uniform(0.1, 1, (9, 9))
+    D = np.triu(D, 1) + np.triu(D, 1).T
+    found = gromov_map(layers(n=5, depth=9), sweeps=0)
+    found.squared[:] = D**2
+    expected = sum(
+        D[i, j] > D[i, k] + D[k, j] + 1e-9 for i in range(9) for j in range(i) for k in range(9) if k not in (i, j)
+    )
+    assert found.triangle_violations() == expected > 10
+
+
+def test_middles_are_left_out_only_where_their_two_roots_rule_them_out():
+    points = np.random.default_rng(1).normal(size=(8, 3))
+    roots = cdist(points, points)
+    everything = ~np.eye(8, dtype=bool)
+    found = candidates(roots, everything)
+    for i in range(8):
+        for j in range(i + 1, 8):
+            possible = {k for k in range(8) if k not in (i, j) and abs(roots[i, k] - roots[j, k]) < roots[i, j]}
+            assert set(found.get((i, j), [])) == possible
+    assert candidates(roots, ~everything) == {}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 12), st.integers(1, 6))
+def test_the_cheapest_composition_is_that_of_all_below_the_limit(seed, n, count):
+    from nngraph.similarity._kernels import cheapest
+
+    rng = np.random.default_rng(seed)
+    A, B = (squareform(pdist(rng.normal(size=(n, 2)))) for _ in range(2))
+    first, second = (np.array([rng.permutation(n) for _ in range(count)], dtype=np.int32) for _ in range(2))
+    sums = [n * n / 2 * objective(A, B, q[p]) for p, q in zip(first, second, strict=True)]
+    for limit in (0.5 * min(sums), 1.1 * min(sums) + 1e-9, np.inf):
+        k, total = cheapest(A, B, first, second[:], np.arange(count), limit)
+        if min(sums) < limit:
+            assert sums[k] == pytest.approx(min(sums))
+            assert total == pytest.approx(min(sums))
+        else:
+            assert (k, total) == (-1, limit)
+
+
+# --- two networks, and distances of one's own
+
+
+def test_a_map_between_two_networks_of_other_sample_counts_is_solved_by_pot_and_has_couplings():
+    reps, others = layers(n=14, depth=2), layers(n=9, depth=3, seed=1)
+    found = gromov_map(reps, others)
+    assert found.squared.shape == (2, 3)
+    assert found.identity.isna().all(axis=None)
+    for row in reps:
+        for column in others:
+            T = found.coupling(row, column)
+            assert T.sum(axis=1) == pytest.approx(1 / 14)
+            assert T.sum(axis=0) == pytest.approx(1 / 9)
+            D, E = by_mean(reps[row]), by_mean(others[column])
+            value = ((D[:, None, :, None] - E[None, :, None, :]) ** 2 * T[:, :, None, None] * T).sum()
+            assert found.squared.loc[row, column] == pytest.approx(value, rel=1e-6)
+            assert found.lower.loc[row, column] <= value
+    with pytest.raises(ArgumentError, match=r"no permutation\. Take coupling\('input', 'layer 2'\)"):
+        found.plan("input", "layer 2")
+    with pytest.raises(ArgumentError, match="between two sets of taps"):
+        found.triangle_violations()
+
+
+def test_a_map_between_a_network_and_itself_is_its_map_without_sweeps():
+    reps = layers(n=20, depth=3)
+    within, between = gromov_map(reps, sweeps=0), gromov_map(reps, dict(reps))
+    assert between.squared.to_numpy() == pytest.approx(within.squared.to_numpy(), rel=1e-6, abs=1e-12)
+    assert between.plans.keys() == {(row, column) for row in reps for column in reps}
+
+
+def test_distances_of_ones_own_take_the_place_of_the_euclidean_ones():
+    reps = layers(n=15, depth=3)
+    own = {name: squareform(pdist(x, "euclidean")) for name, x in reps.items()}
+    expected, found = gromov_map(reps), gromov_map(distances=own)
+    assert found.squared.to_numpy() == pytest.approx(expected.squared.to_numpy(), rel=1e-6, abs=1e-12)
+    own["input"] = squareform(pdist(reps["input"], "cosine"))
+    mixed = gromov_map(reps, distances={"input": own["input"]})
+    assert mixed.identity.equals(gromov_map(distances=own).identity)
+    assert mixed.identity.loc["input", "layer 1"] != found.identity.loc["input", "layer 1"]
+    assert mixed.identity.loc["layer 2", "layer 1"] == found.identity.loc["layer 2", "layer 1"]
+
+
+# --- screened maps
+
+
+def test_a_screened_map_solves_neighbours_and_the_widest_brackets_and_ranks_pairs_as_the_exact_one():
+    reps = layers(n=50, depth=16)
+    exact, screened = gromov_map(reps), gromov_map(reps, exact=0.2)
+    solved = screened.solved.to_numpy()
+    assert solved.sum() == 16 + 2 * 24
+    assert np.diagonal(solved, 1).all()
+    assert spearmanr(off_diagonal(exact.squared), off_diagonal(screened.squared))[0] >= 0.93
+    assert (screened.lower <= screened.squared).all(axis=None)
+    assert (screened.squared <= screened.identity * (1 + 1e-12)).all(axis=None)
+    assert np.isnan(screened.seconds.to_numpy()[~solved]).all()
+    assert (screened.start.to_numpy()[~solved] == "").all()
+    row, column = np.argwhere(~solved)[0]
+    with pytest.raises(ArgumentError, match="was screened, not solved"):
+        screened.plan(*screened.squared.index[[row, column]])
+
+
+def test_the_share_of_solved_pairs_is_what_was_asked_for_but_neighbours_are_always_solved():
+    lower, upper = np.full((11, 11), 0.1), np.full((11, 11), 0.2)
+    upper[0, 7] = upper[7, 0] = 0.9
+    neighbours = [(k, k + 1) for k in range(10)]
+    assert chosen(lower, upper, 0) == neighbours
+    assert chosen(lower, upper, 11 / 55) == sorted([*neighbours, (0, 7)])
+    assert len(chosen(lower, upper, 0.5)) == 28
+    assert len(chosen(lower, upper, 1)) == 55
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 9), st.floats(0, 1))
+def test_estimates_stay_in_their_brackets_and_rise_with_their_bounds(seed, n_taps, share):
+    rng = np.random.default_rng(seed)
+    lower, width, at = (np.triu(rng.random((n_taps, n_taps)), 1) for _ in range(3))
+    lower, upper = lower + lower.T, (lower + width) + (lower + width).T
+    squared = lower + (at + at.T) * (upper - lower)
+    solved = chosen(lower, upper, share)
+    found = estimates(lower, upper, squared, solved)
+    assert (found >= lower).all()
+    assert (found <= upper + 1e-15).all()
+    assert all(found[pair] == squared[pair] == found[pair[::-1]] for pair in solved)
+    free = [(i, j) for i in range(n_taps) for j in range(i + 1, n_taps) if (i, j) not in solved]
+    for one in free:
+        for other in free:
+            if lower[one] <= lower[other] and upper[one] <= upper[other]:
+                assert found[one] <= found[other] * (1 + 1e-12)
+
+
+# --- parallel, kept and taken up again
+
+
+def test_any_number_of_processes_gives_the_same_map():
+    reps = layers(n=25, depth=9)
+    one, two = gromov_map(reps), gromov_map(reps, n_jobs=2)
+    for name in ("squared", "lower", "identity", "start"):
+        assert getattr(one, name).equals(getattr(two, name))
+    assert all(np.array_equal(one.plans[pair], two.plans[pair]) for pair in one.plans)
+    assert (one.sweeps, one.plans.keys()) == (two.sweeps, two.plans.keys())
+
+
+def test_a_map_that_was_cut_short_goes_on_and_solves_no_pair_twice(tmp_path, monkeypatch):
+    reps = layers(n=12, depth=9)
+    solve, calls = _map_parts._solve, []
+
+    def counted(*arguments, limit=20):
+        if len(calls) == limit:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return solve(*arguments)
+
+    monkeypatch.setattr(_map_parts, "_solve", counted)
+    with pytest.raises(KeyboardInterrupt):
+        gromov_map(reps, folder=tmp_path / "map")
+    kept = sorted(path.name for path in (tmp_path / "map").iterdir())
+    assert [name for name in kept if name.startswith("pairs-")] == ["pairs-0.npz"]
+    calls.clear()
+    monkeypatch.setattr(_map_parts, "_solve", lambda *arguments: counted(*arguments, limit=99))
+    resumed = gromov_map(reps, folder=tmp_path / "map")
+    assert len(calls) == 36 - 6  # the first tile has six pairs
+    assert resumed.squared.equals(gromov_map(reps).squared)
+    calls.clear()
+    again = gromov_map(reps, folder=tmp_path / "map")
+    assert not calls
+    assert again.squared.equals(resumed.squared)
+    assert again.seconds.equals(resumed.seconds)
+    assert all(np.array_equal(again.plans[pair], resumed.plans[pair]) for pair in resumed.plans)
+
+
+def test_a_map_whose_process_is_killed_goes_on_from_its_folder(tmp_path):
+    code = (
+        "import sys; from test_similarity_maps import layers; from nngraph.similarity import gromov_map; "
+        "gromov_map(layers(n=150, depth=32), folder=sys.argv[1])"
+    )
+    path = os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")])
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "map")], env=os.environ | {"PYTHONPATH": path}
+    )
+    began = time.monotonic()
+    while len(list((tmp_path / "map").glob("pairs-*.npz"))) < 3 and time.monotonic() - began < 60:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    whole = sorted((tmp_path / "map").glob("pairs-*.npz"))
+    assert 3 <= len(whole) < 36  # of the tiles that 32 taps have
+    written = {path.name: path.stat().st_mtime_ns for path in whole}
+    found = gromov_map(layers(n=150, depth=32), folder=tmp_path / "map", exact=True)
+    assert {path.name: path.stat().st_mtime_ns for path in whole} == written
+    assert found.triangle_violations() == 0
+
+
+def test_a_damaged_part_is_made_again(tmp_path):
+    reps = layers(n=10, depth=3)
+    first = gromov_map(reps, folder=tmp_path / "map")
+    part = tmp_path / "map" / "pairs-0.npz"
+    part.write_bytes(part.read_bytes()[:100])
+    assert gromov_map(reps, folder=tmp_path / "map").squared.equals(first.squared)
+    assert len(part.read_bytes()) > 100
+
+
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [
+        ({"reps": layers(n=10, depth=3, seed=1)}, "distances"),
+        ({"reps": layers(n=10, depth=2)}, "taps"),
+        ({"reps": layers(n=11, depth=3)}, "samples"),
+        ({"normalize": "max"}, "normalize"),
+        ({"starts": ("product",)}, "starts"),
+        ({"exact": False}, "share"),
+        ({"sweeps": 0}, "sweeps"),
+    ],
+)
+def test_a_folder_of_another_map_is_refused_and_left_as_it_was(tmp_path, other, name):
+    arguments = {"reps": layers(n=10, depth=3), "folder": tmp_path / "map"}
+    gromov_map(**arguments)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "map").iterdir()}
+    with pytest.raises(StudyError, match=rf"holds the map of another {name} \(.*Give another folder"):
+        gromov_map(**arguments | other)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "map").iterdir()} == before
+
+
+def test_a_folder_that_is_none_or_holds_other_things_is_refused(tmp_path):
+    reps = layers(n=10, depth=2)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(StudyError, match="got a file; expected a folder"):
+        gromov_map(reps, folder=tmp_path / "file")
+    with pytest.raises(StudyError, match="is not empty and holds no map"):
+        gromov_map(reps, folder=tmp_path)
+    assert (tmp_path / "file").read_text() == "mine"
+    for text in ("{", "[]", json.dumps({"format": 2, "settings": {}})):
+        (tmp_path / "map.json").write_text(text)
+        with pytest.raises(StudyError, match="is not a map that this version can read"):
+            gromov_map(reps, folder=tmp_path)
+    with pytest.raises(StudyError, match="cannot be written to"):
+        gromov_map(reps, folder="/proc/map")
+
+
+def test_random_starts_repeat_with_their_seed_and_need_one_in_a_folder(tmp_path):
+    reps = layers(n=15, depth=4)
+    starts = ("product", "random")
+    one, two = (gromov_map(reps, starts=starts, rng=7) for _ in range(2))
+    assert one.squared.equals(two.squared)
+    with pytest.raises(ArgumentError, match=r"rng: got None .*Pass for example rng=7"):
+        gromov_map(reps, starts=starts, folder=tmp_path / "map")
+    assert not (tmp_path / "map").exists()
+    gromov_map(reps, starts=starts, folder=tmp_path / "map", rng=7)
+    with pytest.raises(StudyError, match="another seed"):
+        gromov_map(reps, starts=starts, folder=tmp_path / "map", rng=8)
+
+
+# --- bad input
+
+
+def bad_taps():
+    good = np.random.default_rng(0).normal(size=(6, 2))
+    hole = good.copy()
+    hole[2, 1] = np.nan
+    return {
+        "constant": ({"a": good, "flat": np.ones((6, 2))}, r"tap 'flat': is constant"),
+        "nan": (
+            {"a": good, "hole": hole},
+            r"tap 'hole': got 1 values that are NaN or infinite, .* sample 2, dimension 1",
+        ),
+        "counts": ({"a": good, "short": good[:5]}, r"got 6 samples at 'a' and 5 at 'short'"),
+        "one sample": ({"a": good[:1]}, r"tap 'a': got 1 sample; expected at least 2"),
+        "none": ({}, "representations: got none"),
+        "no mapping": ([good], "representations: got list"),
+    }
+
+
+@pytest.mark.parametrize("case", bad_taps())
+def test_representations_that_cannot_be_compared_are_named(case):
+    reps, message = bad_taps()[case]
+    with pytest.raises(ArgumentError, match=message):
+        gromov_map(reps)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"normalize": "median"}, "normalize: got 'median'"),
+        ({"exact": 1.5}, "exact: got 1.5; expected True"),
+        ({"exact": "no"}, "exact: got 'no'"),
+        ({"sweeps": -1}, "sweeps: got -1; expected"),
+        ({"sweeps": True}, "sweeps: got True; expected"),
+        ({"starts": 3}, "starts: got 3; expected names"),
+        ({"starts": (np.arange(8),)}, "expected names"),
+        ({"starts": ()}, "starts: got none"),
+        ({"starts": ("middle",)}, "starts: got 'middle'"),
+        ({"n_jobs": 0}, "n_jobs: got 0"),
+        ({"others": layers(n=8, depth=2), "exact": False}, "exact: got False for a map between two networks"),
+        ({"others": layers(n=8, depth=2), "distances": {}}, "distances: got some for a map between two networks"),
+        ({"distances": {"nowhere": np.zeros((8, 8))}}, "distances: got some for 'nowhere', which is no tap"),
+        ({"distances": {"input": np.zeros((8, 7))}}, r"distances of 'input': got the shape \(8, 7\)"),
+        ({"distances": {"input": np.full((8, 8), "x")}}, r"distances of 'input': got the type <U1"),
+        ({"distances": {"input": -np.ones((8, 8))}}, "distances of 'input': got some that are negative"),
+        ({"distances": {"input": np.arange(64.0).reshape(8, 8)}}, "distances of 'input': are not symmetric"),
+        ({"distances": {"input": np.zeros((8, 8))}}, "tap 'input': is constant"),
+        ({"distances": {"input": 1 - np.eye(7)}}, "got 7 samples at 'input' and 8 at 'layer 1'"),
+        ({"rng": -1}, "rng: got the negative seed"),
+        ({"reps": None}, "reps: got none"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_refused_before_any_work(tmp_path, arguments, message):
+    with pytest.raises(ArgumentError, match=message):
+        gromov_map(**{"reps": layers(n=8, depth=2), "folder": tmp_path / "map"} | arguments)
+    assert not (tmp_path / "map").exists()
+
+
+def test_a_constant_tap_has_a_map_where_nothing_is_normalised():
+    found = gromov_map({"a": np.arange(5.0), "flat": np.ones(5)}, normalize="none")
+    expected = np.mean(squareform(pdist(np.arange(5.0)[:, None])) ** 2)
+    assert found.squared.loc["a", "flat"] == found.lower.loc["a", "flat"] == pytest.approx(expected)
+
+
+def test_plans_of_taps_that_are_not_there_are_refused():
+    found = gromov_map(layers(n=6, depth=2))
+    with pytest.raises(ArgumentError, match="column: got 'layer 9'; expected a tap of the map: input, layer 1"):
+        found.plan("input", "layer 9")
+    with pytest.raises(ArgumentError, match="plan: got 'input' twice"):
+        found.coupling("input", "input")
+
+
+def test_the_size_of_the_distances_is_logged(caplog):
+    with caplog.at_level(logging.INFO, logger="nngraph"):
+        gromov_map(layers(n=101, depth=2), sweeps=0)
+    assert "the distances of 2 taps take 0.1 MB" in caplog.text
