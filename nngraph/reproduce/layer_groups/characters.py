@@ -83,7 +83,8 @@ def train(path: str | os.PathLike[str], *, steps: int = 2000, rng: RNG = 0) -> F
     Parameters
     ----------
     path : path
-        The file; the one of the package was made by ``train(CHECKPOINT)``.
+        The file. That of the package was made by ``python -m nngraph.reproduce.layer_groups characters --out FILE``, in
+        four CPU minutes.
     steps : int
         Of 32 windows each.
     rng : None, int, SeedSequence or Generator
