@@ -210,7 +210,16 @@ def test_maps_and_changes_are_those_of_the_means_over_tokens(places):
     moved = changes[changes["encoder"] == "other"].set_index("tap")["moved"]
     np.testing.assert_allclose(moved[["0", "1"]], 0, atol=1e-6)
     assert (moved[["2", "3"]] > 1e-3).all()
-    assert (changes.loc[changes["tap"] == "0", "overlap"] == 1).all()
+    assert changes.loc[changes["tap"] == "0", ["divergence", "overlap"]].isna().all(axis=None)
+    near = {
+        tap: [
+            set(np.argsort([np.inf if i == j else np.linalg.norm(x[i] - x[j]) for j in range(8)])[:5]) for i in range(8)
+        ]
+        for tap, x in reps.items()
+    }
+    expected = np.mean([len(a & b) / len(a | b) for a, b in zip(near["0"], near["3"], strict=True)])
+    last = changes[(changes["encoder"] == "other") & (changes["tap"] == "3")]
+    assert last["overlap"].item() == pytest.approx(expected)
 
 
 def test_measures_are_ranked_beside_the_distance_in_depth():
@@ -230,3 +239,35 @@ def test_steps_are_the_distances_of_neighbouring_taps_in_their_order():
     D = language_maps.map_of(table, "fine-tuned", "gw")
     assert list(D.index) == list("0123456")
     assert language_maps.steps_of(D).tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_whole_part_runs_from_the_command_line_and_does_nothing_twice(places, tmp_path, monkeypatch):
+    from nngraph import similarity
+    from nngraph.reproduce.layer_groups.__main__ import main
+
+    files, out = places
+    path = tmp_path / "page.md"
+    path.write_text("<!-- language: begin -->\n<!-- language: end -->\n", encoding="utf-8")
+    monkeypatch.setattr(similarity, "MEASURES", {"gw": None, "cka": None})
+    monkeypatch.setattr(language, "Setup", lambda: SETUP)
+    given = [
+        "language",
+        "--out",
+        str(out),
+        "--root",
+        str(files["root"]),
+        "--source",
+        files["source"],
+        "--page",
+        str(path),
+    ]
+    main([*given, "--samples", "8"])
+    first, tables = path.read_text(encoding="utf-8"), {p.name: p.read_bytes() for p in out.glob("*.csv")}
+    assert set(tables) == {f"{name}.csv" for name in (
+        "encoders", "freezing-0", "dropping-0", "maps", "changes", "agreements", "compression")}  # fmt: skip
+    assert first.count("on the stand-in") == 8
+    for name in ("fine_tune", "freezing", "dropping"):
+        monkeypatch.setattr(language, name, None)  # would fail if they were called
+    main(given)
+    assert path.read_text(encoding="utf-8") == first
+    assert {p.name: p.read_bytes() for p in out.glob("*.csv")} == tables
