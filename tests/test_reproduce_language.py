@@ -125,7 +125,7 @@ def test_training_writes_weights_that_load_to_the_same_network(tmp_path):
 # ----------------------------------------------------------------------- page
 
 
-def results(step_fine_tuned=(1, 1, 1, 1, 3, 3), gw=0.8, last_two=0.8, sparse_95=0.75):
+def results(step_fine_tuned=(1, 1, 1, 1, 3, 3), gw=0.8, last_two=0.8, sparse_95=0.75, noise=0.1):
     """Tables of a made-up run, in which every claim holds by default."""
     taps = [str(tap) for tap in range(7)]
     maps, changes = [], []
@@ -142,6 +142,8 @@ def results(step_fine_tuned=(1, 1, 1, 1, 3, 3), gw=0.8, last_two=0.8, sparse_95=
         ("fine-tuned", n, 0, 5, accuracy, 400)
         for n, accuracy in zip((6, 4, 3, 2, 1, 0), (0.8, 0.8, 0.8, 0.79, 0.7, 0.55), strict=True)
     ]
+    rows.append(("logistic", 6, 0, 2, 0.7, 400))
+    kept += [("logistic", n, 0, 2, 0.65, 400) for n in (6, 4, 0)]
     encoders = [
         (name, 0, value, 400, 0.0) for name, value in zip(language_page.TUNED, (0.8, 0.8, 0.79, sparse_95), strict=True)
     ]
@@ -152,7 +154,7 @@ def results(step_fine_tuned=(1, 1, 1, 1, 3, 3), gw=0.8, last_two=0.8, sparse_95=
         pd.DataFrame(maps, columns=["encoder", "measure", "tap", "other", "distance"]),
         pd.DataFrame(changes, columns=["encoder", "tap", "divergence", "overlap", "moved"]),
         pd.DataFrame(
-            [("depth", 0.5, 0.1, 8), ("gw", gw, 0.1, 8), ("cka", 0.7, 0.1, 8)],
+            [("depth", 0.5, noise, 8), ("gw", gw, noise, 8), ("cka", 0.7, noise, 8)],
             columns=["measure", "mean", "se", "rows"],
         ),
         pd.DataFrame(
@@ -169,6 +171,7 @@ def test_verdicts_follow_the_numbers():
     assert words(results()) == [True] * 8
     assert words(results(step_fine_tuned=(3, 3, 1, 1, 1, 1))) == [True, False, False, *[True] * 5]
     assert words(results(gw=0.3)) == [*[True] * 7, False]
+    assert language_page.verdicts(results(gw=0.1, noise=0.5))[-1][-1].startswith("undecided")
     assert words(results(last_two=0.6)) == [*[True] * 4, False, *[True] * 3]
     assert words(results(sparse_95=0.6)) == [*[True] * 6, False, True]
 

@@ -70,13 +70,20 @@ def _flat(found: Results) -> tuple[str, str, str, str]:
 
 
 def _late(found: Results) -> tuple[str, str, str, str]:
+    from nngraph.similarity import boundaries
+
     grown = _gw_steps(found, "fine-tuned") / _gw_steps(found, "pretrained")
     place = int(grown.to_numpy().argmax()) + 1
+    tuned, twin = (map_of(found.maps, name, "gw") for name in ("fine-tuned", "pretrained"))
+    table = boundaries(tuned, twin, squared=False)
+    marked = ", ".join(table.index[table["boundary"].astype(bool)]) or "none"
+    moved = found.changes[(found.changes["encoder"] == "fine-tuned") & (found.changes["tap"] != "0")]["moved"]
     return (
         "fine-tuning makes steps in the last blocks only (Figures 2, 5)",
         "change from block 9 of 12 on",
         f"step over that of the pretrained twin: {_listed(grown)}; largest at block {place} (rule: in the last third "
-        "and above 1.5, all of the first half below 1.5)",
+        f"and above 1.5, all of the first half below 1.5); boundaries against the twin: {marked}; CKA distance of each "
+        f"block from itself before fine-tuning: {_listed(moved)}",
         _word(place > 2 * len(grown) / 3 and grown.max() > 1.5 and grown.iloc[: len(grown) // 2].max() < 1.5),
     )
 
@@ -119,7 +126,8 @@ def _freeze(found: Results) -> tuple[str, str, str, str]:
         "training the last blocks alone is nearly as good as training all (Table 6)",
         "97.87 (from 1), 97.47 (from 8), 97.43 (9), 97.19 (10), 96.70 (11), 93.11 (12)",
         f"from 1: {means[1]:.3f}, from {late}: {means[late]:.3f}, from {depth}: {means[depth]:.3f}; noise of one run "
-        f"{sd:.3f} (rule: from {late} within two of it)",
+        f"{sd:.3f} (rule: from {late} within two of it); a logistic head on the frozen encoder: "
+        f"{_controls(found.freezing)[depth]:.3f}",
         _word(abs(loss) <= 2 * sd),
     )
 
@@ -133,7 +141,8 @@ def _drop(found: Results) -> tuple[str, str, str, str]:
         "Yelp 97.87 (12), 97.87 (8), 97.86 (4), 97.76 (2), 97.11 (1), 60.3 (0); SST-2 92.40, 90.25, 90.25, 91.86, "
         "83.26, 50.92",
         f"{', '.join(f'{n} blocks {means[n]:.3f}' for n in means.index)}; noise of one run {sd:.3f} (rule: {most} "
-        "within two of it of all, 0 beyond)",
+        "within two of it of all, 0 beyond); a logistic head on as many frozen blocks: "
+        f"{', '.join(f'{n} {value:.3f}' for n, value in _controls(found.dropping).sort_index().items())}",
         _word(means[depth] - means[most] <= 2 * sd and means[depth] - means[0] > 2 * sd),
     )
 
@@ -161,9 +170,15 @@ def _interventions(found: Results) -> tuple[str, str, str, str]:
         "GPT-2 and Gemma-2B; no numbers in the text",
         f"GW {gw['mean']:.2f} ± {gw['se']:.2f}; best other {others.idxmax()} {others.max():.2f}, median of the others "
         f"{others.median():.2f}; distance in depth, which knows no data, {depth['mean']:.2f} ± {depth['se']:.2f} "
-        "(rule: within one standard error of the best)",
-        _word(gw["mean"] >= others.max() - gw["se"]),
+        "(rule: within one standard error of the best; undecided where none is two of them from 0)",
+        _word(gw["mean"] >= others.max() - gw["se"])
+        if (table["mean"] >= 2 * table["se"]).any()
+        else "undecided on the stand-in: no measure ranks it better than chance",
     )
+
+
+def _controls(table: pd.DataFrame) -> pd.Series:
+    return table[table["kind"] == "logistic"].set_index("block")["accuracy"]
 
 
 def _accuracies(table: pd.DataFrame) -> tuple[pd.Series, float]:
