@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist, pdist, squareform
 from scipy.stats import spearmanr
 
-from nngraph.errors import ArgumentError, StudyError
+from nngraph.errors import ArgumentError, SimilarityWarning, StudyError
 from nngraph.similarity import _map_parts, gromov_map
 from nngraph.similarity._compositions import candidates
 from nngraph.similarity._screening import chosen, estimates
@@ -219,6 +219,30 @@ def test_distances_of_ones_own_take_the_place_of_the_euclidean_ones():
     assert mixed.identity.equals(gromov_map(distances=own).identity)
     assert mixed.identity.loc["input", "layer 1"] != found.identity.loc["input", "layer 1"]
     assert mixed.identity.loc["layer 2", "layer 1"] == found.identity.loc["layer 2", "layer 1"]
+
+
+def test_distances_that_are_not_euclidean_are_solved_by_pot_and_the_map_says_so_once():
+    rng = np.random.default_rng(0)
+    odd = rng.uniform(0.2, 1, (12, 12)) ** 4
+    own = {"odd": np.triu(odd, 1) + np.triu(odd, 1).T, "input": squareform(pdist(layers(n=12)["input"]))}
+    own |= {"other": squareform(pdist(layers(n=12)["layer 3"]))}
+    with pytest.warns(SimilarityWarning, match="those of 2 of 3 pairs are not Euclidean; POT solved these") as warned:
+        found = gromov_map(distances=own)
+    assert len(warned) == 1
+    assert found.method.loc["odd"].tolist() == ["", "POT", "POT"]
+    assert found.method.loc["input", "other"] == "permutations"
+    T = found.coupling("input", "odd")
+    assert T.sum(axis=0) == pytest.approx(1 / 12)
+    assert found.lower.loc["odd", "input"] <= found.squared.loc["odd", "input"]
+
+
+def test_taps_of_different_numbers_of_samples_have_a_map_but_no_screened_one():
+    own = {name: squareform(pdist(x)) for name, x in (("long", layers(n=9)["input"]), ("short", layers(n=7)["input"]))}
+    found = gromov_map(distances=own)
+    assert found.coupling("short", "long").shape == (7, 9)
+    assert found.lower.loc["long", "short"] <= found.squared.loc["long", "short"]
+    with pytest.raises(ArgumentError, match="exact: got False for taps of different numbers of samples"):
+        gromov_map(distances=own, exact=False)
 
 
 # --- screened maps

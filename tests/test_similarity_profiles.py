@@ -1,6 +1,5 @@
 """Histograms of distances, nearest neighbours, transport plans, probes, and distances to known targets."""
 
-import importlib.util
 import warnings
 from itertools import combinations, permutations
 from types import SimpleNamespace
@@ -19,9 +18,6 @@ import nngraph as nng
 from nngraph.errors import ArgumentError
 
 S = nng.similarity
-SOLVED = pytest.mark.skipif(
-    importlib.util.find_spec("nngraph.similarity.gromov") is None, reason="the solver is not part of this version"
-)
 
 
 def reps_of(seed=0, n=30, widths=(4, 2, 7)):
@@ -311,7 +307,6 @@ def test_encodings_put_classes_on_a_line_a_simplex_and_a_circle():
     assert np.allclose(S.encode([1, 13, -11], "circle", period=12), S.encode([1, 1, 1], "circle", period=12))
 
 
-@SOLVED
 def test_a_tap_that_holds_a_target_is_at_distance_zero_of_it_in_that_encoding_alone_and_controls_are_not():
     c = np.arange(24) % 6
     taps = {
@@ -327,7 +322,6 @@ def test_a_tap_that_holds_a_target_is_at_distance_zero_of_it_in_that_encoding_al
     assert (table["lower"] <= table["squared"] + 1e-9).all()
 
 
-@SOLVED
 def test_target_distances_have_seeded_controls_and_no_circle_without_a_period():
     c = np.arange(12) % 3
     call = {"targets": {"c": c}, "normalize": ["mean"], "gaussian": 4}
@@ -340,7 +334,6 @@ def test_target_distances_have_seeded_controls_and_no_circle_without_a_period():
     assert set(S.target_distances(reps_of(n=12), {"c": c}, gaussian=None)["source"]) == {"model"}
 
 
-@SOLVED
 def test_target_distances_say_in_a_sentence_what_is_wrong():
     reps = reps_of(n=6)
     for targets, options, message in (

@@ -137,9 +137,8 @@ def target_distances(
     >>> c = np.arange(24) % 6
     >>> angle = 2 * np.pi * c / 6
     >>> taps = {"ring": np.column_stack([np.cos(angle), np.sin(angle)]), "line": c[:, None]}
-    >>> table = target_distances(taps, {"c": c}, periods={"c": 6}, normalize=["mean"])  # doctest: +SKIP
-    >>> nearest = table.groupby("encoding")["squared"].idxmin()  # doctest: +SKIP
-    >>> table.loc[nearest, ["encoding", "tap"]].to_numpy().tolist()  # doctest: +SKIP
+    >>> table = target_distances(taps, {"c": c}, periods={"c": 6}, normalize=["mean"])
+    >>> table.loc[table.groupby("encoding")["squared"].idxmin(), ["encoding", "tap"]].to_numpy().tolist()
     [['circle', 'ring'], ['one-hot', 'ring'], ['scalar', 'line']]
     """
     import pandas as pd
@@ -177,7 +176,7 @@ def _to_targets(
     options: dict[str, Any],
 ) -> list[tuple[float, float, float]]:
     """Return (squared, root, lower) from one tap to every target."""
-    from nngraph.similarity.gromov import gromov_wasserstein  # type: ignore[import-not-found]
+    from nngraph.similarity.gromov import gromov_wasserstein
 
     own = {how: distances(tap, x, normalize=how) for how in dict.fromkeys(how for _, _, how in near)}
     found = [gromov_wasserstein(own[key[2]], D, rng=child(seed, *key), **options) for key, D in near.items()]
