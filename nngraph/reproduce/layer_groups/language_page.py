@@ -149,7 +149,7 @@ def _drop(found: Results) -> tuple[str, str, str, str]:
 
 def _sparse(found: Results) -> tuple[str, str, str, str]:
     means = found.encoders.groupby("encoder", sort=False)["accuracy"].mean()
-    noise = _test_noise(found.encoders, float(means["fine-tuned"]))
+    noise = _noise(found.encoders, "encoder", float(means["fine-tuned"]))
     return (
         "an encoder without 70 % of its weights is as good after fine-tuning, without 95 % it is not much worse",
         "Yelp 96.31 (25 %), 97.53 (70 %), 96.22 (95 %); SST-2 90.25, 88.5, 84.4",
@@ -185,12 +185,13 @@ def _accuracies(table: pd.DataFrame) -> tuple[pd.Series, float]:
     """Return the accuracy of each row of fine-tuned networks, and the noise of one: of the test set and of seeds."""
     rows = table[table["kind"] == "fine-tuned"]
     means = rows.groupby("block")["accuracy"].mean()
-    seeds = float(np.sqrt(rows.groupby("block")["accuracy"].var(ddof=1).mean())) if rows["seed"].nunique() > 1 else 0.0
-    return means, max(_test_noise(rows, float(means.max())), seeds)
+    return means, _noise(rows, "block", float(means.max()))
 
 
-def _test_noise(table: pd.DataFrame, accuracy: float) -> float:
-    return float(np.sqrt(accuracy * (1 - accuracy) / table["n_test"].iloc[0]))
+def _noise(table: pd.DataFrame, key: str, accuracy: float) -> float:
+    """Return the larger of the standard error from the test set and the standard deviation over seeds."""
+    seeds = table.groupby(key)["accuracy"].var(ddof=1).mean() if table["seed"].nunique() > 1 else 0.0
+    return float(np.sqrt(max(accuracy * (1 - accuracy) / table["n_test"].iloc[0], seeds)))
 
 
 def _word(holds: object) -> str:
