@@ -20,6 +20,18 @@ def main(arguments: list[str] | None = None) -> None:
     train.add_argument("--checkpoints", type=int, nargs="*", default=(), help="steps to keep on the way")
     train.add_argument("--verbose", action="store_true", help="log the held-out accuracy of every check")
     train.set_defaults(run=_modular)
+    texts = verbs.add_parser("language", help="fine-tune, freeze, drop and skip blocks of language models")
+    texts.add_argument("--out", required=True, help="folder of weights and tables; what is there is not done again")
+    texts.add_argument("--root", help="where the rated snippets are; NNGRAPH_DATA by default")
+    texts.add_argument("--source", help="folder of the encoder; MiniLM by default")
+    texts.add_argument("--seeds", type=int, default=1, help="fine-tunings of each row")
+    texts.add_argument("--samples", type=int, default=300, help="texts in each map")
+    texts.add_argument("--page", help="Markdown page whose tables are written anew")
+    texts.set_defaults(run=_language)
+    characters = verbs.add_parser("characters", help="train the transformer of bytes and write its weights")
+    characters.add_argument("--out", required=True, help="file for the weights")
+    characters.add_argument("--rng", type=int, default=0, help="seed; 0 made the stored network")
+    characters.set_defaults(run=_characters)
     eyes = verbs.add_parser("vision", help="map the vision networks and write the page, or train them anew")
     eyes.add_argument("--out", required=True, help="folder for maps, tables, pictures and layer_groups_vision.md")
     eyes.add_argument("--train", action="store_true", help="write vision_<network>.safetensors and .json instead")
@@ -38,6 +50,26 @@ def _modular(options: argparse.Namespace) -> None:
     run = modular.train(options.model, rng=options.rng, checkpoints=options.checkpoints)
     for path in modular.save(run, options.out):
         logging.getLogger(__name__).info("%s", path)
+
+
+def _language(options: argparse.Namespace) -> None:
+    from nngraph.reproduce.layer_groups import language
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    language.run(
+        options.out,
+        root=options.root,
+        source=options.source,
+        seeds=options.seeds,
+        page=options.page,
+        n=options.samples,
+    )
+
+
+def _characters(options: argparse.Namespace) -> None:
+    from nngraph.reproduce.layer_groups import characters
+
+    characters.train(options.out, rng=options.rng)
 
 
 def _vision(options: argparse.Namespace) -> None:
