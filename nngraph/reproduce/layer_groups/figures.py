@@ -168,7 +168,7 @@ def _steps(trained: GromovMap, untrained: GromovMap) -> tuple[str, str, str]:
     own_peaks, twin_peaks = (", ".join(tap for tap in table.index if tap in some) or "none" for some in (peaks, twin))
     larger = ", ".join(own) or "neither"
     text = f"peaks at {own_peaks}; in the untrained twin at {twin_peaks}; of the two, larger than the twin's: {larger}"
-    verdict = ("does not hold", "holds in part", "holds")[found]
+    verdict = ("does not hold", "holds in part", "holds" if own else "holds, as much in the untrained twin")[found]
     return "0: steps at taps 13-16 (attn_pre) and 17-20 (attn)", text, verdict
 
 
