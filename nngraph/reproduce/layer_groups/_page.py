@@ -73,6 +73,9 @@ def section(found: Mapping[str, pd.DataFrame], *, n: int) -> str:
             "c = (c2 + b) mod 17. Model 0 (one block) answers c1; E (three blocks, end to end) and L (three blocks, "
             "block after block) answer c.",
             "",
+            "Made by `python -m nngraph.reproduce.layer_groups targets --page docs/layer_groups.md --folder FOLDER "
+            f"--n {n}`, the networks by `... modular --model L --out FOLDER`; no number is typed.",
+            "",
             *_rows(
                 ["model", "held-out accuracy", "steps", "CPU seconds"], [_network(name) for name in modular.RECIPES]
             ),
