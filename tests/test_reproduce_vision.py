@@ -1,5 +1,6 @@
 """The vision networks: what is kept, how it was made, and how claims are judged."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -134,18 +135,23 @@ def test_jumps_hold_only_where_training_made_them():
     assert verdicts(made(steps_with(JUMPS), steps_with(JUMPS)))[0] == "does not hold"
 
 
-def test_the_untrained_network_has_to_have_neither_peaks_nor_groups():
+def test_the_untrained_network_is_judged_by_twins_whose_normalisation_works():
     assert verdicts(made(EVEN, EVEN))[2] == "holds"
     assert verdicts(made(EVEN, steps_with(("3.relu",), size=300.0)))[2] == "does not hold"
+    jumps = steps_with(("3.relu",), size=300.0)
+    degenerate = dataclasses.replace(made(EVEN, EVEN), untrained={"gw": line(jumps)})
+    assert verdicts(degenerate)[2] == "holds"
+    one_peak = dataclasses.replace(made(EVEN, EVEN), twins=(line(EVEN), line(steps_with(("3.relu",), size=4.0))))
+    row = vision_maps.claims(one_peak).iloc[2]
+    assert row["verdict"] == "holds in part"
+    assert re.fullmatch(r"2 twins: 1 group \(p = \S+\), peaks: none; 1 group \(p = \S+\), peaks: 3.relu", row["found"])
 
 
 def test_four_groups_are_the_groups_of_the_map():
     found = made(steps_with(("1.conv", "4.conv", "6.relu"), size=100.0), EVEN)
-    runs = found.grouped()
     table = vision_maps.claims(found)
-    assert runs.curve["silhouette"].idxmax() == 4
-    assert table["verdict"][1] == ("holds" if runs.k == 4 else "holds in part")
-    assert f"contiguous {runs.k} " in table["found"][1]
+    assert table["verdict"][1] == "holds"
+    assert "contiguous 4 (largest silhouette at 4" in table["found"][1]
     assert verdicts(made(steps_with(("4.conv",), size=300.0), EVEN))[1] == "does not hold"
 
 
@@ -156,7 +162,8 @@ def test_hits_among_the_peaks_are_counted_against_chance():
     assert row["taps"] == "0.relu 2.relu 4.conv"
     # by hand: 2 or 3 of the 3 peaks at the 4 places among 26
     assert row["p"] == pytest.approx((6 * 22 + 4) / 2600)
-    assert table.loc["untrained", "p"] == 1 or table.loc["untrained", "peaks"] > 0
+    untrained = table.loc["untrained"]
+    assert (untrained["peaks"], untrained["hits"], untrained["p"], untrained["taps"]) == (0, 0, 1, "")
 
 
 # ------------------------------------------------------------------------ pages
@@ -201,8 +208,24 @@ def test_a_second_run_takes_the_maps_that_are_there_and_other_settings_are_refus
     again = vision_maps.maps("patches", n=30, n_twins=2, measures=QUICK, folder=folder / "patches")
     pd.testing.assert_frame_equal(vision_maps.claims(again), claims)
     assert {path: path.stat().st_mtime_ns for path in (folder / "patches").glob("*-*.csv")} == kept
-    with pytest.raises(StudyError, match="other settings"):
+    with pytest.raises(StudyError, match=r"other settings \(settings.json has another n\)"):
         vision_maps.maps("patches", n=40, n_twins=2, measures=QUICK, folder=folder / "patches")
+
+
+def test_maps_of_other_weights_are_refused(written, monkeypatch):
+    folder, _ = written
+    other = vision.load("patches")
+    with torch.no_grad():
+        other.linear.bias[0] += 1
+    load = vision.load
+    monkeypatch.setattr(vision, "load", lambda name, *, trained=True: other if trained else load(name, trained=False))
+    with pytest.raises(StudyError, match="another weights"):
+        vision_maps.maps("patches", n=30, n_twins=2, measures=QUICK, folder=folder / "patches")
+
+
+def _peaks_of(page):
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.count(" | ") == 7]
+    return {tuple(row[:3]): row[7] for row in rows}
 
 
 def test_the_page_of_the_documentation_is_of_the_kept_networks_and_its_pictures_are_there():
@@ -210,6 +233,19 @@ def test_the_page_of_the_documentation_is_of_the_kept_networks_and_its_pictures_
     page = (folder / "layer_groups_vision.md").read_text(encoding="utf-8")
     assert vision_page.INTRODUCTION in page
     assert vision_page._networks(tuple(vision.NETWORKS)) in page
+    rules = vision_maps.claims(made(EVEN, EVEN))
+    for claim, rule in zip(rules["claim"], rules["rule"], strict=True):
+        assert f"- {claim[0].upper()}{claim[1:]}: {rule}.\n" in page
+        cells = [line.split(" | ") for line in page.splitlines() if f" | {claim} | " in line]
+        assert len(cells) == len(vision.NETWORKS)
+        assert {row[2] for row in cells} <= {"holds", "holds in part", "does not hold"}
+    counts = _peaks_of(page)
+    for network in vision.NETWORKS:
+        found = next(line for line in page.splitlines() if line.startswith(f"| {network} | the distance"))
+        elsewhere = found.rsplit("elsewhere: ", 1)[1].removesuffix(" |").replace(", ", " ")
+        there = re.search(r"peaks there: ([^;]*);", found).group(1).replace(", ", " ")
+        both = sorted(tap for tap in f"{elsewhere} {there}".split() if tap != "none")
+        assert both == sorted(tap for tap in counts[network, "gw", "trained"].split() if tap != "none")
     pictures = re.findall(r"\]\((pictures/[^)]+)\)", page)
     assert len(pictures) == 2 * len(vision.NETWORKS)
     for picture in pictures:

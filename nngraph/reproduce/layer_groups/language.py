@@ -6,18 +6,24 @@ import contextlib
 import dataclasses
 import logging
 import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 from torch import nn
 
+from nngraph import similarity
 from nngraph._rng import child, generator, seed_sequence
 from nngraph.depth import blocks_of
-from nngraph.errors import ArgumentError
+from nngraph.errors import ArgumentError, FormatError
 from nngraph.finetuning import dropping, fine_tune, freezing, predictions
+from nngraph.io._atomic import replacing
+from nngraph.reproduce.layer_groups import language_maps
+from nngraph.reproduce.layer_groups._folders import digest_of, opened
 from nngraph.text import Reader, encoder, rated_snippets
+from nngraph.twins import untrained_twin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,9 +67,16 @@ class Setup:
             f"{'products in bfloat16' if self.mixed else 'float32'}; maps of test snippets, mean over tokens, float32."
         )
 
-    def data(self, reader: Reader, root: str | os.PathLike[str] | None) -> tuple[Data, Data]:
+    @property
+    def steps(self) -> int:
+        """The number of optimiser steps of one fine-tuning."""
+        return self.epochs * -(-self.n_train // self.batch_size)
+
+    def data(
+        self, reader: Reader, root: str | os.PathLike[str] | None, kind: Literal["movies", "amazon"] = "movies"
+    ) -> tuple[Data, Data]:
         """Return the snippets as tokens: training and test data."""
-        texts = rated_snippets("movies", root).first(self.n_train, self.n_test)
+        texts = rated_snippets(kind, root).first(self.n_train, self.n_test)
         train, test = (reader.tokens(half, max_length=self.max_length) for half in (texts.train, texts.test))
         return (train, texts.y_train), (test, texts.y_test)
 
@@ -97,6 +110,11 @@ def classifier(source: str | None, seed: int) -> Classifier:
         return Classifier(encoder(source), seed).eval()
 
 
+def batches_of(seed: int, name: str) -> np.random.SeedSequence:
+    """Return the seed of the batch order and of dropout of an encoder."""
+    return child(seed_sequence(seed), "encoders", name)
+
+
 def _without_pooler(body: Any) -> Any:
     if hasattr(body, "pooler"):
         body.pooler = None  # it reads the class token only
@@ -125,36 +143,65 @@ def encoders(
         "untrained" (random weights), "pretrained", "fine-tuned", "sparse 25", "sparse 70", "sparse 95" (that percentage
         of the smallest weights of each matrix of the blocks absent, then fine-tuned).
     """
-    from safetensors.torch import load_file, save_file
-    from transformers import AutoModel
-
     train, test = setup.data(encoder(source), root)
     found = {"untrained": classifier(source, seed), "pretrained": classifier(source, seed)}
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        found["untrained"].body = _without_pooler(AutoModel.from_config(found["untrained"].body.config)).eval()
+    found["untrained"].body = _without_pooler(
+        untrained_twin(found["untrained"].body, rng=child(seed_sequence(seed), "untrained"))
+    ).eval()
     for name in ("fine-tuned", *(f"sparse {percent}" for percent in SPARSITIES)):
-        path = folder / f"{name.replace(' ', '-')}-{seed}.safetensors"
-        model = classifier(source, seed)
-        if not path.exists():
-            percent = int(name.split()[1]) if name.startswith("sparse") else 0
-            model = _pruned(model, percent / 100) if percent else model
-            with setup.precision():
-                run = fine_tune(model, train, rng=child(seed_sequence(seed), "encoders", name), **setup.options)
-                right = float((predictions(model, test[0]) == test[1]).mean())
-            _finish_pruning(model)
-            absent = _absent(model)
-            save_file({key: value.contiguous() for key, value in model.state_dict().items()}, path)
-            _append(
-                folder / "encoders.csv",
-                {"encoder": name, "seed": seed, "accuracy": right, "n_test": len(test[1]), "absent": absent,
-                 "steps": run.steps, "first_loss": run.loss[:10].mean(), "last_loss": run.loss[-10:].mean(),
-                 "seconds": run.seconds},
-            )  # fmt: skip
-            log.info("%s, seed %d: accuracy %.4f, %.0f s", name, seed, right, run.seconds)
-        model.load_state_dict(load_file(path))
-        found[name] = model.eval()
+        found[name] = _tuned(folder, name, setup, (train, test), source, seed)
     return found
+
+
+def second(
+    folder: Path, setup: Setup, *, root: str | os.PathLike[str] | None = None, source: str | None = None, seed: int = 0
+) -> Classifier:
+    """Return the encoder fine-tuned on the snippets on products ("amazon"), as :func:`encoders` does."""
+    return _tuned(folder, "amazon", setup, setup.data(encoder(source), root, "amazon"), source, seed)
+
+
+def _tuned(folder: Path, name: str, setup: Setup, data: tuple[Data, Data], source: str | None, seed: int) -> Classifier:
+    """Return a fine-tuned encoder, from its file where that and its row are there."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load, save
+
+    path, rows = folder / f"{name.replace(' ', '-')}-{seed}.safetensors", folder / "encoders.csv"
+    model, (train, test) = classifier(source, seed), data
+    if not path.exists() or not _has(rows, encoder=name, seed=seed):
+        percent = int(name.split()[1]) if name.startswith("sparse") else 0
+        model = _pruned(model, percent / 100) if percent else model
+        with setup.precision():
+            run = fine_tune(model, train, rng=batches_of(seed, name), **setup.options)
+            right = float((predictions(model, test[0]) == test[1]).mean())
+        _finish_pruning(model)
+        row = {"encoder": name, "seed": seed, "accuracy": right, "n_test": len(test[1]), "absent": _absent(model),
+               "steps": run.steps, "first_loss": run.loss[:10].mean(), "last_loss": run.loss[-10:].mean(),
+               "seconds": run.seconds}  # fmt: skip
+        _put(rows, row, "encoder", "seed")
+        with replacing(path) as file:  # after its row: what stops in between is done again
+            file.write(save({key: value.contiguous() for key, value in model.state_dict().items()}))
+        log.info("%s, seed %d: accuracy %.4f, %.0f s", name, seed, right, run.seconds)
+    try:
+        model.load_state_dict(load(path.read_bytes()))
+    except (SafetensorError, RuntimeError) as error:
+        raise FormatError(f"{path}: no whole weights of this encoder ({error}); delete it.") from None
+    return model.eval()
+
+
+def answers(
+    compared: Mapping[str, Classifier], test: Data, precision: Callable[[], contextlib.AbstractContextManager[object]]
+) -> pd.DataFrame:
+    """Return whether each fine-tuned encoder is right (1) on each test text (row), a column for each."""
+    import pandas as pd
+
+    with precision():
+        return pd.DataFrame(
+            {
+                name: (predictions(model, test[0]) == test[1]).astype(int)
+                for name, model in compared.items()
+                if name not in ("untrained", "pretrained")
+            }
+        )
 
 
 def tables(
@@ -177,13 +224,13 @@ def tables(
     ):
         path = folder / f"{name}-{seed}.csv"
         for value in values:
-            if _has(path, "fine-tuned", value, seed):
+            if _has(path, kind="fine-tuned", block=value, seed=seed):
                 continue
             with setup.precision():
                 table = make(model, train, test, [value], seeds=1, controls=False, rng=own, **setup.options)
             _append_table(path, table.assign(seed=seed))
             log.info("%s %d, seed %d: accuracy %.4f", name, value, seed, table["accuracy"].iloc[0])
-        if seed == 0 and not _has(path, "majority", 0, 0):
+        if seed == 0 and not _has(path, kind="majority", seed=0):
             with setup.precision():  # these know no seed
                 _append_table(path, make(model, train, test, None, seeds=0))
 
@@ -196,7 +243,7 @@ def run(
     seeds: int = 1,
     page: str | os.PathLike[str] | None = None,
     setup: Setup | None = None,
-    n: int = 300,
+    n: int = 200,
 ) -> None:
     """Do everything that is not in the folder yet: train, measure, and write the page.
 
@@ -219,30 +266,77 @@ def run(
     -----
     With the default sizes about 7 CPU minutes for each seed on one core with bfloat16 instructions.
     """
-    from nngraph.reproduce.layer_groups import characters, language_maps, language_page
-    from nngraph.similarity import MEASURES
+    from nngraph.reproduce.layer_groups import characters, language_dynamics, language_page
 
     setup = setup or Setup()
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = opened(Path(out), settings(setup, n, root, source))
+    files: dict[str, Any] = {"root": root, "source": source}
     for seed in range(seeds):
-        compared = encoders(folder, setup, root=root, source=source, seed=seed)
-        tables(folder, setup, root=root, source=source, seed=seed)
-        if seed == 0 and not (folder / "changes.csv").exists():
-            _, (inputs, _) = setup.data(encoder(source), root)
-            bodies = {name: model.body for name, model in compared.items()}
-            for name, table in zip(
-                ("maps", "changes"), language_maps.maps(bodies, inputs, list(MEASURES), n=n), strict=True
-            ):
-                language_maps.write(table, folder / f"{name}.csv")
+        compared = encoders(folder, setup, seed=seed, **files)
+        tables(folder, setup, seed=seed, **files)
+        _, test = setup.data(encoder(source), root)
+        if not (folder / f"right-{seed}.csv").exists():
+            language_maps.write(answers(compared, test, setup.precision), folder / f"right-{seed}.csv")
+        bodies = {name: model.body for name, model in compared.items()}
+        if seed == 0:
+            first = bodies["fine-tuned"]
+            _measure(folder, bodies, test, 0, [("fine-tuned", "pretrained")], n)
+        else:
+            chosen = {"pretrained": bodies["pretrained"], "fine-tuned": bodies["fine-tuned"], "first": first}
+            _measure(folder, chosen, test, seed, [("fine-tuned", "first")], n)
+    products = second(folder, setup, **files)
+    _, test = setup.data(encoder(source), root, "amazon")
+    chosen = {"pretrained": bodies["pretrained"], "fine-tuned": products.body, "movies": first}
+    _measure(folder, chosen, test, "amazon", [("fine-tuned", "movies")], n)
+    if not all((folder / f"dynamics_{name}.csv").exists() for name in ("scores", "steps")):
+        followed = language_dynamics.follow(setup, n=n, **files)
+        language_maps.write(followed.table, folder / "dynamics_scores.csv")
+        language_maps.write(followed.boundaries, folder / "dynamics_steps.csv")
     if not (folder / "agreements.csv").exists():
-        texts = characters.corpus()
-        samples = characters.windows(texts.test, n, rng=0)[:, :-1]
-        table = language_maps.agreements(characters.load(), samples, list(MEASURES), n=n)
+        samples = characters.windows(characters.corpus().test, n, rng=0)[:, :-1]
+        table = language_maps.agreements(characters.load(), samples, list(similarity.MEASURES), n=n)
         language_maps.write(table, folder / "agreements.csv")
+    if not (folder / "compression.csv").exists():
         language_maps.write(characters.compression(n=n), folder / "compression.csv")
     if page is not None:
-        language_page.write_page(Path(page), language_page.page(language_page.read(folder), setup=setup.sentence))
+        sentence = f"{setup.sentence} Maps are of {n} test snippets."
+        language_page.write_page(Path(page), language_page.page(language_page.read(folder), setup=sentence))
+
+
+def settings(
+    setup: Setup, n: int, root: str | os.PathLike[str] | None = None, source: str | None = None
+) -> dict[str, Any]:
+    """Return what the results depend on, but for the number of seeds: sizes, schedule, texts, weights to start from."""
+    texts = [rated_snippets(kind, root) for kind in ("movies", "amazon")]
+    return {
+        **dataclasses.asdict(setup),
+        "n": n,
+        "snippets": digest_of(*(half for one in texts for half in (one.train, one.test))),
+        "encoder": digest_of(classifier(source, 0)),
+    }
+
+
+def _measure(
+    folder: Path,
+    compared: Mapping[str, nn.Module],
+    test: Data,
+    seed: int | str,
+    pairs: Sequence[tuple[str, str]],
+    n: int,
+) -> None:
+    """Write maps and matrices of encoders on the same texts: under every measure for seed 0, else of GW and CKA."""
+    names = ("maps", "changes", "crosses", *(["near"] if seed == 0 else []))
+    if all((folder / f"{name}-{seed}.csv").exists() for name in names):
+        return
+    everything = language_maps.representations_of(compared, test[0], n=n)
+    measures = list(similarity.MEASURES) if seed == 0 else ["gw", "cka"]
+    found = dict(zip(("maps", "changes"), language_maps.maps(everything, measures), strict=True))
+    found["crosses"] = language_maps.crosses(everything, pairs)
+    if seed == 0:
+        both = {name: everything[name] for name in ("pretrained", "fine-tuned")}
+        found["near"] = language_maps.near(both, test[1])
+    for name, table in found.items():
+        language_maps.write(table, folder / f"{name}-{seed}.csv")
 
 
 # --------------------------------------------------------------------- pruning
@@ -276,18 +370,24 @@ def _absent(model: nn.Module) -> float:
 # ----------------------------------------------------------------------- files
 
 
-def _has(path: Path, kind: str, block: int, seed: int) -> bool:
+def _has(path: Path, **values: object) -> bool:
+    """Return whether a CSV file is there and has a row with these values."""
     import pandas as pd
 
     if not path.exists():
         return False
     rows = pd.read_csv(path)
-    return bool(((rows["kind"] == kind) & (rows["block"] == block) & (rows["seed"] == seed)).any())
+    return bool(np.logical_and.reduce([rows[key] == value for key, value in values.items()]).any())
 
 
-def _append(path: Path, row: dict[str, object]) -> None:
+def _put(path: Path, row: Mapping[str, object], *keys: str) -> None:
+    """Add a row to a CSV file in place of one with the same keys."""
     import pandas as pd
 
+    if path.exists():
+        rows = pd.read_csv(path)
+        others = rows[~np.logical_and.reduce([rows[key] == row[key] for key in keys])]
+        language_maps.write(others, path)
     _append_table(path, pd.DataFrame([row]))
 
 
@@ -295,10 +395,8 @@ def _append_table(path: Path, table: pd.DataFrame) -> None:
     """Add rows to a CSV file, which is replaced as a whole."""
     import pandas as pd
 
-    from nngraph.io._atomic import replacing
-
     known = [pd.read_csv(path)] if path.exists() else []
     if known and list(known[0].columns) != list(table.columns):
         raise ArgumentError(f"{path}: got the columns {list(known[0].columns)}; expected {list(table.columns)}.")
-    with replacing(path) as file:
-        file.write(pd.concat([*known, table], ignore_index=True).to_csv(index=False).encode())
+    known = [rows for rows in known if len(rows)]
+    language_maps.write(pd.concat([*known, table], ignore_index=True), path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +13,10 @@ import torch
 
 from nngraph._progress import progress
 from nngraph._rng import child, seed_sequence
-from nngraph.errors import StudyError
 from nngraph.io._atomic import replacing
 from nngraph.models import ResNet9
 from nngraph.reproduce.layer_groups import vision
+from nngraph.reproduce.layer_groups._folders import digest_of, opened
 from nngraph.twins import untrained_twin
 
 if TYPE_CHECKING:
@@ -139,7 +138,11 @@ def maps(
     task, network = vision.data(name, root=root), vision.NETWORKS[name]
     kept = None if folder is None else Path(folder)
     if kept is not None:
-        _open(kept, {"network": name, **network._asdict(), "n": n, "measures": {**measures}, "few": FEW})
+        weights = digest_of(vision.load(name), vision.load(name, trained=False))
+        opened(
+            kept,
+            {"network": name, **network._asdict(), "weights": weights, "n": n, "measures": {**measures}, "few": FEW},
+        )
     found: dict[str, dict[str, pd.DataFrame]] = {"trained": {}, "untrained": {}}
     jobs = [(state, measure) for measure in measures for state in found]
     for state, measure in progress(jobs, total=len(jobs), label=name):
@@ -204,13 +207,15 @@ def peaks(found: Maps) -> pd.DataFrame:
     import pandas as pd
     from scipy.stats import hypergeom
 
+    from nngraph.similarity.changes import TO_SD
+
     rows = []
     for state in ("trained", "untrained"):
         steps = found.steps(trained=state == "trained")
         for measure in steps:
             known = steps[measure].dropna()
             middle = known.median()
-            at = known.index[known > middle + 3 * 1.4826 * (known - middle).abs().median()]
+            at = known.index[known > middle + 3 * TO_SD * (known - middle).abs().median()]
             possible, hits = known.index.isin(JUMPS).sum(), int(at.isin(JUMPS).sum())
             p = float(hypergeom.sf(hits - 1, len(known), possible, len(at)))
             rows.append((found.name, measure, state, len(known), len(at), hits, p, " ".join(at)))
@@ -273,13 +278,22 @@ def _groups(found: Maps) -> tuple[str, str, str, str]:
 
 
 def _untrained(found: Maps) -> tuple[str, str, str, str]:
-    runs, steps = found.grouped(trained=False), found.boundaries(trained=False)
-    at = list(steps.index[steps["peak"]])
+    from nngraph.similarity import boundaries, groups
+
+    runs = [groups(D, squared=True) for D in found.twins]
+    series = [boundaries(D, squared=True)["peak"] for D in found.twins]
+    at = [", ".join(peak.index[peak]) or "none" for peak in series]
+    grouped, jumps = any(one.k > 1 for one in runs), any(peak.any() for peak in series)
+    shown = "; ".join(
+        f"{one.k} group{'s' if one.k > 1 else ''} (p = {one.p:.3f}), peaks: {where}"
+        for one, where in zip(runs, at, strict=True)
+    )
     return (
         "the untrained network has neither jumps nor groups",
-        _verdict(whole=runs.k == 1 and not at, part=runs.k == 1 or not at),
-        "holds if its map has no peak and is one group (no more than a drift); in part if one of the two",
-        f"contiguous groups {runs.k} (p = {runs.p:.3f}); peaks: {', '.join(at) or 'none'}",
+        _verdict(whole=not grouped and not jumps, part=not grouped or not jumps),
+        "holds if no untrained twin, its batch normalisation at work on the statistics of training images, has a peak "
+        "or more than one group (more than a drift); in part if none has the one or none the other",
+        f"{len(runs)} twins: {shown}",
     )
 
 
@@ -304,16 +318,6 @@ def _map(
     reps = representations(model, images, n=n, rng=0, channels="mean" if measure == "agw" else "flatten")
     D = matrix(reps, measure, undefined="nan", n_jobs=n_jobs, **options)
     if file is not None:
-        with replacing(file) as opened:
-            D.to_csv(opened, index_label="tap")
+        with replacing(file) as content:
+            D.to_csv(content, index_label="tap")
     return D
-
-
-def _open(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Make a folder for maps of these settings, or raise where it has others."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file, text = folder / "settings.json", json.dumps(settings, indent=1) + "\n"
-    if file.exists() and file.read_text(encoding="utf-8") != text:
-        raise StudyError(f"{folder}: holds maps of other settings ({file.name}); pass another folder, or delete it.")
-    with replacing(file) as opened:
-        opened.write(text.encode())

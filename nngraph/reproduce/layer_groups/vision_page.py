@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nngraph.io._atomic import replacing
 from nngraph.reproduce.layer_groups import vision, vision_maps
+from nngraph.reproduce.layer_groups._folders import markdown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,5 +158,4 @@ def _figures(found: vision_maps.Maps, root: str | os.PathLike[str] | None) -> di
 
 
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join("| " + " | ".join(str(cell) for cell in line) + " |\n" for line in lines)
+    return "".join(f"{line}\n" for line in markdown(header, rows))
