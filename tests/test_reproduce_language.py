@@ -5,13 +5,24 @@ import torch
 
 pytest.importorskip("transformers")
 
+import dataclasses
+import functools
 import itertools
 
 from text_models import configs, tokenizer
 
 from nngraph import finetuning
-from nngraph.errors import FormatError
-from nngraph.reproduce.layer_groups import characters, language, language_maps, language_page
+from nngraph.errors import FormatError, StudyError
+from nngraph.reproduce.layer_groups import (
+    _noise,
+    characters,
+    language,
+    language_maps,
+    language_page,
+)
+from nngraph.reproduce.layer_groups import language_claims as claims
+from nngraph.reproduce.layer_groups import language_map_claims as map_claims
+from nngraph.reproduce.layer_groups.language_claims import TUNED
 
 SETUP = language.Setup(n_train=12, n_test=8, max_length=8, batch_size=4, mixed=False)
 
@@ -33,7 +44,8 @@ def places(tmp_path):
         f"{i}\t{1.5 if i % 2 else -0.5}\t{'good' if i % 2 else 'bad'} {' '.join(draw.choice(['film', 'plot', 'a'], 3))}"
         for i in range(36)
     ]
-    (root / "movieReviewSnippets_GroundTruth.txt").write_text("\n".join(lines), encoding="utf-8")
+    for kind in ("movie", "amazon"):
+        (root / f"{kind}ReviewSnippets_GroundTruth.txt").write_text("\n".join(lines), encoding="utf-8")
     return {"source": str(source), "root": root}, out
 
 
@@ -53,6 +65,15 @@ def test_encoders_are_trained_once_and_sparse_ones_miss_their_share_of_weights(p
         state = again[name].state_dict()
         assert state.keys() == model.state_dict().keys()
         assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items()), name
+    kept = pd.read_csv(out / "encoders.csv")
+    kept[kept["encoder"] != "sparse 70"].to_csv(out / "encoders.csv", index=False)  # stopped in between
+    with pytest.raises(TypeError):  # is trained anew
+        language.encoders(out, SETUP, **files)
+    kept.to_csv(out / "encoders.csv", index=False)
+    path = out / "sparse-70-0.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(FormatError, match=r"sparse-70-0.safetensors: no whole weights .* delete it"):
+        language.encoders(out, SETUP, **files)
     weights = [model.body.encoder.layer[0].intermediate.dense.weight for model in first.values()]
     assert all(not torch.equal(a, b) for a, b in itertools.pairwise(weights))
 
@@ -125,37 +146,55 @@ def test_training_writes_weights_that_load_to_the_same_network(tmp_path):
 # ----------------------------------------------------------------------- page
 
 
-def results(step_fine_tuned=(1, 1, 1, 1, 3, 3), gw=0.8, last_two=0.8, sparse_95=0.75, noise=0.1):
+def results(
+    grown=(1, 1, 1, 1, 3, 3), full=0.9, late=0.89, kept=0.89, sparse_95=0.85, logistic=0.6, n=4000, gw_p=0.001, seeds=2
+):
     """Tables of a made-up run, in which every claim holds by default."""
     taps = [str(tap) for tap in range(7)]
-    maps, changes = [], []
-    for name in ("untrained", "pretrained", *language_page.TUNED):
-        steps = step_fine_tuned if name == "fine-tuned" else [1, 1.1, 1, 0.9, 1, 1]
+
+    def squares(steps, *head):
         place = np.cumsum([0, *steps])
-        maps += [(name, "gw", a, b, abs(place[i] - place[j])) for i, a in enumerate(taps) for j, b in enumerate(taps)]
+        return [(*head, a, b, abs(place[i] - place[j])) for i, a in enumerate(taps) for j, b in enumerate(taps)]
+
+    flat, maps, changes = [1, 1.1, 1, 0.9, 1, 1], [], []
+    for name in ("untrained", "pretrained", *TUNED):
+        steps = grown if name == "fine-tuned" else flat
+        maps += squares(steps, name, "gw") + squares(steps, name, "cka")
         changes += [(name, tap, (np.nan, *steps)[int(tap)] / 10 - 0.05, 0.2, 0.0) for tap in taps]
-    rows = [
-        ("fine-tuned", block, 0, 5, accuracy, 400)
-        for block, accuracy in zip(range(1, 7), [0.8] * 4 + [last_two, 0.7], strict=True)
-    ]
-    kept = [
-        ("fine-tuned", n, 0, 5, accuracy, 400)
-        for n, accuracy in zip((6, 4, 3, 2, 1, 0), (0.8, 0.8, 0.8, 0.79, 0.7, 0.55), strict=True)
-    ]
-    rows.append(("logistic", 6, 0, 2, 0.7, 400))
-    kept += [("logistic", n, 0, 2, 0.65, 400) for n in (6, 4, 0)]
-    encoders = [
-        (name, 0, value, 400, 0.0) for name, value in zip(language_page.TUNED, (0.8, 0.8, 0.79, sparse_95), strict=True)
-    ]
+    tables = [pd.DataFrame(maps, columns=["encoder", "measure", "tap", "other", "distance"])]
+    tables.append(pd.DataFrame(changes, columns=["encoder", "tap", "divergence", "overlap", "moved"]))
+    own = [("fine-tuned", "pretrained", a, b, abs(min(int(a), 4) - int(b))) for a in taps for b in taps]
+    cross = pd.DataFrame(own, columns=["first", "second", "tap", "other", "distance"])
+    movies = cross.assign(second="movies")
+
+    def rows(accuracies, heads):
+        tuned = [("fine-tuned", block, s, 5, a + 0.002 * s, n) for block, a in accuracies.items() for s in range(seeds)]
+        controls = [("logistic", block, 0, 2, logistic, n) for block in heads] + [("majority", 0, 0, 0, 0.5, n)]
+        return pd.DataFrame(tuned + controls, columns=finetuning.COLUMNS)
+
+    shares = dict(zip(TUNED, (full, full, full - 0.01, sparse_95), strict=True))
+    encoders = [(name, s, a, n, 0.0) for name, a in {**shares, "amazon": full}.items() for s in range(seeds)]
+    right = pd.DataFrame({name: (np.arange(n) < a * n).astype(int) for name, a in shares.items()})
+    near = [
+        (name, tap, 0.6 - 0.08 * int(tap), 0.01, True, 0.5, 0.6, 0.5, 0.1)
+        for name in ("pretrained", "fine-tuned") for tap in taps[1:]
+    ]  # fmt: skip
+    way = [(step, taps[i], taps[i + 1], 1 + step * (i + 1) / 50) for step in (0, 4, 8, 12, 16) for i in range(6)]
+    scores = [(0, 0.1, 0.7, 0.5), (4, 0.3, 0.5, 0.7), (8, 0.2, 0.6, 0.6), (12, 0.4, 0.3, 0.9), (16, 0.35, 0.4, 0.8)]
     return language_page.Results(
         pd.DataFrame(encoders, columns=["encoder", "seed", "accuracy", "n_test", "absent"]),
-        pd.DataFrame(rows, columns=finetuning.COLUMNS),
-        pd.DataFrame(kept, columns=finetuning.COLUMNS),
-        pd.DataFrame(maps, columns=["encoder", "measure", "tap", "other", "distance"]),
-        pd.DataFrame(changes, columns=["encoder", "tap", "divergence", "overlap", "moved"]),
+        rows(dict(zip(range(1, 7), [full] * 4 + [late, 0.7], strict=True)), [6]),
+        rows(dict(zip((6, 4, 3, 2, 1, 0), (full, kept, 0.8, 0.79, 0.7, 0.6), strict=True)), [6, 4, 0]),
+        {**{str(s): tables[0] for s in range(seeds)}, "amazon": tables[0]},
+        {**{str(s): tables[1] for s in range(seeds)}, "amazon": tables[1]},
+        {"0": cross, "amazon": movies},
+        {str(s): right for s in range(seeds)},
+        pd.DataFrame(near, columns="encoder tap overlap sd permutation stays same chance spread".split()),
+        pd.DataFrame(scores, columns=["step", "mean_distance", "loss", "accuracy"]),
+        pd.DataFrame(way, columns=["step", "previous", "tap", "distance"]),
         pd.DataFrame(
-            [("depth", 0.5, noise, 8), ("gw", gw, noise, 8), ("cka", 0.7, noise, 8)],
-            columns=["measure", "mean", "se", "rows"],
+            [("depth", 0.5, 0.1, 8, 0.01), ("gw", 0.8, 0.1, 8, gw_p), ("cka", 0.7, 0.1, 8, 0.001)],
+            columns=["measure", "mean", "se", "rows", "p"],
         ),
         pd.DataFrame(
             [("manual", 2.5, 9.0, 4.7, 3.6)], columns=["text", "transformer", "untrained", "unigram", "bigram"]
@@ -163,25 +202,111 @@ def results(step_fine_tuned=(1, 1, 1, 1, 3, 3), gw=0.8, last_two=0.8, sparse_95=
     )
 
 
-def words(found):
-    return [verdict.split()[0] == "holds" for *_, verdict in language_page.verdicts(found)]
+def verdict(judge, **given):
+    return judge(results(**given)).verdict.split(" on the stand-in")[0]
 
 
-def test_verdicts_follow_the_numbers():
-    assert words(results()) == [True] * 8
-    assert words(results(step_fine_tuned=(3, 3, 1, 1, 1, 1))) == [True, False, False, *[True] * 5]
-    assert words(results(gw=0.3)) == [*[True] * 7, False]
-    assert language_page.verdicts(results(gw=0.1, noise=0.5))[-1][-1].startswith("undecided")
-    assert words(results(last_two=0.6)) == [*[True] * 4, False, *[True] * 3]
-    assert words(results(sparse_95=0.6)) == [*[True] * 6, False, True]
+ALL = [*map_claims.JUDGES, claims.freeze, claims.drop, claims.sparse, claims.interventions]
+
+
+@pytest.mark.parametrize("judge", [j for j in ALL if j not in (map_claims.grouped, map_claims.seeds)])
+def test_a_claim_holds_in_a_run_that_was_made_to_show_it(judge):
+    assert verdict(judge) == "holds"
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [claims.freeze, claims.drop, claims.sparse, map_claims.late, map_claims.histograms, map_claims.overlap,
+     map_claims.grouped, map_claims.crossed, map_claims.products],
+)  # fmt: skip
+def test_nothing_is_said_of_encoders_that_learned_nothing(judge):
+    assert verdict(judge, full=0.5, late=0.5, kept=0.5, sparse_95=0.5, logistic=0.5) == "undecided"
+
+
+@pytest.mark.parametrize("judge", [claims.freeze, claims.drop, claims.sparse])
+def test_nothing_is_said_with_few_texts_with_one_seed_or_below_a_logistic_head(judge):
+    assert verdict(judge, late=0.7, kept=0.7, sparse_95=0.7, n=10) == "undecided"
+    assert verdict(judge, seeds=1) == "undecided"
+    assert verdict(judge, logistic=0.899) == "undecided"
+
+
+def test_losses_beyond_the_margin_do_not_hold_and_gains_do():
+    assert verdict(claims.freeze, late=0.8) == "does not hold"
+    assert verdict(claims.freeze, late=0.98) == "holds"
+    assert verdict(claims.freeze, late=0.845) == "undecided"  # a loss of .055 with a noise of .01
+    assert verdict(claims.drop, kept=0.8) == "does not hold"
+    assert verdict(claims.drop, kept=0.98) == "holds"
+    assert verdict(claims.sparse, sparse_95=0.7) == "does not hold"
+
+
+def test_a_pass_that_training_no_block_has_too_is_undecided():
+    found = claims.freeze(results(full=0.9, late=0.87, logistic=0.872))
+    assert found.verdict == "undecided on the stand-in: a head on frozen blocks, which trains no block, passes too"
+    assert "a logistic head does better" in claims.drop(results(logistic=0.7)).verdict
+
+
+def test_the_noise_of_a_difference_is_that_of_texts_and_of_seeds():
+    rows = pd.DataFrame({"block": [1, 1, 2, 2], "accuracy": [0.8, 0.9, 0.7, 0.7], "n_test": 100})
+    expected = np.sqrt((0.85 * 0.15 + 0.7 * 0.3) / 100 + 2 * (0.005 / 2) / 2)
+    assert _noise.noise_of_difference(rows, "block", 1, 2) == pytest.approx(expected)
+    assert _noise.noise_of_difference(rows, "block", 1, 0.5) == pytest.approx(
+        np.sqrt((0.85 * 0.15 + 0.25) / 100 + 0.0025 / 2)
+    )
+    assert np.isnan(_noise.noise_of_difference(rows.iloc[::2], "block", 1, 2))
+    draw = np.random.default_rng(0)
+    shared = (draw.random(500) < 0.8)[:, None]
+    one, other = (shared & (draw.random((500, 2)) < 0.95) for _ in range(2))
+    paired = _noise.paired_noise(one, other)
+    d = one.astype(float) - other
+    assert paired == pytest.approx(np.sqrt(d.mean(1).var(ddof=1) / 500 + d.mean(0).var(ddof=1) / 2))
+    assert _noise.paired_noise(one, one) == 0
+
+
+@pytest.mark.parametrize(
+    ("loss", "noise", "expected"),
+    [(0.01, 0.01, "holds"), (-0.2, 0.1, "holds"), (0.2, 0.01, "does not hold"), (0.06, 0.01, "undecided"),
+     (0.01, 0.03, "undecided"), (0.2, np.nan, "undecided")],
+)  # fmt: skip
+def test_a_loss_is_judged_against_a_margin_with_twice_its_noise(loss, noise, expected):
+    assert _noise.no_worse(loss, noise, 0.05) == expected
+
+
+def test_verdicts_on_maps_follow_the_numbers():
+    early = (3, 3, 1, 1, 1, 1)
+    for judge in (map_claims.late, map_claims.histograms, map_claims.products):
+        assert verdict(judge, grown=early) == "does not hold"
+    assert verdict(map_claims.grouped) in ("holds", "holds in part")
+    assert verdict(map_claims.grouped, grown=(9, 1, 1, 1, 1, 1)) != "holds"
+    assert verdict(map_claims.seeds, seeds=1) == "undecided"
+    found = results()
+    assert map_claims.departs(dataclasses.replace(found, steps=found.steps[found.steps["step"] == 0])).verdict.endswith(
+        "no step departs"
+    )
+    swapped = found.steps.assign(tap=(7 - found.steps["tap"].astype(int)).astype(str))
+    assert map_claims.departs(dataclasses.replace(found, steps=swapped)).verdict.startswith("does not hold")
+    fallen = found.scores.assign(loss=-found.scores["loss"])
+    assert map_claims.dynamics(dataclasses.replace(found, scores=fallen)).verdict.startswith("does not hold")
+    wide = dataclasses.replace(found, near=found.near.assign(sd=0.3))
+    assert map_claims.planes(wide).verdict.startswith("undecided")
+    jump = found.maps["0"].copy()
+    jump.loc[(jump["measure"] == "cka") & (jump["tap"] == "5") & (jump["other"] == "6"), "distance"] = 9
+    assert map_claims.flat(dataclasses.replace(found, maps={"0": jump})).verdict.startswith("holds in part")
+
+
+def test_agreement_with_skipped_blocks_is_judged_by_permuted_blocks():
+    assert verdict(claims.interventions, gw_p=0.3) == "does not hold"
+    table = results().agreements.assign(p=0.2)
+    found = claims.interventions(dataclasses.replace(results(), agreements=table))
+    assert found.verdict.endswith("no measure ranks it better than permuted blocks do")
 
 
 def test_the_page_has_every_number_and_keeps_what_is_around_the_markers(tmp_path):
     text = language_page.page(results(), setup="Sizes.")
     lines = text.splitlines()
-    assert "| fine-tuned | 6 | 5 | 0.700 | - | 0.023 | 1 |" in lines
+    assert "| fine-tuned | 6 | 5 | 0.701 | 0.001 | 0.007 | 2 |" in lines
     assert "| gw | fine-tuned | 1 | 1 | 1 | 1 | 3 | 3 |" in lines
-    assert "| cka | 0.70 | 0.10 | 8 |" in lines
+    assert "| cka | 0.70 | 0.10 | 8 | 0.001 |" in lines
+    assert "| 12 | 0.300 | 0.900 | 0.4000 | 1.2400 | 1.4800 | 1.7200 | 1.9600 | 2.2000 | 2.4400 |" in lines
     assert "| manual | 2.50 | 9.00 | 4.70 | 3.60 |" in lines
     path = tmp_path / "page.md"
     path.write_text("# Title\n<!-- language: begin -->\nyesterday\n<!-- language: end -->\nrest\n", encoding="utf-8")
@@ -205,7 +330,7 @@ def test_maps_and_changes_are_those_of_the_means_over_tokens(places):
     with torch.no_grad():
         encoders["other"].encoder.layer[1].output.dense.weight.mul_(-300)
     _, (inputs, _) = SETUP.data(language.encoder(files["source"]), files["root"])
-    table, changes = language_maps.maps(encoders, inputs, ["procrustes"], n=8)
+    table, changes = language_maps.maps(language_maps.representations_of(encoders, inputs, n=8), ["procrustes"])
     D = language_maps.map_of(table, "other", "procrustes")
     reps = representations(encoders["other"], inputs, "blocks", n=8, tokens="mean")
     assert list(D.index) == ["0", "1", "2", "3"]
@@ -230,7 +355,7 @@ def test_measures_are_ranked_beside_the_distance_in_depth():
 
     model = characters.load()
     samples = characters.windows(characters.corpus().test, 12, rng=0)[:, :-1]
-    table = language_maps.agreements(model, samples, ["euclidean"], n=10).set_index("measure")
+    table = language_maps.agreements(model, samples, ["euclidean"], n=10, draws=19).set_index("measure")
     assert list(table.index) == ["depth", "euclidean"]
     kl = interventions(model, samples).kl
     apart = pd.DataFrame(abs(np.subtract.outer(range(8), range(8))), kl.index, kl.columns)
@@ -238,7 +363,7 @@ def test_measures_are_ranked_beside_the_distance_in_depth():
 
 
 def test_steps_are_the_distances_of_neighbouring_taps_in_their_order():
-    table = results(step_fine_tuned=(1, 2, 3, 4, 5, 6)).maps.sample(frac=1, random_state=0).sort_values("tap")
+    table = results(grown=(1, 2, 3, 4, 5, 6)).maps["0"].sample(frac=1, random_state=0).sort_values("tap")
     D = language_maps.map_of(table, "fine-tuned", "gw")
     assert list(D.index) == list("0123456")
     assert language_maps.steps_of(D).tolist() == [1, 2, 3, 4, 5, 6]
@@ -253,6 +378,9 @@ def test_the_whole_part_runs_from_the_command_line_and_does_nothing_twice(places
     path.write_text("<!-- language: begin -->\n<!-- language: end -->\n", encoding="utf-8")
     monkeypatch.setattr(similarity, "MEASURES", {"gw": None, "cka": None})
     monkeypatch.setattr(language, "Setup", lambda: SETUP)
+    monkeypatch.setattr(language_maps, "FEW", 8)
+    monkeypatch.setattr(language_maps, "agreements", functools.partial(language_maps.agreements, draws=19))
+    monkeypatch.setattr(language_maps, "near", functools.partial(language_maps.near, planes=2))
     given = [
         "language",
         "--out",
@@ -267,10 +395,21 @@ def test_the_whole_part_runs_from_the_command_line_and_does_nothing_twice(places
     main([*given, "--samples", "8"])
     first, tables = path.read_text(encoding="utf-8"), {p.name: p.read_bytes() for p in out.glob("*.csv")}
     assert set(tables) == {f"{name}.csv" for name in (
-        "encoders", "freezing-0", "dropping-0", "maps", "changes", "agreements", "compression")}  # fmt: skip
-    assert first.count("on the stand-in") == 8
+        "encoders", "freezing-0", "dropping-0", "maps-0", "changes-0", "crosses-0", "near-0", "right-0", "maps-amazon",
+        "changes-amazon", "crosses-amazon", "dynamics_scores", "dynamics_steps", "agreements", "compression")}  # fmt: skip
+    assert first.count("on the stand-in") == len(ALL)
+    right = pd.read_csv(out / "right-0.csv").mean()
+    rows = pd.read_csv(out / "encoders.csv").set_index("encoder")["accuracy"]
+    np.testing.assert_allclose(right, rows[right.index])
+    (out / "compression.csv").unlink()
     for name in ("fine_tune", "freezing", "dropping"):
         monkeypatch.setattr(language, name, None)  # would fail if they were called
-    main(given)
+    main([*given, "--samples", "8"])
     assert path.read_text(encoding="utf-8") == first
     assert {p.name: p.read_bytes() for p in out.glob("*.csv")} == tables
+    with pytest.raises(StudyError, match=r"other settings \(settings.json has another n\)"):
+        main([*given, "--samples", "7"])
+    monkeypatch.setattr(language, "Setup", lambda: dataclasses.replace(SETUP, n_train=10))
+    with pytest.raises(StudyError, match="another n_train"):
+        main([*given, "--samples", "8"])
+    assert path.read_text(encoding="utf-8") == first
