@@ -189,7 +189,7 @@ def results(
         {**{str(s): tables[1] for s in range(seeds)}, "amazon": tables[1]},
         {"0": cross, "amazon": movies},
         {str(s): right for s in range(seeds)},
-        pd.DataFrame(near, columns="encoder tap overlap sd permutation stays same chance spread".split()),
+        pd.DataFrame(near, columns=NEAR),
         pd.DataFrame(scores, columns=["step", "mean_distance", "loss", "accuracy"]),
         pd.DataFrame(way, columns=["step", "previous", "tap", "distance"]),
         pd.DataFrame(
@@ -206,6 +206,7 @@ def verdict(judge, **given):
     return judge(results(**given)).verdict.split(" on the stand-in")[0]
 
 
+NEAR = ["encoder", "tap", "overlap", "sd", "permutation", "stays", "same", "chance", "spread"]
 ALL = [*map_claims.JUDGES, claims.freeze, claims.drop, claims.sparse, claims.interventions]
 
 
@@ -360,6 +361,14 @@ def test_measures_are_ranked_beside_the_distance_in_depth():
     kl = interventions(model, samples).kl
     apart = pd.DataFrame(abs(np.subtract.outer(range(8), range(8))), kl.index, kl.columns)
     assert table.loc["depth", "mean"] == pytest.approx(intervention_agreement(kl, apart).mean)
+    draw = np.random.default_rng(0)
+    orders = np.array([draw.permutation(8) for _ in range(3)])
+    values = draw.random((8, 8))
+    expected = [
+        intervention_agreement(kl, pd.DataFrame(values[np.ix_(order, order)], kl.index, kl.columns)).mean
+        for order in orders
+    ]
+    np.testing.assert_allclose(language_maps._permuted(kl.to_numpy(), values, orders), expected)
 
 
 def test_steps_are_the_distances_of_neighbouring_taps_in_their_order():
@@ -396,7 +405,8 @@ def test_the_whole_part_runs_from_the_command_line_and_does_nothing_twice(places
     first, tables = path.read_text(encoding="utf-8"), {p.name: p.read_bytes() for p in out.glob("*.csv")}
     assert set(tables) == {f"{name}.csv" for name in (
         "encoders", "freezing-0", "dropping-0", "maps-0", "changes-0", "crosses-0", "near-0", "right-0", "maps-amazon",
-        "changes-amazon", "crosses-amazon", "dynamics_scores", "dynamics_steps", "agreements", "compression")}  # fmt: skip
+        "changes-amazon", "crosses-amazon", "dynamics_scores", "dynamics_steps", "agreements",
+        "compression")}  # fmt: skip
     assert first.count("on the stand-in") == len(ALL)
     right = pd.read_csv(out / "right-0.csv").mean()
     rows = pd.read_csv(out / "encoders.csv").set_index("encoder")["accuracy"]

@@ -119,8 +119,8 @@ def freeze(found: Results) -> Verdict:
         "97.87 (from 1), 97.47 (from 8), 97.43 (9), 97.19 (10), 96.70 (11), 93.11 (12)",
         f"from 1: {means[1]:.3f}, from {late}: {means[late]:.3f}, from {depth}: {means[depth]:.3f}; loss of from {late}"
         f" {loss:.3f}, noise of it at most {noise:.3f} (rule: loss and twice its noise within {MARGIN}, and better "
-        f"than the best logistic head on frozen blocks, {none:.3f}; undecided unless training all is above that and the "
-        "larger class by two of the noise)",
+        f"than the best logistic head on frozen blocks, {none:.3f}; undecided unless training all is above that and "
+        "the larger class by two of the noise)",
         word(verdict, why),
     )
 

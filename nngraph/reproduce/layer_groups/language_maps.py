@@ -221,7 +221,7 @@ def agreements(
     reps = {name: everywhere[name] for name in kl.index}  # without the embedding, which cannot be skipped
     depth = np.abs(np.subtract.outer(np.arange(len(kl)), np.arange(len(kl))))
     draw = generator(child(seed_sequence(rng), "blocks"))
-    orders = [draw.permutation(len(kl)) for _ in range(draws)]
+    orders = np.array([draw.permutation(len(kl)) for _ in range(draws)])
     rows = []
     for measure in ("depth", *measures):
         if measure == "depth":
@@ -230,15 +230,26 @@ def agreements(
             options = {} if measure == "gw" else OPTIONS.get(measure, {})
             D = similarity.matrix(reps, measure, undefined="nan", **options)
         found = intervention_agreement(kl, D)
-        values = D.to_numpy()
-        means = [
-            intervention_agreement(kl, pd.DataFrame(values[np.ix_(order, order)], D.index, D.columns)).mean
-            for order in orders
-        ]
-        p = (1 + np.sum(np.array(means) >= found.mean - 1e-12)) / (1 + draws)
+        means = _permuted(kl.to_numpy(dtype=float), D.to_numpy(dtype=float), orders)
+        p = (1 + int((means >= found.mean - 1e-12).sum())) / (1 + draws) if np.isfinite(found.mean) else np.nan
         rows.append((measure, found.mean, found.se, int(found.rows.notna().sum()), p))
         log.info("interventions, %s: %.3f", measure, found.mean)
     return pd.DataFrame(rows, columns=["measure", "mean", "se", "rows", "p"])
+
+
+def _permuted(K: np.ndarray, D: np.ndarray, orders: np.ndarray) -> np.ndarray:
+    """Return the mean row-wise Spearman correlation of K with D without the diagonal, for each order of D's blocks."""
+    from scipy.stats import rankdata
+
+    blocks = np.arange(len(K))
+    others = np.array([blocks[blocks != row] for row in blocks])  # (blocks, blocks - 1)
+    a = rankdata(K[blocks[:, None], others], axis=-1)
+    b = rankdata(D[orders[:, :, None], orders[:, others]], axis=-1)
+    a, b = (values - values.mean(axis=-1, keepdims=True) for values in (a, b))
+    with np.errstate(invalid="ignore"):
+        rho = (a * b).sum(axis=-1) / np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
+    means: np.ndarray = np.nanmean(rho, axis=-1)
+    return means
 
 
 def write(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
