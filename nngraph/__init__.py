@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = ("datasets", "errors", "io", "nulls", "ops", "plot", "similarity", "stats", "studies")
+_SUBPACKAGES = (
+    "datasets",
+    "errors",
+    "finetuning",
+    "interventions",
+    "io",
+    "nulls",
+    "ops",
+    "plot",
+    "similarity",
+    "stats",
+    "studies",
+    "text",
+)
 _NAMES = {
     "Block": "graph",
     "Link": "graph",
@@ -32,7 +45,9 @@ _NAMES = {
     "save": "io.native",
     "to_torch": "convert.torch",
     "train": "training",
+    "training_dynamics": "checkpoints",
     "transformer": "models",
+    "untrained_twin": "twins",
     "write_edges": "io.edges",
     "write_gexf": "io.gexf",
     "write_graphml": "io.graphml",
@@ -43,6 +58,8 @@ __all__ = ["__version__", *sorted([*_NAMES, *_SUBPACKAGES])]
 if TYPE_CHECKING:
     from nngraph import datasets as datasets
     from nngraph import errors as errors
+    from nngraph import finetuning as finetuning
+    from nngraph import interventions as interventions
     from nngraph import io as io
     from nngraph import nulls as nulls
     from nngraph import ops as ops
@@ -50,6 +67,8 @@ if TYPE_CHECKING:
     from nngraph import similarity as similarity
     from nngraph import stats as stats
     from nngraph import studies as studies
+    from nngraph import text as text
+    from nngraph.checkpoints import training_dynamics
     from nngraph.convert.files import load_state, load_weights
     from nngraph.convert.igraph import from_igraph
     from nngraph.convert.matrices import from_matrices
@@ -64,6 +83,7 @@ if TYPE_CHECKING:
     from nngraph.models import resnet9, transformer
     from nngraph.studies import Study
     from nngraph.training import mlp, train
+    from nngraph.twins import untrained_twin
 
 
 def __getattr__(name: str) -> object:

@@ -1,0 +1,304 @@
+"""The language part on a stand-in: MiniLM-L6 in place of BERT, rated movie snippets in place of Yelp and SST-2."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import nn
+
+from nngraph._rng import child, generator, seed_sequence
+from nngraph.depth import blocks_of
+from nngraph.errors import ArgumentError
+from nngraph.finetuning import dropping, fine_tune, freezing, predictions
+from nngraph.text import Reader, encoder, rated_snippets
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Setup", "encoders", "run", "tables"]
+
+Data: TypeAlias = tuple[dict[str, np.ndarray], np.ndarray]
+SPARSITIES = (25, 70, 95)
+"""Percent of the weights of the blocks that are pruned before fine-tuning."""
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """What all runs of the experiment share."""
+
+    n_train: int = 1200
+    n_test: int = 800
+    max_length: int = 32
+    epochs: int = 1
+    lr: float = 1e-4
+    batch_size: int = 32
+    mixed: bool = True
+    """Whether products are taken in bfloat16 while encoders are trained and tested; maps are always float32."""
+
+    def precision(self) -> contextlib.AbstractContextManager[object]:
+        """Return the context to train and test in."""
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.mixed)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What goes to the fine-tuning."""
+        return {"epochs": self.epochs, "lr": self.lr, "batch_size": self.batch_size}
+
+    @property
+    def sentence(self) -> str:
+        """What the page says of it."""
+        return (
+            f"{self.n_train:,} training and {self.n_test:,} test snippets of at most {self.max_length} tokens, "
+            f"{self.epochs} epoch of batches of {self.batch_size}, largest learning rate {self.lr:g}, "
+            f"{'products in bfloat16' if self.mixed else 'float32'}; maps of test snippets, mean over tokens, float32."
+        )
+
+    def data(self, reader: Reader, root: str | os.PathLike[str] | None) -> tuple[Data, Data]:
+        """Return the snippets as tokens: training and test data."""
+        texts = rated_snippets("movies", root).first(self.n_train, self.n_test)
+        train, test = (reader.tokens(half, max_length=self.max_length) for half in (texts.train, texts.test))
+        return (train, texts.y_train), (test, texts.y_test)
+
+
+class Classifier(nn.Module):
+    """An encoder with a linear head on the mean over its tokens, as MiniLM was trained to be read."""
+
+    body: Any
+
+    def __init__(self, reader: Reader, seed: int) -> None:
+        super().__init__()
+        self.body = _without_pooler(reader.model.base_model)
+        width = self.body.get_input_embeddings().embedding_dim
+        self.head = nn.Linear(width, 2)
+        draw = generator(child(seed_sequence(seed), "head"))
+        with torch.no_grad():
+            self.head.weight.copy_(torch.from_numpy(draw.normal(scale=0.02, size=(2, width))))
+            self.head.bias.zero_()
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Return (n, 2) logits."""
+        stream = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        weights = attention_mask[..., None].to(stream.dtype)
+        logits: torch.Tensor = self.head((stream * weights).sum(dim=1) / weights.sum(dim=1))
+        return logits
+
+
+def classifier(source: str | None, seed: int) -> Classifier:
+    """Return the pretrained encoder with a head drawn from the seed, in evaluation mode."""
+    with torch.random.fork_rng(devices=[]):
+        return Classifier(encoder(source), seed).eval()
+
+
+def _without_pooler(body: Any) -> Any:
+    if hasattr(body, "pooler"):
+        body.pooler = None  # it reads the class token only
+    return body
+
+
+def encoders(
+    folder: Path, setup: Setup, *, root: str | os.PathLike[str] | None = None, source: str | None = None, seed: int = 0
+) -> dict[str, Classifier]:
+    """Return the encoders whose maps are compared, trained unless the folder has them already.
+
+    Parameters
+    ----------
+    folder : Path
+        Where weights (``NAME-SEED.safetensors``) and ``encoders.csv`` (accuracies) are kept.
+    setup : Setup
+        Sizes and schedule.
+    root, source : optional
+        Of :func:`nngraph.text.rated_snippets` and :func:`nngraph.text.encoder`.
+    seed : int
+        Of the head, the batch order and dropout.
+
+    Returns
+    -------
+    dict
+        "untrained" (random weights), "pretrained", "fine-tuned", "sparse 25", "sparse 70", "sparse 95" (that percentage
+        of the smallest weights of each matrix of the blocks absent, then fine-tuned).
+    """
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoModel
+
+    train, test = setup.data(encoder(source), root)
+    found = {"untrained": classifier(source, seed), "pretrained": classifier(source, seed)}
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        found["untrained"].body = _without_pooler(AutoModel.from_config(found["untrained"].body.config)).eval()
+    for name in ("fine-tuned", *(f"sparse {percent}" for percent in SPARSITIES)):
+        path = folder / f"{name.replace(' ', '-')}-{seed}.safetensors"
+        model = classifier(source, seed)
+        if not path.exists():
+            percent = int(name.split()[1]) if name.startswith("sparse") else 0
+            model = _pruned(model, percent / 100) if percent else model
+            with setup.precision():
+                run = fine_tune(model, train, rng=child(seed_sequence(seed), "encoders", name), **setup.options)
+                right = float((predictions(model, test[0]) == test[1]).mean())
+            _finish_pruning(model)
+            absent = _absent(model)
+            save_file({key: value.contiguous() for key, value in model.state_dict().items()}, path)
+            _append(
+                folder / "encoders.csv",
+                {"encoder": name, "seed": seed, "accuracy": right, "n_test": len(test[1]), "absent": absent,
+                 "steps": run.steps, "first_loss": run.loss[:10].mean(), "last_loss": run.loss[-10:].mean(),
+                 "seconds": run.seconds},
+            )  # fmt: skip
+            log.info("%s, seed %d: accuracy %.4f, %.0f s", name, seed, right, run.seconds)
+        model.load_state_dict(load_file(path))
+        found[name] = model.eval()
+    return found
+
+
+def tables(
+    folder: Path, setup: Setup, *, root: str | os.PathLike[str] | None = None, source: str | None = None, seed: int = 0
+) -> None:
+    """Write the rows of ``freezing-SEED.csv`` and ``dropping-SEED.csv`` that the folder does not have yet.
+
+    Parameters
+    ----------
+    folder, setup, root, source, seed
+        As for :func:`encoders`. The head is drawn anew for each seed.
+    """
+    model = classifier(source, seed)
+    train, test = setup.data(encoder(source), root)
+    depth = len(blocks_of(model))
+    own = child(seed_sequence(seed), "tables")
+    for name, make, values in (
+        ("freezing", freezing, range(1, depth + 1)),
+        ("dropping", dropping, [depth, *range(depth - 2, -1, -1)]),
+    ):
+        path = folder / f"{name}-{seed}.csv"
+        for value in values:
+            if _has(path, "fine-tuned", value, seed):
+                continue
+            with setup.precision():
+                table = make(model, train, test, [value], seeds=1, controls=False, rng=own, **setup.options)
+            _append_table(path, table.assign(seed=seed))
+            log.info("%s %d, seed %d: accuracy %.4f", name, value, seed, table["accuracy"].iloc[0])
+        if seed == 0 and not _has(path, "majority", 0, 0):
+            with setup.precision():  # these know no seed
+                _append_table(path, make(model, train, test, None, seeds=0))
+
+
+def run(
+    out: str | os.PathLike[str],
+    *,
+    root: str | os.PathLike[str] | None = None,
+    source: str | None = None,
+    seeds: int = 1,
+    page: str | os.PathLike[str] | None = None,
+    setup: Setup | None = None,
+    n: int = 300,
+) -> None:
+    """Do everything that is not in the folder yet: train, measure, and write the page.
+
+    Parameters
+    ----------
+    out : path
+        Folder of the results, made where it is not there: weights of encoders and CSV tables.
+    root, source : optional
+        Of :func:`nngraph.text.rated_snippets` and :func:`nngraph.text.encoder`.
+    seeds : int
+        Of fine-tuning. Maps are those of the first.
+    page : path, optional
+        Markdown page whose part between ``<!-- language: begin -->`` and ``<!-- language: end -->`` is written anew.
+    setup : Setup, optional
+        Sizes and schedule.
+    n : int
+        Texts in each map, and stretches of text that blocks are skipped on.
+
+    Notes
+    -----
+    With the default sizes about 7 CPU minutes for each seed on one core with bfloat16 instructions.
+    """
+    from nngraph.reproduce.layer_groups import characters, language_maps, language_page
+    from nngraph.similarity import MEASURES
+
+    setup = setup or Setup()
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in range(seeds):
+        compared = encoders(folder, setup, root=root, source=source, seed=seed)
+        tables(folder, setup, root=root, source=source, seed=seed)
+        if seed == 0 and not (folder / "changes.csv").exists():
+            _, (inputs, _) = setup.data(encoder(source), root)
+            bodies = {name: model.body for name, model in compared.items()}
+            for name, table in zip(
+                ("maps", "changes"), language_maps.maps(bodies, inputs, list(MEASURES), n=n), strict=True
+            ):
+                language_maps.write(table, folder / f"{name}.csv")
+    if not (folder / "agreements.csv").exists():
+        texts = characters.corpus()
+        samples = characters.windows(texts.test, n, rng=0)[:, :-1]
+        table = language_maps.agreements(characters.load(), samples, list(MEASURES), n=n)
+        language_maps.write(table, folder / "agreements.csv")
+        language_maps.write(characters.compression(n=n), folder / "compression.csv")
+    if page is not None:
+        language_page.write_page(Path(page), language_page.page(language_page.read(folder), setup=setup.sentence))
+
+
+# --------------------------------------------------------------------- pruning
+
+
+def _pruned(model: Classifier, fraction: float) -> Classifier:
+    """Return a copy without the smallest weights of each matrix of the blocks, which then stay absent."""
+    from nngraph.convert.torch import from_torch, to_torch
+    from nngraph.ops import prune
+
+    blocks = blocks_of(model)
+    name = next(name for name, module in model.named_modules() if module is blocks)
+    G = prune(from_torch(model, layers=name), fraction=fraction, scope="block")
+    pruned: Classifier = to_torch(G, model, masks=True)  # type: ignore[assignment]
+    return pruned
+
+
+def _finish_pruning(model: nn.Module) -> None:
+    from torch.nn.utils import prune
+
+    for module in model.modules():
+        if hasattr(module, "weight_mask"):
+            prune.remove(module, "weight")
+
+
+def _absent(model: nn.Module) -> float:
+    weights = [p for p in blocks_of(model).parameters() if p.ndim == 2]
+    return sum(int((p == 0).sum()) for p in weights) / sum(p.numel() for p in weights)
+
+
+# ----------------------------------------------------------------------- files
+
+
+def _has(path: Path, kind: str, block: int, seed: int) -> bool:
+    import pandas as pd
+
+    if not path.exists():
+        return False
+    rows = pd.read_csv(path)
+    return bool(((rows["kind"] == kind) & (rows["block"] == block) & (rows["seed"] == seed)).any())
+
+
+def _append(path: Path, row: dict[str, object]) -> None:
+    import pandas as pd
+
+    _append_table(path, pd.DataFrame([row]))
+
+
+def _append_table(path: Path, table: pd.DataFrame) -> None:
+    """Add rows to a CSV file, which is replaced as a whole."""
+    import pandas as pd
+
+    from nngraph.io._atomic import replacing
+
+    known = [pd.read_csv(path)] if path.exists() else []
+    if known and list(known[0].columns) != list(table.columns):
+        raise ArgumentError(f"{path}: got the columns {list(known[0].columns)}; expected {list(table.columns)}.")
+    with replacing(path) as file:
+        file.write(pd.concat([*known, table], ignore_index=True).to_csv(index=False).encode())
