@@ -1,7 +1,7 @@
 """The map of the 31 taps of the modular network 0, exact and screened, beside POT's default call for each pair.
 
-``NNGRAPH_SIZES`` holds the numbers of samples, "150 500" by default. POT solves every pair at 150, and a sample of them,
-drawn with a fixed seed, above; its time for the whole map is then extrapolated.
+``NNGRAPH_SIZES`` holds the numbers of samples, "150 500" by default. POT solves every pair at 150, and a sample of
+them, drawn with a fixed seed, above; its time for the whole map is then extrapolated.
 """
 
 from __future__ import annotations
