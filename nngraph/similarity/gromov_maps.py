@@ -307,11 +307,13 @@ class _Work:
         if not self.one or n_taps < 3 or any(plan.ndim > 1 for plan in self.plans.values()):
             return 0
         changed = ~np.eye(n_taps, dtype=bool)
+        samples = np.arange(self.rows.sizes[0])
         done = 0
         while limit is None or done < limit:
             plans = np.empty((n_taps, n_taps, self.rows.sizes[0]), dtype=np.int32)  # anew: workers may map the last one
             for (i, j), plan in self.plans.items():
-                plans[i, j], plans[j, i] = plan, np.argsort(plan)
+                plans[i, j] = plan
+                plans[j, i, plan] = samples
             middles = candidates(np.sqrt(self.squared), changed)
             squared, parts = self.squared.copy(), []
             for number, tile in enumerate(tiles(middles)):
