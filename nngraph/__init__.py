@@ -45,7 +45,9 @@ _NAMES = {
     "save": "io.native",
     "to_torch": "convert.torch",
     "train": "training",
+    "training_dynamics": "checkpoints",
     "transformer": "models",
+    "untrained_twin": "twins",
     "write_edges": "io.edges",
     "write_gexf": "io.gexf",
     "write_graphml": "io.graphml",
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from nngraph import stats as stats
     from nngraph import studies as studies
     from nngraph import text as text
+    from nngraph.checkpoints import training_dynamics
     from nngraph.convert.files import load_state, load_weights
     from nngraph.convert.igraph import from_igraph
     from nngraph.convert.matrices import from_matrices
@@ -80,6 +83,7 @@ if TYPE_CHECKING:
     from nngraph.models import resnet9, transformer
     from nngraph.studies import Study
     from nngraph.training import mlp, train
+    from nngraph.twins import untrained_twin
 
 
 def __getattr__(name: str) -> object:

@@ -59,13 +59,13 @@ SOURCES = {
 }
 
 
-def _cache() -> Path:
+def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nngraph"
 
 
 def _find(source: Source, root: str | os.PathLike[str] | None) -> Path | None:
     """Return the first folder that holds all four files."""
-    for place in (root, os.environ.get("NNGRAPH_DATA"), source.installed, _cache()):
+    for place in (root, os.environ.get("NNGRAPH_DATA"), source.installed, cache()):
         if not place:
             continue
         for folder in (*(Path(place) / inner for inner in source.folders), Path(place)):
@@ -138,7 +138,7 @@ def _idx(content: bytes, path: Path) -> np.ndarray:
 
 def _download(name: str, source: Source, root: str | os.PathLike[str] | None, *, download: bool) -> Path:
     """Fetch the four files into ``root``, NNGRAPH_DATA or the cache folder; return the folder."""
-    folder = Path(root or os.environ.get("NNGRAPH_DATA") or _cache()) / source.folders[0]
+    folder = Path(root or os.environ.get("NNGRAPH_DATA") or cache()) / source.folders[0]
     reason = "downloading is off"
     for address in source.addresses if download else ():
         try:

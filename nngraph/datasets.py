@@ -1,4 +1,4 @@
-"""Data sets and classification tasks: digits that come with scikit-learn, Fashion-MNIST and MNIST from idx files."""
+"""Data sets and classification tasks: digits and colour patches from scikit-learn, and published sets from files."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
+from nngraph import _patches
+from nngraph._cifar import CLASS_NAMES, read_cifar
 from nngraph._idx import SOURCES, read_published
 from nngraph._rng import RNG, child, generator, seed_record, seed_sequence
 from nngraph.errors import ArgumentError
 
-__all__ = ["Dataset", "Task", "load"]
+__all__ = ["Dataset", "Task", "colour_patches", "load"]
 
 Scaling: TypeAlias = Literal["[-1,1]", "[0,1]"]
 
@@ -93,15 +95,15 @@ class Dataset:
     Attributes
     ----------
     name : str
-        "digits", "fashion-mnist" or "mnist".
+        "digits", "fashion-mnist", "mnist", "cifar-10" or "colour-patches".
     images : (n, d) float32 array
-        Training images, one row each, row-major pixels.
+        Training images, one row each, row-major pixels; of colour images the red, the green, then the blue ones.
     labels : (n,) int64 array
         Class of each image.
     test_images, test_labels : arrays or None
         The published test samples; None where the data set has no split of its own.
     image_shape : tuple of int
-        (height, width).
+        (height, width), or (3, height, width) of colour images.
     class_names : tuple of str
         One per label.
     scaling : str
@@ -113,7 +115,7 @@ class Dataset:
     labels: np.ndarray
     test_images: np.ndarray | None
     test_labels: np.ndarray | None
-    image_shape: tuple[int, int]
+    image_shape: tuple[int, ...]
     class_names: tuple[str, ...]
     scaling: Scaling
 
@@ -197,7 +199,7 @@ class Dataset:
     def __repr__(self) -> str:
         n_test = "no split of its own" if self.test_labels is None else f"{len(self.test_labels):,} test images"
         return (
-            f"Dataset {self.name!r}: {len(self.labels):,} images of {self.image_shape[0]}x{self.image_shape[1]}, "
+            f"Dataset {self.name!r}: {len(self.labels):,} images of {'x'.join(map(str, self.image_shape))}, "
             f"{n_test}, {len(self.class_names)} classes, scaled to {self.scaling}"
         )
 
@@ -213,17 +215,19 @@ def load(
 
     Parameters
     ----------
-    name : "digits", "fashion-mnist" or "mnist"
+    name : "digits", "fashion-mnist", "mnist", "cifar-10" or "colour-patches"
         "digits" comes with scikit-learn and needs no file: its 8x8 images are put on a 28x28 canvas (divided by 16,
         bilinearly zoomed by 2.5 to 20x20, clipped to [0, 1], padded by 4 pixels of background), on which it shows
-        what the larger sets show; on the plain 8x8 pixels it does not.
+        what the larger sets show; on the plain 8x8 pixels it does not. "colour-patches" are those of
+        :func:`colour_patches` with its defaults, a stand-in for "cifar-10" that needs no file either.
     root : path, optional
-        Folder of the idx files (plain or .gz), looked into first; also the folder that a download goes to.
+        Folder of the idx files (plain or .gz), looked into first; also the folder that a download goes to. For
+        "cifar-10" the folder of the binary version, unpacked or as its archive.
     scaling : "[-1,1]" or "[0,1]"
         Range of the pixels from background to ink. The binarized model of a hard pair collapses with [-1,1], where
         the background counts, and keeps its accuracy with [0,1]: a result holds for a scaling, so state it.
     download : bool
-        Whether to fetch missing files.
+        Whether to fetch missing files. CIFAR-10 is never fetched.
 
     Returns
     -------
@@ -240,13 +244,15 @@ def load(
     -----
     The idx files are looked for in ``root``, in the folder that the environment variable NNGRAPH_DATA names, in the
     folder of Debian's package dataset-fashion-mnist, and in the cache folder of the user; in each also in a folder
-    named as the data set and in torchvision's. Then they are downloaded, each checked against its SHA-256.
+    named as the data set and in torchvision's. Then they are downloaded, each checked against its SHA-256. The Python
+    version of CIFAR-10 is refused: reading its pickles could run code.
 
     References
     ----------
     H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine learning
     algorithms", arXiv:1708.07747 (2017). Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied
-    to document recognition", Proc. IEEE 86, 2278 (1998). E. Alpaydin, C. Kaynak, "Optical recognition of handwritten
+    to document recognition", Proc. IEEE 86, 2278 (1998). A. Krizhevsky, "Learning multiple layers of features from tiny
+    images", University of Toronto (2009). E. Alpaydin, C. Kaynak, "Optical recognition of handwritten
     digits", UCI repository (1998).
 
     Examples
@@ -260,18 +266,72 @@ def load(
     if name == "digits":
         images, labels = _digits()
         return Dataset(name, _scaled(images, scaling), labels, None, None, (28, 28), tuple("0123456789"), scaling)
+    if name == "colour-patches":
+        return colour_patches(scaling=scaling)
+    if name == "cifar-10":
+        return _dataset(name, read_cifar(root), CLASS_NAMES, scaling)
     if name not in SOURCES:
-        raise ArgumentError(f"load: got the data set {name!r}; expected 'digits', {', '.join(map(repr, SOURCES))}.")
-    train, train_labels, test, test_labels = read_published(name, root, download=download)
-    height, width = train.shape[1:]
+        known = ", ".join(map(repr, ("digits", *SOURCES, "cifar-10", "colour-patches")))
+        raise ArgumentError(f"load: got the data set {name!r}; expected one of {known}.")
+    return _dataset(name, read_published(name, root, download=download), SOURCES[name].class_names, scaling)
+
+
+def colour_patches(n_train: int = 4000, n_test: int = 1000, *, scaling: Scaling = "[-1,1]", rng: RNG = 0) -> Dataset:
+    """Cut labelled 32x32 colour patches out of the two photographs that come with scikit-learn.
+
+    Parameters
+    ----------
+    n_train, n_test : int
+        Number of patches, shared evenly among the ten classes.
+    scaling : "[-1,1]" or "[0,1]"
+        Range of the bytes of each colour.
+    rng : None, int, SeedSequence or Generator
+        Seed of the tiles kept for testing and of the places of patches.
+
+    Returns
+    -------
+    Dataset
+        Images of shape (3, 32, 32). A class is one of five horizontal bands, counted from the top, of one of the two
+        photographs, a temple and a flower.
+
+    Raises
+    ------
+    ArgumentError
+        If there are fewer patches than classes, or more than a band has places (12,474 and 5,346).
+
+    Notes
+    -----
+    A stand-in for data sets of small photographs, named as such: it has their shape and their colours, but only two
+    scenes. Each band is cut into ten tiles, three of which are for testing alone; every patch lies within one tile, so
+    that training and test patches share no pixel. Patches of one tile do share pixels with each other.
+
+    Examples
+    --------
+    >>> import nngraph as nng
+    >>> nng.datasets.colour_patches(100, 20)
+    Dataset 'colour-patches': 100 images of 3x32x32, 20 test images, 10 classes, scaled to [-1,1]
+    """
+    if scaling not in get_args(Scaling):
+        raise ArgumentError(f"scaling: got {scaling!r}; expected '[-1,1]' or '[0,1]'.")
+    for argument, n in (("n_train", n_train), ("n_test", n_test)):
+        most = _patches.most(argument.removeprefix("n_"))
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 10 <= n <= most:
+            raise ArgumentError(f"colour_patches: got {argument}={n!r}; expected an integer from 10 to {most:,}.")
+    arrays = _patches.read_patches(int(n_train), int(n_test), seed_sequence(rng))
+    return _dataset("colour-patches", arrays, _patches.CLASS_NAMES, scaling)
+
+
+def _dataset(name: str, arrays: tuple[np.ndarray, ...], class_names: tuple[str, ...], scaling: Scaling) -> Dataset:
+    """Make a data set of training images as bytes, their labels, and those for testing."""
+    train, train_labels, test, test_labels = arrays
     return Dataset(
         name,
         _scaled(train.astype(np.float32) / np.float32(255), scaling),
         train_labels,
         _scaled(test.astype(np.float32) / np.float32(255), scaling),
         test_labels,
-        (height, width),
-        SOURCES[name].class_names,
+        train.shape[1:],
+        class_names,
         scaling,
     )
 

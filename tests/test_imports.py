@@ -24,6 +24,7 @@ LAYERS = [
     {"evaluation", "metrics", "models", "training", "complexity", "robustness", "store", "plot", "claims", "text"},
     {"_passes", "depth"},
     {"_tuning", "finetuning", "interventions"},
+    {"checkpoints", "twins", "_kept_maps"},
     {"studies", "reports", "_units", "_study_arguments"},
     {"reproduce"},
     {"cli", "__main__"},

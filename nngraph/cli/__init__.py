@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nngraph.cli import convert, info, null, stats, study
+from nngraph.cli import convert, info, layers, null, stats, study
 
 __all__ = ["app"]
 
@@ -23,6 +23,7 @@ app.command("info")(info.info)
 app.command("convert")(convert.convert)
 app.command("null")(null.null)
 app.command("stats")(stats.stats)
+app.command("layers")(layers.layers)
 
 
 def _version(asked: bool) -> None:

@@ -7,6 +7,7 @@ from nngraph.plot.drawing import network
 from nngraph.plot.histograms import weights
 from nngraph.plot.ladders import ladder
 from nngraph.plot.layers import boundaries, distance_histograms, layer_map, maps, plan
+from nngraph.plot.overviews import layer_figure
 from nngraph.plot.pages import study_figures
 from nngraph.plot.randomizations import (
     pruned_randomization,
@@ -16,6 +17,8 @@ from nngraph.plot.randomizations import (
 )
 from nngraph.plot.scatters import in_out
 from nngraph.plot.tails import ccdf, pdf
+from nngraph.plot.thumbnails import feature_maps
+from nngraph.plot.trainings import dynamics
 from nngraph.plot.violins import violin
 
 __all__ = [
@@ -23,8 +26,11 @@ __all__ = [
     "ccdf",
     "degrees",
     "distance_histograms",
+    "dynamics",
+    "feature_maps",
     "in_out",
     "ladder",
+    "layer_figure",
     "layer_map",
     "maps",
     "mixing",

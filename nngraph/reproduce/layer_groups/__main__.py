@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from pathlib import Path
 
 from nngraph.reproduce.layer_groups import modular
 
@@ -31,6 +32,15 @@ def main(arguments: list[str] | None = None) -> None:
     characters.add_argument("--out", required=True, help="file for the weights")
     characters.add_argument("--rng", type=int, default=0, help="seed; 0 made the stored network")
     characters.set_defaults(run=_characters)
+    eyes = verbs.add_parser("vision", help="map the vision networks and write the page, or train them anew")
+    eyes.add_argument("--out", required=True, help="folder for maps, tables, pictures and layer_groups_vision.md")
+    eyes.add_argument("--train", action="store_true", help="write vision_<network>.safetensors and .json instead")
+    eyes.add_argument("--root", help="folder of the files of Fashion-MNIST")
+    eyes.add_argument("--jobs", type=int, default=1, help="processes")
+    eyes.set_defaults(run=_vision)
+    time = verbs.add_parser("dynamics", help="follow the layers of Model 0 through its training, and write the page")
+    time.add_argument("--out", required=True, help="folder for maps, the table, the picture and the page")
+    time.set_defaults(run=_dynamics)
     options = parser.parse_args(arguments)
     options.run(options)
 
@@ -60,6 +70,24 @@ def _characters(options: argparse.Namespace) -> None:
     from nngraph.reproduce.layer_groups import characters
 
     characters.train(options.out, rng=options.rng)
+
+
+def _vision(options: argparse.Namespace) -> None:
+    from nngraph.reproduce.layer_groups import vision, vision_page
+
+    if not options.train:
+        vision_page.run(options.out, root=options.root, n_jobs=options.jobs)
+        return
+    folder = Path(options.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in vision.NETWORKS:
+        vision.train(name, root=options.root, path=folder / f"vision_{name}.safetensors")
+
+
+def _dynamics(options: argparse.Namespace) -> None:
+    from nngraph.reproduce.layer_groups import dynamics
+
+    dynamics.run(options.out)
 
 
 if __name__ == "__main__":
