@@ -24,6 +24,7 @@ def test_the_python_of_the_readme_runs_as_it_stands(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "accuracy" in done.stdout
+    assert "untrained twins" in done.stdout
     assert int(done.stdout.split()[-1]) == len(pd.read_parquet(tmp_path / "results/mine/results.parquet"))
 
 
