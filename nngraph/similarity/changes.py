@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nngraph.errors import ArgumentError
-from nngraph.similarity._maps import taps_and_distances
+from nngraph.similarity._maps import squaredness, taps_and_distances
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,8 +49,8 @@ def boundaries(
     level : float
         Largest p, adjusted over all places, of a boundary.
     squared : bool, optional
-        Whether the maps hold squared distances, whose roots are then taken; by default asked of each map, as in
-        :func:`groups`.
+        Whether the maps hold squared distances, whose roots are then taken; by default the maps are asked, as in
+        :func:`groups`, and have to say the same.
 
     Returns
     -------
@@ -64,7 +64,8 @@ def boundaries(
     Raises
     ------
     ArgumentError
-        If a map is no symmetric table of distances, the taps of a twin differ, or one twin is given twice.
+        If a map is no symmetric table of distances, the taps of a twin differ, one twin is given twice, or one map is
+        of squares and another is not.
 
     Notes
     -----
@@ -121,7 +122,7 @@ def boundaries(
     table = pd.DataFrame({"previous": taps[:-1], "distance": steps}, index=pd.Index(taps[1:], name="tap"))
     table["peak"] = steps > middle + c * spread
     floor = middle / 100 if middle > 0 else max(float(steps.max()), 1.0) / 100
-    twins = _twins(null, taps, squared=squared)
+    twins = _twins(null, taps, squared=squared, known=squaredness("boundaries", D, told=squared))
     of_twins = _against_twins(steps, twins, floor)
     for name, column in {**of_twins, **_against_types(steps, taps, floor)}.items():
         table[name] = column
@@ -135,14 +136,25 @@ def boundaries(
     return table
 
 
-def _twins(null: pd.DataFrame | Sequence[pd.DataFrame] | None, taps: list[str], *, squared: bool | None) -> np.ndarray:
-    """Return the series of the twins (m, L - 1)."""
+_SAID = {True: "says that it is squared", False: "says that it is not squared", None: "does not say if it is squared"}
+
+
+def _twins(
+    null: pd.DataFrame | Sequence[pd.DataFrame] | None, taps: list[str], *, squared: bool | None, known: bool | None
+) -> np.ndarray:
+    """Return the series of the twins (m, L - 1); ``known`` is what the map says of squares, as they have to."""
     import pandas as pd
 
     given = [] if null is None else [null] if isinstance(null, pd.DataFrame) else list(null)
     series: list[np.ndarray] = []
     for number, one in enumerate(given):
-        names, distances = taps_and_distances(f"boundaries: null {number}", one, squared=squared)
+        where = f"boundaries: null {number}"
+        names, distances = taps_and_distances(where, one, squared=squared)
+        if squaredness(where, one, told=squared) is not known:
+            raise ArgumentError(
+                f"{where}: {_SAID[squaredness(where, one, told=squared)]}, and the map {_SAID[known]}; expected the same of "
+                "both. Make both in one way, or pass squared=True or squared=False for all."
+            )
         if names != taps:
             odd = next((name for name in [*names, *taps] if (name in names) != (name in taps)), names[0])
             raise ArgumentError(

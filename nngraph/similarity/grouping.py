@@ -93,9 +93,9 @@ def groups(
     draws : int
         Maps drawn for that test; p is at least 1 / (draws + 1). With 0 nothing is tested.
     squared : bool, optional
-        Whether D holds squared distances, whose root is then taken. By default it is asked whether D is a map of the
-        measure "gw" as :func:`matrix` makes them, of the squared objective. Its attributes say so, and outlive
-        arithmetic: after a root of your own, or of ``gromov_map``, pass False.
+        Whether D holds squared distances, whose root is then taken. By default D is asked: maps of :func:`matrix` and
+        :func:`gromov_map` say whether they are of the squared objective, and any others count as distances. After
+        arithmetic on such a map it has to be told.
     rng : None, int, SeedSequence or Generator
         Of the draws and of the k-means of spectral clustering.
 
