@@ -150,10 +150,11 @@ def _twins(
     for number, one in enumerate(given):
         where = f"boundaries: null {number}"
         names, distances = taps_and_distances(where, one, squared=squared)
-        if squaredness(where, one, told=squared) is not known:
+        said = squaredness(where, one, told=squared)
+        if said is not known:
             raise ArgumentError(
-                f"{where}: {_SAID[squaredness(where, one, told=squared)]}, and the map {_SAID[known]}; expected the same of "
-                "both. Make both in one way, or pass squared=True or squared=False for all."
+                f"{where}: {_SAID[said]}, and the map {_SAID[known]}; expected the same of both. Make both in one way, "
+                "or pass squared=True or squared=False for all."
             )
         if names != taps:
             odd = next((name for name in [*names, *taps] if (name in names) != (name in taps)), names[0])
