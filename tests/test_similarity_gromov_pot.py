@@ -199,7 +199,7 @@ BAD = {
     "an epsilon without end": ({"epsilon": math.inf}, "epsilon: got inf"),
     "the identity of other sizes": (
         {"D1": scaled(cloud(6)), "starts": "identity"},
-        "expected .product. or .* equal number and weights",
+        "of equal number and weights",
     ),
     "a permutation of other sizes": ({"D2": scaled(cloud(6)), "starts": [np.arange(5)]}, "points of different number"),
 }
