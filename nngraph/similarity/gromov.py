@@ -117,14 +117,17 @@ def gromov_wasserstein(
 
     Notes
     -----
-    The problem is not convex: the value is a bound of the minimum from above, ``lower`` one from below. By permutations
-    every assignment is exact, with prices as certificate; at the end no assignment lowers the value, and no exchange of
-    two points by more than the rounding of float32 (some 1e-7 of the mean square of the distances). From "product" the
-    search takes the steps of POT's default call, so that it cannot end above it, ties between assignments aside; the
-    other starts can. Exchanging D1 and D2 gives the same value, unless a start is a permutation given. "local" as a
-    third start finds a little more (1 % of the value) for half as much time again.
-    A start takes some 5 to 20 assignments and products of about n^3 operations each. The first call of a process loads
-    the compiled code, and the first on a machine compiles it, for a minute or less.
+    The problem is not convex: the value is a bound of the minimum from above, ``lower`` one from below. From "product"
+    the search takes the steps of POT's default call, each an exact assignment with prices as certificate, so that it
+    cannot end above it, ties between assignments aside; then it exchanges partners. From the other starts it takes one
+    assignment near the best and then exchanges; these can end above. Where a start ends below all before it, exact
+    assignments and exchanges follow in turn, so that of the plan returned no assignment lowers the value, and no
+    exchange of two points by more than the rounding of float32 (some 1e-7 of the mean square of the distances).
+    Exchanging D1 and D2 gives the same value, unless a start is a permutation given. "local" as a third start finds a
+    little more (1 % of the value) for half as much time again.
+    From "product" it takes some 5 to 15 assignments and products, of about n^3 operations each; from another start some
+    2. The first call of a process loads the compiled code, and the first on a machine compiles it, for a minute or
+    less.
 
     References
     ----------
@@ -151,12 +154,13 @@ def gromov_wasserstein(
         return _by_pot(problem, chosen, seed)
     A, B = (Distances(_arguments.near_one(D)) for D in (problem.D1, problem.D2))
     found = solve(A, B, chosen, swaps=swaps, seed=seed)
+    D1, D2 = Distances(problem.D1), Distances(problem.D2)
     return Transport(
-        value=cost(problem.D1, problem.D2, found.plan),
+        value=cost(D1, D2, found.plan),
         plan=found.plan,
         start=found.start,
-        lower=lower(Distances(problem.D1), Distances(problem.D2)),
-        identity=cost(problem.D1, problem.D2, np.arange(len(problem.D1))),
+        lower=lower(D1, D2),
+        identity=cost(D1, D2, np.arange(len(problem.D1))),
         method="permutations",
     )
 
@@ -293,7 +297,7 @@ def _by_pot(problem: _pot.Problem, starts: Sequence[Start], seed: np.random.Seed
     square = problem.loss == "square"
     value = found.value
     if square and problem.features is None and found.plan is not None:
-        value = cost(problem.D1, problem.D2, found.plan)  # by differences, which do not cancel
+        value = cost(Distances(problem.D1), Distances(problem.D2), found.plan)  # by differences, which do not cancel
     return Transport(
         value=value,
         plan=found.plan,
@@ -354,7 +358,7 @@ def is_euclidean(D: np.ndarray) -> bool:
 
 
 def _uniform(problem: _pot.Problem) -> bool:
-    return all(np.allclose(w * len(w), 1, rtol=0, atol=1e-12) for w in (problem.weights1, problem.weights2))
+    return all(np.abs(w * len(w) - 1).max() <= 1e-12 for w in (problem.weights1, problem.weights2))
 
 
 def _problem(

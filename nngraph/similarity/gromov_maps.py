@@ -172,7 +172,7 @@ def gromov_map(
         two bounds with weights of at least 0, fitted to the solved pairs and kept within the bracket.
     sweeps : int, optional
         How often to compose plans: for each pair and every third tap, the plan to that tap and on to the other; the
-        cheapest, where it is cheaper than what is known, is polished and kept. By default until no pair
+        cheapest, where it is cheaper than what is known, is improved by exchanges and kept. By default until no pair
         gains; 0 for none. Only where every pair is solved by permutations.
     n_jobs : int
         Processes (joblib), one thread each. The result is the same for any number.
