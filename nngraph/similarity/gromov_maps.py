@@ -48,8 +48,8 @@ class GromovMap:
     squared : DataFrame
         The squared objective, the best that was found.
     lower, identity : DataFrame
-        The lower bound by sorted distances, and the cost of leaving every sample where it is (NaN where the numbers of
-        samples differ). The true distance is between ``lower`` and ``squared`` wherever ``solved``.
+        The lower bound by sorted distances, and the cost of leaving every sample where it is (NaN where the samples
+        of two networks differ). The true distance is between ``lower`` and ``squared`` wherever ``solved``.
     solved : DataFrame of bool
         Which entries were solved; the others are estimated from their bracket (``exact=False``).
     start : DataFrame of str
