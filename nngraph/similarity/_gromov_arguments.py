@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph.errors import ArgumentError
 from nngraph.similarity._permutations import Start, n_random
 
@@ -15,8 +16,6 @@ NAMED = ("product", "identity", "local", "midpoint")
 
 PERMUTATIONS_ONLY = ("local", "midpoint")
 """Those that begin at a permutation, and that POT has no use for."""
-
-NUMBER = (int, float, np.integer, np.floating)
 
 
 def numbers(name: str, values: object) -> np.ndarray:
@@ -93,18 +92,15 @@ def weights(name: str, values: object, n: int) -> np.ndarray:
 
 def share(name: str, value: object) -> float:
     """Return a number from 0 to 1."""
-    if isinstance(value, NUMBER) and not isinstance(value, bool) and 0 <= value <= 1:
-        return float(value)
-    raise ArgumentError(f"{name}: got {value!r}; expected the share of the distances, from 0 to 1.")
+    return _arguments.number(name, value, "the share of the distances, from 0 to 1", lambda x: 0 <= x <= 1)
 
 
 def entropy(epsilon: object) -> float | None:
     """Return the weight of the entropy; None for none."""
     if epsilon is None:
         return None
-    if isinstance(epsilon, NUMBER) and not isinstance(epsilon, bool) and 0 < epsilon < np.inf:
-        return float(epsilon)
-    raise ArgumentError(f"epsilon: got {epsilon!r}; expected a number above 0, or None for no entropy.")
+    expected = "a number above 0, or None for no entropy"
+    return _arguments.number("epsilon", epsilon, expected, lambda x: 0 < x < np.inf)
 
 
 def starts(given: str | Sequence[Start], n: int) -> list[Start]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph.errors import ArgumentError
 from nngraph.similarity import _clouds, _gromov_arguments
 from nngraph.similarity._clouds import Normalize
@@ -77,14 +78,9 @@ def by_permutations(rows: Side, columns: Side) -> np.ndarray:
 
 def check_counts(sweeps: object, n_jobs: object) -> None:
     """Raise for what is no number of sweeps or processes."""
-    numbers = {
-        name: int(value) if isinstance(value, (int, np.integer)) and not isinstance(value, bool) else None
-        for name, value in (("sweeps", sweeps), ("n_jobs", n_jobs))
-    }
-    if sweeps is not None and (numbers["sweeps"] is None or numbers["sweeps"] < 0):
-        raise ArgumentError(f"sweeps: got {sweeps!r}; expected a number of at least 0, or None: until no pair gains.")
-    if not numbers["n_jobs"]:
-        raise ArgumentError(f"n_jobs: got {n_jobs!r}; expected a number of processes, or -1 for one a core.")
+    if sweeps is not None:
+        _arguments.whole("sweeps", sweeps, 0, also=", or None: until no pair gains")
+    _arguments.processes(n_jobs)
 
 
 def side(reps: Mapping[str, object] | None, given: Mapping[str, object] | None, normalize: Normalize) -> Side:
@@ -102,9 +98,7 @@ def side(reps: Mapping[str, object] | None, given: Mapping[str, object] | None, 
     if unknown := [str(name) for name in given if reps is not None and str(name) not in checked]:
         raise ArgumentError(f"distances: got some for {unknown[0]!r}, which is no tap. Name them as the taps.")
     names = tuple(checked) or tuple(str(name) for name in given)
-    own = {str(name): values for name, values in given.items()}
-    if len(own) < len(given):
-        raise ArgumentError(f"distances: got names that are one as text, among {list(given)!r}; expected one each.")
+    own = dict(zip(_arguments.texts("distances", given), given.values(), strict=True))
     sizes, condensed, euclidean = [], [], []
     for name in names:
         if name in own:

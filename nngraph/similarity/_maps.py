@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ def taps_and_distances(where: str, D: pd.DataFrame, *, squared: bool | None = No
         raise ArgumentError(
             f"{where}: got {type(D).__name__}; expected a DataFrame tap x tap, such as matrix(...) returns."
         )
+    if not D.size:
+        raise ArgumentError(f"{where}: got an empty table; expected distances between taps.")
     rows, columns = [str(name) for name in D.index], [str(name) for name in D.columns]
     if rows != columns or len(set(rows)) != len(rows):
         raise ArgumentError(
@@ -38,7 +41,8 @@ def taps_and_distances(where: str, D: pd.DataFrame, *, squared: bool | None = No
             i, j = np.argwhere(bad)[0]
             raise ArgumentError(
                 f"{where}: got {int(bad.sum())} distances that are {what}, the first between {rows[i]!r} and "
-                f"{rows[j]!r}; expected finite distances of at least 0."
+                f"{rows[j]!r}; expected finite distances of at least 0. Leave the tap out: D.drop(index=[name], "
+                "columns=[name])."
             )
     scale = values.max()
     if np.abs(values - values.T).max() > 1e-6 * scale:
@@ -71,9 +75,7 @@ def squaredness(where: str, D: pd.DataFrame, *, told: bool | None) -> bool | Non
     those have changed, nothing is known of them, and ArgumentError is raised.
     """
     if told is not None:
-        if not isinstance(told, (bool, np.bool_)):
-            raise ArgumentError(f"squared: got {told!r}; expected True, False, or None to ask the map.")
-        return bool(told)
+        return _arguments.flag(f"{where}: squared", told)
     if "squared" not in D.attrs:
         root = D.attrs.get("options", {}).get("root", False)
         return not root if D.attrs.get("measure") == "gw" else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph.errors import ArgumentError
 from nngraph.similarity._clouds import cloud, clouds
 from nngraph.similarity._comparisons import Comparison, Table
@@ -120,7 +121,7 @@ def matrix(
     - "procrustes": ``center=True``, ``normalize=True``.
     - "msid": ``neighbours=5``, ``stochastic=False``, ``probes=100``, ``steps=10``, ``rng=0``.
     - "wasserstein": ``power=1`` (or 2: the square of the 2-Wasserstein distance).
-    - "agw": ``alpha=0.5``, ``rounds=10``, ``normalize="mean"``. A local minimum from product couplings.
+    - "agw": ``alpha=0.5``, ``rounds=10``, ``normalize="mean"``. The better of two local minima.
     - "gw": ``root=False``, and those of ``gromov_map``: ``normalize="mean"``, ``starts=("product", "identity")``,
       ``exact=True``, ``sweeps``, ``folder``, ``rng``. The squared objective, which is no metric; with ``root`` its
       root, which is one up to what the solver leaves.
@@ -149,6 +150,7 @@ def matrix(
     found = _measure(measure)
     taps = clouds(reps)
     _check_undefined(undefined)
+    n_jobs = _arguments.processes(n_jobs)
     table: np.ndarray
     if found.name == "gw":
         table, reasons = _gromov(taps, None, options, undefined, n_jobs)
@@ -200,6 +202,7 @@ def cross(
     found = _measure(measure)
     first, second = _aligned(found, reps1, reps2)
     _check_undefined(undefined)
+    n_jobs = _arguments.processes(n_jobs)
     if found.name == "gw":
         table, reasons = _gromov(first, second, options, undefined, n_jobs)
     else:
@@ -208,9 +211,7 @@ def cross(
 
 
 def _measure(name: str) -> Measure:
-    if name not in MEASURES:
-        raise ArgumentError(f"measure: got {name!r}; expected one of {', '.join(map(repr, MEASURES))}.")
-    return MEASURES[name]
+    return MEASURES[_arguments.choice("measure", name, MEASURES)]
 
 
 def _comparison(measure: Measure, options: Mapping[str, Any]) -> Comparison:
@@ -225,8 +226,7 @@ def _check_options(measure: Measure, options: Mapping[str, Any], known: list[str
 
 
 def _check_undefined(undefined: str) -> None:
-    if undefined not in ("raise", "nan"):
-        raise ArgumentError(f"undefined: got {undefined!r}; expected 'raise' or 'nan'.")
+    _arguments.choice("undefined", undefined, ("raise", "nan"))
 
 
 def _aligned(
