@@ -15,6 +15,7 @@ from nngraph.errors import ArgumentError, SimilarityWarning
 from nngraph.similarity import _gromov_arguments as _arguments
 from nngraph.similarity import _pot
 from nngraph.similarity._permutations import Distances, Start, cost, lower, solve
+from nngraph.similarity.plans import coupling
 
 __all__ = ["Transport", "fused_gromov_wasserstein", "gromov_wasserstein", "lower_bound"]
 
@@ -50,10 +51,7 @@ class Transport:
         if self.plan is None:
             assert self.dense is not None
             return self.dense.copy()
-        n = len(self.plan)
-        T = np.zeros((n, n))
-        T[np.arange(n), self.plan] = 1 / n
-        return T
+        return coupling(self.plan)
 
 
 def gromov_wasserstein(
@@ -84,8 +82,9 @@ def gromov_wasserstein(
     starts : sequence of str or (n,) int array
         Where the search begins; the best end is kept. "product" (every point spread over all), "identity" (sample i to
         sample i; left out where sizes or weights differ), "random:k" (k random permutations, or random vertices).
-        Permutations only: "local" (points matched by the distribution of their distances), "midpoint" (between the
-        ends of the first two starts, which stand before it), or a permutation of your own.
+        "local" (points matched by the distribution of their distances) and "midpoint" (between the ends of the first
+        two starts, which stand before it) are for permutations, and left out with a warning where POT solves. Or a
+        permutation of your own.
     swaps : bool
         Whether a permutation is improved by exchanges of two partners where the conditional gradient stops.
     loss : "square" or "kl"
@@ -114,7 +113,7 @@ def gromov_wasserstein(
     -----
     SimilarityWarning
         If only the distances stand against permutations: they are not Euclidean (not conditionally negative definite),
-        and POT solves.
+        and POT solves. If starts are left out.
 
     Notes
     -----
@@ -153,7 +152,7 @@ def gromov_wasserstein(
     seed = seed_sequence(rng)
     if not _by_permutations(problem, method):
         return _by_pot(problem, chosen, seed)
-    A, B = Distances(_over_mean(problem.D1)), Distances(_over_mean(problem.D2))
+    A, B = (Distances(_arguments.near_one(D)) for D in (problem.D1, problem.D2))
     found = solve(A, B, chosen, swaps=swaps, seed=seed)
     D1, D2 = Distances(problem.D1), Distances(problem.D2)
     return Transport(
@@ -192,7 +191,7 @@ def fused_gromov_wasserstein(
     alpha : float
         The share of the distances, from 0 to 1.
     weights1, weights2, starts, loss, rng
-        As in :func:`gromov_wasserstein`; starts are "product", "identity", "random:k" or a permutation.
+        As in :func:`gromov_wasserstein`.
 
     Returns
     -------
@@ -222,9 +221,7 @@ def fused_gromov_wasserstein(
     M = _arguments.numbers("costs", costs)
     if M.shape != shape:
         raise ArgumentError(f"costs: got the shape {M.shape}; expected {shape}, a row for each point of D1.")
-    if not 0 <= alpha <= 1:
-        raise ArgumentError(f"alpha: got {alpha!r}; expected the share of the distances, from 0 to 1.")
-    problem = dataclasses.replace(problem, features=M, alpha=float(alpha))
+    problem = dataclasses.replace(problem, features=M, alpha=_arguments.share("alpha", alpha))
     return _by_pot(problem, _arguments.starts(starts, shape[0]), seed_sequence(rng))
 
 
@@ -288,7 +285,15 @@ def _lower(problem: _pot.Problem) -> float:
 
 
 def _by_pot(problem: _pot.Problem, starts: Sequence[Start], seed: np.random.SeedSequence) -> Transport:
-    found = _pot.solve(problem, starts, seed)
+    idle = [start for start in starts if isinstance(start, str) and start in _arguments.PERMUTATIONS_ONLY]
+    used = [start for start in starts if isinstance(start, np.ndarray) or start not in idle]
+    if idle and used:
+        warnings.warn(
+            f"starts: {' and '.join(map(repr, idle))} left out: POT solves, and begins at couplings.",
+            SimilarityWarning,
+            stacklevel=3,
+        )
+    found = _pot.solve(problem, used or starts, seed)
     square = problem.loss == "square"
     value = found.value
     if square and problem.features is None and found.plan is not None:
@@ -326,7 +331,7 @@ def _by_permutations(problem: _pot.Problem, method: Method) -> bool:
     if found:
         return False
     for name, D in (("D1", problem.D1), ("D2", problem.D2)):
-        if not _is_euclidean(D):
+        if not is_euclidean(D):
             warnings.warn(
                 f"{name}: is not conditionally negative definite, as Euclidean distances are, so that a coupling that "
                 "is no permutation may be better. POT solves instead; method='POT' says so without this warning.",
@@ -337,7 +342,7 @@ def _by_permutations(problem: _pot.Problem, method: Method) -> bool:
     return True
 
 
-def _is_euclidean(D: np.ndarray) -> bool:
+def is_euclidean(D: np.ndarray) -> bool:
     """Return whether x'Dx <= 0 for all x that sum to 0, up to rounding: n^3 / 3 operations."""
     mean = D.mean()
     if mean == 0:
@@ -356,23 +361,17 @@ def _uniform(problem: _pot.Problem) -> bool:
     return all(np.abs(w * len(w) - 1).max() <= 1e-12 for w in (problem.weights1, problem.weights2))
 
 
-def _over_mean(D: np.ndarray) -> np.ndarray:
-    return D / (D.mean() or 1.0)
-
-
 def _problem(
     D1: object, D2: object, weights1: object, weights2: object, loss: _pot.Loss, epsilon: float | None
 ) -> _pot.Problem:
     A, B = _arguments.distances("D1", D1), _arguments.distances("D2", D2)
     if loss not in ("square", "kl"):
         raise ArgumentError(f"loss: got {loss!r}; expected 'square' or 'kl'.")
-    if epsilon is not None and not epsilon > 0:
-        raise ArgumentError(f"epsilon: got {epsilon!r}; expected a number above 0, or None for no entropy.")
     return _pot.Problem(
         A,
         B,
         _arguments.weights("weights1", weights1, len(A)),
         _arguments.weights("weights2", weights2, len(B)),
         loss,
-        epsilon,
+        _arguments.entropy(epsilon),
     )
