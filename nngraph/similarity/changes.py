@@ -68,8 +68,8 @@ def boundaries(
         ``null_sd``, ``ratio`` (distance over null_mean), ``z``, ``p``, ``p_adjusted`` against the twins;
         ``type_mean``, ``type_z``, ``type_p``, ``type_p_adjusted`` against the same change of type in other blocks;
         ``permutation_p``, ``permutation_p_adjusted`` against permutations of taps within their types, and
-        ``permutation_least``, the smallest p that these allow; ``boundary``; and ``reason`` in words. NaN where there is nothing to compare with. The attributes of the table
-        have the threshold.
+        ``permutation_least``, the smallest p that these allow; ``boundary``; and ``reason`` in words. NaN where there
+        is nothing to compare with. The attributes of the table have the threshold.
 
     Raises
     ------
