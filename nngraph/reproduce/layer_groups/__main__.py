@@ -1,4 +1,4 @@
-"""``python -m nngraph.reproduce.layer_groups modular --model E --out FOLDER``: train a network anew and keep it."""
+"""``python -m nngraph.reproduce.layer_groups``: train the networks of the study anew, write what was found in them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def main(arguments: list[str] | None = None) -> None:
     train.add_argument("--checkpoints", type=int, nargs="*", default=(), help="steps to keep on the way")
     train.add_argument("--verbose", action="store_true", help="log the held-out accuracy of every check")
     train.set_defaults(run=_modular)
+    tables = verbs.add_parser("targets", help="write the section on modular sums of docs/layer_groups.md")
+    tables.add_argument("--page", required=True, help="page that gets the section, between its markers")
+    tables.add_argument("--folder", required=True, help="gets every table as it is done; what it has is not done again")
+    tables.add_argument("--n", type=int, default=200, help="pairs of tokens in Table 1 and in the maps")
+    tables.set_defaults(run=_targets)
     texts = verbs.add_parser("language", help="fine-tune, freeze, drop and skip blocks of language models")
     texts.add_argument("--out", required=True, help="folder of weights and tables; what is there is not done again")
     texts.add_argument("--root", help="where the rated snippets are; NNGRAPH_DATA by default")
@@ -50,6 +55,12 @@ def _modular(options: argparse.Namespace) -> None:
     run = modular.train(options.model, rng=options.rng, checkpoints=options.checkpoints)
     for path in modular.save(run, options.out):
         logging.getLogger(__name__).info("%s", path)
+
+
+def _targets(options: argparse.Namespace) -> None:
+    from nngraph.reproduce.layer_groups import _page
+
+    _page.put(options.page, _page.section(_page.tables(options.folder, n=options.n), n=options.n))
 
 
 def _language(options: argparse.Namespace) -> None:

@@ -154,7 +154,7 @@ def record(name: str) -> Mapping[str, Any]:
     mapping
         "held_out" and "trained" (accuracies), "stored" (those of the stored weights), "steps",
         "checkpoints" (held-out accuracy of what is stored from the way, by step), "cpu_seconds",
-        "wall_seconds", "stages" (recipe and accuracies of each), "seed", "torch", "sha256".
+        "stages" (recipe and accuracies of each), "seed", "torch", "sha256".
 
     Raises
     ------
