@@ -101,8 +101,9 @@ def boundaries(
     of them with 2, 3 or 5 twins; with one twin in 1 to 3 % where all places vary alike between seeds, but in 11 to 29 %
     where some vary several times as much as others. One twin cannot tell these apart: take two or more. Nor can the
     test against other blocks: without twins, a boundary was found in 3 to 5 % of 300 maps of 2, 3 and 6 blocks where
-    all changes of type vary alike, in 46 to 79 % where some vary several times as much as others. Permutations assume no spread: of 300 maps each of exchangeable heads, none had a boundary by them in one
-    block of 4, 12 or 30 heads a type, and p was at most .05 at 4.5 to 4.9 % of the places with 12 or 30 heads.
+    all changes of type vary alike, in 46 to 79 % where some vary several times as much as others.
+    Permutations assume no spread: of 300 maps each of exchangeable heads, none had a boundary by them in one block of
+    4, 12 or 30 heads a type, and p was at most .05 at 4.5 to 4.9 % of the places with 12 or 30 heads.
 
     A change that training makes in every block is a boundary against the twins and none against types; where both can
     be asked the twins decide, and the reason has both. Distances have to be comparable between networks: those of
