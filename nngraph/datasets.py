@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from nngraph import _arguments, _patches
+from nngraph import _patches
 from nngraph._cifar import CLASS_NAMES, read_cifar
 from nngraph._idx import SOURCES, read_published
 from nngraph._rng import RNG, child, generator, seed_record, seed_sequence
@@ -315,7 +315,8 @@ def colour_patches(n_train: int = 4000, n_test: int = 1000, *, scaling: Scaling 
         raise ArgumentError(f"scaling: got {scaling!r}; expected '[-1,1]' or '[0,1]'.")
     for argument, n in (("n_train", n_train), ("n_test", n_test)):
         most = _patches.most(argument.removeprefix("n_"))
-        _arguments.whole(f"colour_patches: {argument}", n, 10, most)
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 10 <= n <= most:
+            raise ArgumentError(f"colour_patches: got {argument}={n!r}; expected an integer from 10 to {most:,}.")
     arrays = _patches.read_patches(int(n_train), int(n_test), seed_sequence(rng))
     return _dataset("colour-patches", arrays, _patches.CLASS_NAMES, scaling)
 

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from nngraph import _arguments
 from nngraph._tensors import Array, as_tensor, usable_device
 from nngraph.convert.torch import WriteBack
 from nngraph.errors import ArgumentError, NNGraphError
@@ -307,8 +306,9 @@ def _batches(
     data: Data, batch_size: int | None, device: torch.device | None, dtype: torch.dtype | None
 ) -> tuple[list[torch.Tensor | dict[str, torch.Tensor]], np.ndarray]:
     """Return the inputs on the device, one entry for each forward pass, and the truth as one array."""
-    if batch_size is not None:
-        batch_size = _arguments.whole("batch_size", batch_size, also=", or None")
+    whole = isinstance(batch_size, (int, np.integer)) and not isinstance(batch_size, bool)
+    if batch_size is not None and (not whole or batch_size < 1):
+        raise ArgumentError(f"batch_size: got {batch_size!r}; expected an integer of at least 1, or None.")
     if isinstance(data, DataLoader):
         if batch_size is not None:
             raise ArgumentError("batch_size: got one beside a DataLoader, which has its own; leave it out.")

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from nngraph import _arguments
 from nngraph._rng import RNG, child, generator, seed_sequence
 from nngraph.errors import ArgumentError
 
@@ -241,7 +240,8 @@ def resnet9(channels: int = 3, classes: int = 10, *, width: int = 64, rng: RNG =
 
 def _check_sizes(where: str, sizes: dict[str, int]) -> None:
     for name, n in sizes.items():
-        _arguments.whole(f"{where}: {name}", n)
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise ArgumentError(f"{where}: got {name}={n!r}; expected an integer of at least 1.")
 
 
 def _initialized(model: M, rng: RNG, name: str) -> M:
