@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
     texts.add_argument("--root", help="where the rated snippets are; NNGRAPH_DATA by default")
     texts.add_argument("--source", help="folder of the encoder; MiniLM by default")
     texts.add_argument("--seeds", type=int, default=1, help="fine-tunings of each row")
-    texts.add_argument("--samples", type=int, default=300, help="texts in each map")
+    texts.add_argument("--samples", type=int, default=200, help="texts in each map")
     texts.add_argument("--page", help="Markdown page whose tables are written anew")
     texts.set_defaults(run=_language)
     characters = verbs.add_parser("characters", help="train the transformer of bytes and write its weights")
