@@ -8,6 +8,8 @@ pytest.importorskip("transformers")
 import dataclasses
 import functools
 import itertools
+import re
+from pathlib import Path
 
 from text_models import configs, tokenizer
 
@@ -423,3 +425,40 @@ def test_the_whole_part_runs_from_the_command_line_and_does_nothing_twice(places
     with pytest.raises(StudyError, match="another n_train"):
         main([*given, "--samples", "8"])
     assert path.read_text(encoding="utf-8") == first
+
+
+def test_the_page_of_the_documentation_has_the_claims_of_the_code_and_rows_that_agree_with_its_tables():
+    page = (Path(__file__).parents[1] / "docs" / "layer_groups_language.md").read_text(encoding="utf-8")
+    lines = page.splitlines()
+    judged = language_page.verdicts(results())
+    start = lines.index("| claim | paper | here | verdict |") + 2
+    shown = [line.strip("| ").split(" | ") for line in lines[start : start + len(judged)]]
+    assert [(row[0], row[1]) for row in shown] == [(one.claim, one.paper) for one in judged]
+    here = {row[0]: row for row in shown}
+
+    def table(title):
+        rows = itertools.takewhile(bool, lines[lines.index(f"### {title}") + 4 :])
+        cells = [row.strip("| ").split(" | ") for row in rows]
+        return {tuple(row[:2]): row for row in cells}
+
+    freezing, dropping = table("Training from block k on"), table("Keeping the first N blocks")
+    freeze = next(row for claim, row in here.items() if "(Table 6)" in claim)
+    for block in (1, 5, 6):
+        assert f"from {block}: {freezing['fine-tuned', str(block)][3]}" in freeze[2]
+    drop = next(row for claim, row in here.items() if "(Table 7)" in claim)
+    for (kind, block), row in dropping.items():
+        told = {"fine-tuned": f"{block} blocks {row[3]}", "logistic": f"{block} {row[3]}", "majority": ""}
+        assert told[kind] in drop[2]
+    best = max(float(row[3]) for (kind, _), row in {**freezing, **dropping}.items() if kind == "logistic")
+    for row, full in ((freeze, freezing["fine-tuned", "1"]), (drop, dropping["fine-tuned", "6"])):
+        beaten = float(full[3]) - best > 2 * float(full[5])  # that of the test set alone is less than the noise
+        assert beaten or row[3].startswith("undecided")
+    steps = table("Steps from block to block")
+    ratio = {
+        name: [float(cell) for cell in row[2:]] for (name, encoder), row in steps.items() if encoder == "pretrained"
+    }
+    flat = next(row for claim, row in here.items() if "no step" in claim)
+    for name, values in ratio.items():
+        told = float(re.search(rf"\b{name} ([\d.]+)", flat[2]).group(1))
+        assert told == pytest.approx(max(values) / np.median(values), abs=0.02)
+    assert flat[3].startswith("holds on") == all(max(values) < 2 * np.median(values) for values in ratio.values())
