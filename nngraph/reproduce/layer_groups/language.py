@@ -264,7 +264,7 @@ def run(
 
     Notes
     -----
-    With the default sizes about 7 CPU minutes for each seed on one core with bfloat16 instructions.
+    With the default sizes about 9 CPU minutes for each seed on one core with bfloat16 instructions.
     """
     from nngraph.reproduce.layer_groups import characters, language_dynamics, language_page
 
