@@ -179,13 +179,10 @@ def _couplings(chain: Chain, found: Signals, variant: Variant, *, absolute: bool
         z, slope, error = found.z[h], found.slopes[h], found.errors[h + 1]
         if absolute:
             z, slope, error = z.abs(), slope.abs(), error.abs()
-        moved = (
-            moved_errors(chain, found, h)
-            if variant == "hessian_support"
-            else ((i, error) for i in range(slope.shape[1]))
-        )
-        for i, signal in moved:
-            j, k = layer.support[i].nonzero()[:, 0], above.support[:, i].nonzero()[:, 0]
+        below_present, above_present = layer.support != 0, above.support != 0
+        held = ((i, error) for i in range(slope.shape[1]))
+        for i, signal in moved_errors(chain, found, h) if variant == "hessian_support" else held:
+            j, k = below_present[i], above_present[:, i]
             P = (z[:, j] * slope[:, i : i + 1]).T @ signal[:, k]
             pieces.append(P.double().cpu().numpy().ravel())
     return np.concatenate(pieces)
