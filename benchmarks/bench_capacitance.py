@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import torch
+from torch.nn.utils import prune
 
 import nngraph as nng
 from benchmarks._timing import heading, in_turn, row
@@ -22,7 +23,7 @@ def beside_a_pass(dtype: torch.dtype, density: float) -> None:
     if density < 1:
         for layer in model[::2]:
             mask = (torch.rand(layer.weight.shape, generator=torch.Generator().manual_seed(0)) < density).float()
-            torch.nn.utils.prune.custom_from_mask(layer, "weight", mask)
+            prune.custom_from_mask(layer, "weight", mask)
     model = model.to(dtype)
     x = torch.randn(SAMPLES, SIZES[0], generator=torch.Generator().manual_seed(1), dtype=dtype)
     y = torch.arange(SAMPLES) % SIZES[-1]
@@ -63,8 +64,8 @@ def explicit() -> None:
     value = beta_eff(model, x, y).value
     closed = time.process_time() - began
     print(
-        f"64-40-40-40-10: line graph of {line_graph_size(model):,} edges {graph:.2f} s, closed form {1e3 * closed:.1f} ms, "
-        f"difference {abs(by_graph - value):.0e}"
+        f"64-40-40-40-10: line graph of {line_graph_size(model):,} edges {graph:.2f} s, closed form {1e3 * closed:.1f} "
+        f"ms, difference {abs(by_graph - value):.0e}"
     )
 
 

@@ -297,6 +297,15 @@ def test_a_probe_network_on_a_frozen_backbone_sees_its_features(kind):
     assert all(parameter.grad is None for parameter in backbone.parameters())
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_features_made_in_inference_mode_will_do(variant):
+    model, (x, y) = network((4, 5, 4, 3)), batch((4, 5, 4, 3), "squared")
+    with torch.inference_mode():
+        features = 1 * torch.from_numpy(x)
+    value = beta_eff(model, features, y, loss="squared", variant=variant).value
+    assert value == beta_eff(model, x, y, loss="squared", variant=variant).value
+
+
 # ------------------------------------------------------------------ bad input
 
 

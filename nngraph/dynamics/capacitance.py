@@ -103,7 +103,7 @@ def beta_eff(
     Notes
     -----
     Exact. "frozen": one forward and one backward pass, and two products of (n, neurons) matrices for each inner layer;
-    784-400-400-400-10 takes less time than a forward and a backward pass of its training. "hessian": as many
+    784-400-400-400-10 on 1,000 samples takes 1.7 times a forward and a backward pass of training. "hessian": as many
     Hessian-vector products as layers. "hessian_support": one for each hidden neuron, through the layers above it.
     The denominator is signed and can cross 0, where beta_eff has poles. Rescaling a layer by c and the next by 1/c
     leaves the network as it was but not beta_eff. That beta_eff tends to 0 in training holds where the errors of all
