@@ -309,10 +309,10 @@ def test_features_made_in_inference_mode_will_do(variant):
 # ------------------------------------------------------------------ bad input
 
 
-def bad(what, **changes):
-    model = network((4, 5, 4, 5, 3))
+def bad(**changes):
+    """Arguments of which all but the changes are good."""
     x, y = batch((4, 5, 4, 5, 3), "cross_entropy")
-    return pytest.param({"model": model, "x": x, "y": y} | changes, id=what)
+    return {"model": network((4, 5, 4, 5, 3)), "x": x, "y": y} | changes
 
 
 def with_weight(value):
@@ -329,45 +329,44 @@ LINEAR = nn.Linear(4, 4)
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (bad("no model", model=[1]).values[0], "model: got list"),
-        (bad("one layer", model=network((4, 3))).values[0], "got 1 linear layers; expected at least 2"),
-        (bad("no layer", model=nn.Sequential(nn.ReLU())).values[0], "got 0 linear layers"),
+        (bad(model=[1]), "model: got list"),
+        (bad(model=network((4, 3))), "got 1 linear layers; expected at least 2"),
+        (bad(model=nn.Sequential(nn.ReLU())), "got 0 linear layers"),
         (
-            bad("norm in training", model=nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Linear(5, 3))).values[0],
+            bad(model=nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Linear(5, 3))),
             "BatchNorm1d '1' mixes the samples of the batch; expected evaluation mode: call model.eval()",
         ),
         (
             bad(
-                "norm without statistics",
                 model=nn.Sequential(
                     nn.Linear(4, 5), nn.BatchNorm1d(5, track_running_stats=False), nn.Linear(5, 3)
                 ).eval(),
-            ).values[0],
+            ),
             "give it running statistics",
         ),
-        (bad("dropout", model=nn.Sequential(nn.Linear(4, 5), nn.Dropout())).values[0], "Dropout '1' is random"),
-        (bad("training backbone", backbone=nn.BatchNorm1d(4)).values[0], "call backbone.eval() first"),
-        (bad("backbone", backbone=3).values[0], "backbone: got int"),
-        (bad("backbone of lists", backbone=lambda x: [x]).values[0], "backbone: gave list"),
-        (bad("loss", loss="hinge").values[0], "got 'hinge'; expected 'cross_entropy', 'squared', or an (n, outputs)"),
-        (bad("errors", loss=np.zeros((9, 2))).values[0], "per-sample errors of shape (9, 2); expected (9, 3)"),
-        (bad("bad errors", loss=np.full((9, 3), np.nan)).values[0], "27 values that are NaN or infinite"),
-        (bad("curvature", loss=np.ones((9, 3)), variant="hessian").values[0], "needs their curvature"),
-        (bad("variant", variant="exact").values[0], "variant: got 'exact'"),
-        (bad("absolute", variant="hessian", absolute=True).values[0], "expected variant='frozen'"),
-        (bad("NaN weight", model=with_weight(np.nan)).values[0], "layer '2': got 1 weights that are NaN or infinite"),
-        (bad("overflow", model=with_weight(1e308), x=1e20 * X).values[0], "layer '2': gave"),
-        (bad("NaN input", x=np.where(X > 0, X, np.nan)).values[0], "x: got"),
-        (bad("integers", x=X.astype(np.int64)).values[0], "got inputs of type torch.int64; expected floats"),
-        (bad("list", x=X.tolist()).values[0], "x: got list"),
-        (bad("width", x=X[:, :3]).values[0], "expected (n, 4)"),
-        (bad("no samples", x=X[:0]).values[0], "at least one sample"),
-        (bad("fewer answers", y=Y[1:]).values[0], "got 8 answers for 9 samples"),
-        (bad("no answers", y=None).values[0], "y: got NoneType"),
-        (bad("soft answers", y=Y.astype(float)).values[0], "expected (n,) integer classes"),
-        (bad("class 3", y=Y + 1).values[0], "got classes from 1 to 3; expected 0 to 2"),
-        (bad("targets", y=np.ones((9, 2)), loss="squared").values[0], "expected (9, 3), or (n,) classes"),
-        (bad("half", model=network((4, 5, 3)).half()).values[0], "convert by model.float()"),
+        (bad(model=nn.Sequential(nn.Linear(4, 5), nn.Dropout())), "Dropout '1' is random"),
+        (bad(backbone=nn.BatchNorm1d(4)), "call backbone.eval() first"),
+        (bad(backbone=3), "backbone: got int"),
+        (bad(backbone=lambda x: [x]), "backbone: gave list"),
+        (bad(loss="hinge"), "got 'hinge'; expected 'cross_entropy', 'squared', or an (n, outputs)"),
+        (bad(loss=np.zeros((9, 2))), "per-sample errors of shape (9, 2); expected (9, 3)"),
+        (bad(loss=np.full((9, 3), np.nan)), "27 values that are NaN or infinite"),
+        (bad(loss=np.ones((9, 3)), variant="hessian"), "needs their curvature"),
+        (bad(variant="exact"), "variant: got 'exact'"),
+        (bad(variant="hessian", absolute=True), "expected variant='frozen'"),
+        (bad(model=with_weight(np.nan)), "layer '2': got 1 weights that are NaN or infinite"),
+        (bad(model=with_weight(1e308), x=1e20 * X), "layer '2': gave"),
+        (bad(x=np.where(X > 0, X, np.nan)), "x: got"),
+        (bad(x=X.astype(np.int64)), "got inputs of type torch.int64; expected floats"),
+        (bad(x=X.tolist()), "x: got list"),
+        (bad(x=X[:, :3]), "expected (n, 4)"),
+        (bad(x=X[:0]), "at least one sample"),
+        (bad(y=Y[1:]), "got 8 answers for 9 samples"),
+        (bad(y=None), "y: got NoneType"),
+        (bad(y=Y.astype(float)), "expected (n,) integer classes"),
+        (bad(y=Y + 1), "got classes from 1 to 3; expected 0 to 2"),
+        (bad(y=np.ones((9, 2)), loss="squared"), "expected (9, 3), or (n,) classes"),
+        (bad(model=network((4, 5, 3)).half()), "convert by model.float()"),
     ],
 )
 def test_bad_input_is_said_in_one_sentence(arguments, says):
