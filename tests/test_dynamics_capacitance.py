@@ -186,6 +186,8 @@ def test_errors_that_add_up_to_zero_are_known_without_a_loss():
     with pytest.warns(CapacitanceWarning, match="with three weight layers"):
         b = beta_eff(network((4, 5, 4, 3)), x, None, loss=errors - errors.mean(1, keepdims=True))
     assert b.value == 0.0
+    almost = beta_eff(network((4, 5, 4, 3)), x, None, loss=errors - (1 - 1e-6) * errors.mean(1, keepdims=True))
+    assert 0 < abs(almost.value) < 1e-4
 
 
 @pytest.mark.parametrize(
