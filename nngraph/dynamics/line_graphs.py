@@ -22,7 +22,7 @@ __all__ = ["line_graph", "line_graph_size"]
 
 EDGES_REFUSE = 1_000_000
 BYTES_PER_EDGE = 100
-"""About what igraph 1.0 holds for an edge with one number (85 measured at a million edges), and a part of the making."""
+"""About what igraph 1.0 holds for an edge with one number: 85 measured at a million edges."""
 
 
 def line_graph_size(G: NeuralGraph | torch.nn.Module) -> int:
