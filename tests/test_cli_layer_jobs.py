@@ -1,5 +1,6 @@
 """nngraph layers --do: dynamics, freezing, dropping and interventions are those of the library."""
 
+import re
 import sys
 
 import numpy as np
@@ -160,14 +161,20 @@ def test_dynamics_of_the_network_that_comes_with_the_package_end_at_full_accurac
 
 
 @pytest.mark.parametrize("job", ["freezing", "dropping"])
-def test_the_task_that_comes_with_the_package_has_two_equal_classes_and_no_shared_window(mine, job):
+def test_the_task_that_comes_with_the_package_asks_for_letters_in_text_that_was_not_seen(mine, job):
     from nngraph.cli._layer_sources import Job, source_of
+    from nngraph.reproduce.layer_groups import characters
 
     found = source_of(Job(job), None, None)
     for y in (found.labels, found.test[1]):
         assert y.mean() == 0.5
     seen = {row.tobytes() for row in found.inputs}
     assert not any(row.tobytes() in seen for row in found.test[0])
+    text = characters.corpus().other.tobytes()
+    for x, y in ((found.inputs, found.labels), found.test):
+        for row, letter in zip(x[::40].astype("uint8"), y[::40], strict=True):
+            nexts = {text[m.end() : m.end() + 1].isalpha() for m in re.finditer(re.escape(row.tobytes()), text)}
+            assert bool(letter) in nexts
     logits = found.model(__import__("torch").from_numpy(found.inputs[:2]))
     assert logits.shape == (2, 64, 2)
 

@@ -76,14 +76,13 @@ def _embedded(job: Job) -> Source:
     texts = characters.corpus()
     if job is Job.interventions:
         return Source("characters", model=characters.load(), inputs=characters.windows(texts.test, 1000, rng=0)[:, :-1])
-    return _two_kinds_of_text(characters, texts)
+    return _letter_or_not(characters, texts.other)
 
 
-def _two_kinds_of_text(characters: Any, texts: Any) -> Source:
-    """Return the transformer of bytes with a head of two classes, to tell the manual from descriptions of data sets.
+def _letter_or_not(characters: Any, text: np.ndarray) -> Source:
+    """Return the transformer of bytes with a head of two classes: whether the byte that follows is a letter.
 
-    Training windows are of the first halves of the two texts, test windows of the second halves. The model has seen
-    all of the manual, without a class.
+    It has seen nothing of the text, whose first half is for training and the second for tests; the classes are equal.
     """
     import torch
 
@@ -92,10 +91,11 @@ def _two_kinds_of_text(characters: Any, texts: Any) -> Source:
         torch.default_generator.manual_seed(0)
         model.unembedding = torch.nn.Linear(model.unembedding.in_features, 2)
     data = []
-    for half, n in ((0, 200), (1, 250)):
-        parts = [np.array_split(text, 2)[half] for text in (texts.train, texts.other)]
-        x = np.concatenate([characters.windows(part, n, rng=half)[:, :-1] for part in parts])
-        data.append((x, np.repeat([0, 1], n)))
+    for number, (half, n) in enumerate(zip(np.array_split(text, 2), (200, 250), strict=True)):
+        drawn = characters.windows(half, 6 * n, rng=number)
+        y = np.char.isalpha(drawn[:, -1].astype(np.uint8).view("S1")).astype(np.int64)
+        rows = np.concatenate([np.flatnonzero(y == kind)[:n] for kind in (0, 1)])
+        data.append((drawn[rows, :-1], y[rows]))
     (x, y), test = data
     return Source("characters", model=model.eval(), inputs=x, labels=y, test=test)
 

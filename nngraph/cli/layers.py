@@ -108,7 +108,12 @@ def layers(
     ] = None,
     seeds: Annotated[int, typer.Option(help="Fine-tunings of each row, of freezing and dropping.", min=1)] = 1,
     epochs: Annotated[int, typer.Option(help="Epochs of fine-tuning.", min=1)] = 3,
-    lr: Annotated[float, typer.Option(help="Learning rate of fine-tuning.")] = 1e-3,
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            help="Largest learning rate of fine-tuning; 5e-5 by default, 3e-3 without a source.", show_default=False
+        ),
+    ] = None,
     rng: Annotated[int, typer.Option(help="Seed of samples, twins and fine-tuning.", min=0)] = 0,
     jobs: Annotated[int, typer.Option("--jobs", "--n-jobs", help="Processes.", min=1)] = 1,
     out: Annotated[
@@ -145,7 +150,8 @@ def layers(
             elif do is Job.interventions:
                 text = interventions(found, asked, folder)
             else:
-                text = tuned(do, found, {"seeds": seeds, "epochs": epochs, "lr": lr, "rng": rng}, folder)
+                rate = lr if lr is not None else 3e-3 if source is None else 5e-5
+                text = tuned(do, found, {"seeds": seeds, "epochs": epochs, "lr": rate, "rng": rng}, folder)
         typer.echo(text)
         what = "tables are" if do in (Job.freezing, Job.dropping) else "tables and figures are"
         typer.echo(f"nngraph: {what} in {folder}", err=True)
@@ -186,8 +192,8 @@ def _map_job(source: Source, asked: Asked, k: int | None, method: str, twins: in
     n_samples = len(next(iter(reps.values()), ()))
     if n_samples == 2 and asked.measure == "gw":
         raise ArgumentError(
-            f"{source.name}: got 2 samples; expected at least 3: two have one distance, the same at every tap once it is "
-            "divided by the mean."
+            f"{source.name}: got 2 samples; expected at least 3: two have one distance, which divided by the mean is "
+            "the same at every tap."
         )
     with unfinished(folder) as parts:
         D, rest = _map(reps, asked, parts / "map")
