@@ -241,7 +241,7 @@ def test_a_map_that_was_stopped_goes_on_from_its_parts_which_vanish_in_the_end(h
         raise AssertionError("solved again")
 
     with monkeypatch.context() as solver:
-        solver.setattr("nngraph.similarity._map_parts._solve", refuse)
+        solver.setattr("nngraph.similarity.gromov_maps.solve_tile", refuse)
         result = run(*arguments)
     assert result.exit_code == 0, result.output
     assert overviews.layer_figure is nng.plot.layer_figure
