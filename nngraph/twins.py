@@ -90,7 +90,9 @@ def _restart(name: str, module: nn.Module, seed: np.random.SeedSequence) -> set[
     if hasattr(module, "config") and hasattr(type(module), "base_model_prefix"):  # of the transformers library
         fresh = type(module)(copy.deepcopy(module.config)).state_dict()
         parameters = {key for key, _ in module.named_parameters()}
-        strange = sorted(key for key in parameters if key not in fresh or fresh[key].shape != module.state_dict()[key].shape)
+        strange = sorted(
+            key for key in parameters if key not in fresh or fresh[key].shape != module.state_dict()[key].shape
+        )
         if strange:
             raise UnsupportedLayerError(
                 f"{name or 'model'}: a {type(module).__name__} has the parameter {strange[0]!r}, which its "
