@@ -293,7 +293,7 @@ def test_a_head_that_would_be_frozen_is_refused_with_the_reason():
     model = GPT2LMHeadModel(configs()["gpt2"])
     x = sentences(8)[0]
     for k in (1, 4):
-        with pytest.raises(ArgumentError, match="the head lm_head.weight is tied to transformer.wte.weight"):
+        with pytest.raises(ArgumentError, match=r"the head lm_head\.weight is tied to transformer\.wte\.weight"):
             finetuning.fine_tune(model, (x, x["input_ids"]), trainable_from=k)
     for k in (2, 4):
         with pytest.raises(ArgumentError, match="a Chain registers no parameter behind its blocks"):
