@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 
 def test_the_python_of_the_readme_runs_as_it_stands(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     code = "\n".join(blocks).replace("seeds=12", "seeds=1").replace("n_jobs=2", "n_jobs=1")
     script = tmp_path / "readme.py"
     script.write_text(f"{code}\nprint(len(table))\n", encoding="utf-8")
@@ -24,6 +24,7 @@ def test_the_python_of_the_readme_runs_as_it_stands(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "accuracy" in done.stdout
+    assert "untrained twins" in done.stdout
     assert int(done.stdout.split()[-1]) == len(pd.read_parquet(tmp_path / "results/mine/results.parquet"))
 
 
