@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from torch import nn
@@ -13,11 +13,7 @@ from nngraph._tuning import Data, samples_of
 from nngraph.depth import block_means
 from nngraph.errors import ArgumentError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Row: TypeAlias = tuple[str, int, int, int, float, int]
-COLUMNS = ["kind", "block", "seed", "trainable", "accuracy", "n_test"]
 
 
 def check_arguments(train: Data, test: Data, options: Mapping[str, Any]) -> None:
@@ -56,10 +52,3 @@ def row_of(kind: str, block: int, seed: int, trainable: int, found: np.ndarray, 
     """Return a row: what was found, against the test labels."""
     y = np.asarray(as_tensor(test[1]).cpu())
     return kind, block, seed, trainable, float((found == y).mean()), len(y)
-
-
-def table_of(rows: Sequence[Row]) -> pd.DataFrame:
-    """Return the table of rows."""
-    import pandas as pd
-
-    return pd.DataFrame(rows, columns=COLUMNS)

@@ -17,7 +17,7 @@ from nngraph._passes import Inputs, at_work, last_positions, output, passes, pla
 from nngraph._progress import progress
 from nngraph._rng import RNG, child, generator, seed_sequence
 from nngraph._tuning import Data, free_parameters, run_steps, samples_of
-from nngraph._tuning_tables import Row, check_arguments, controls_of, row_of, table_of
+from nngraph._tuning_tables import Row, check_arguments, controls_of, row_of
 from nngraph.depth import blocks_of, keep_blocks
 from nngraph.errors import ArgumentError
 from nngraph.training import _private_randomness
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["FineTuned", "dropping", "fine_tune", "freezing", "intervals", "predictions"]
+
+COLUMNS = ["kind", "block", "seed", "trainable", "accuracy", "n_test"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -250,7 +252,7 @@ def freezing(
     models = {k: lambda: copy.deepcopy(model) for k in chosen}
     check_arguments(train, test, options)
     rows = _tuned("freezing", models, train, test, seeds, rng, [{**options, "trainable_from": k} for k in chosen])
-    return table_of([*rows, *(controls_of(model, train, test, [depth], options) if controls else [])])
+    return _table([*rows, *(controls_of(model, train, test, [depth], options) if controls else [])])
 
 
 def dropping(
@@ -308,7 +310,7 @@ def dropping(
     models = {n: (lambda n=n: keep_blocks(model, n)) for n in chosen}
     check_arguments(train, test, options)
     rows = _tuned("dropping", models, train, test, seeds, rng, [options] * len(chosen))
-    return table_of([*rows, *(controls_of(model, train, test, chosen, options) if controls else [])])
+    return _table([*rows, *(controls_of(model, train, test, chosen, options) if controls else [])])
 
 
 def intervals(table: pd.DataFrame) -> pd.DataFrame:
@@ -374,3 +376,9 @@ def _tuned(
         found = predictions(run.model, test[0], device=one.get("device"))
         rows.append(row_of("fine-tuned", block, k, run.trainable, found, test))
     return rows
+
+
+def _table(rows: Sequence[Row]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(rows, columns=COLUMNS)

@@ -145,7 +145,6 @@ def test_a_saved_run_of_a_spawned_seed_is_scored_on_its_own_held_out_pairs(tmp_p
     )
     for side, rows in zip(("trained", "held_out"), modular.split(seed), strict=True):
         assert facts["stored"][side] == modular.accuracy(network, "0", rows)
-    assert facts["stored"]["trained"] > 0.05
     assert facts["stored"]["trained"] != modular.accuracy(network, "0", modular.split(5)[0])
 
 

@@ -87,7 +87,7 @@ def test_snippets_that_are_nowhere_say_what_to_do(tmp_path, monkeypatch):
         ("11\t1.0", "line 11"),
         ("11\tone\ttext", "line 11: got '11.tone.ttext'"),
         ("1\t2\t3\t4", "line 11"),
-        ("11\tnan\ta", "line 11: got '11.nan.a'"),
+        ("11\tnan\ta", "line 11: got '11.tnan.ta'"),
     ],
 )
 def test_a_line_of_another_form_is_named(folder, line, words):
