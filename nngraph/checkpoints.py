@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nngraph import _kept_maps
+from nngraph import _arguments, _kept_maps
 from nngraph._progress import progress
 from nngraph._rng import RNG, child, seed_record, seed_sequence
 from nngraph._tensors import Array, as_tensor
@@ -148,9 +148,7 @@ class Recorder:
 
         The model is read in evaluation mode, and gets the modes of its modules back.
         """
-        if isinstance(step, bool) or not isinstance(step, (int, np.integer)) or step < 0:
-            raise ArgumentError(f"training_dynamics: got the step {step!r}; expected an integer of at least 0.")
-        step = int(step)
+        step = _arguments.whole("training_dynamics: step", step, 0)
         if step in self._maps:
             raise ArgumentError(f"training_dynamics: got the step {step} twice; expected each once.")
         if not isinstance(model, nn.Module):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph._progress import progress
 from nngraph._rng import RNG, child, seed_record, seed_sequence
 from nngraph._study_arguments import (
@@ -221,8 +222,7 @@ class Study:
 
         from nngraph import reports
 
-        if isinstance(n_jobs, bool) or not isinstance(n_jobs, (int, np.integer)) or n_jobs == 0:
-            raise ArgumentError(f"n_jobs: got {n_jobs!r}; expected a number of processes, or -1 for one a core.")
+        _arguments.processes(n_jobs)
         store = Store(folder)
         given = None
         if not isinstance(self._plan.network, Training):

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from nngraph import _arguments
 from nngraph._rng import RNG, child, generator, seed_sequence
 from nngraph._tensors import Array, as_tensor
 from nngraph.errors import ArgumentError, ConvergenceError
@@ -68,7 +69,7 @@ def mlp(
     Returns
     -------
     torch.nn.Sequential
-        Linear layers at "0", "2", "4" and so on, float32.
+        Linear layers at "0", "2", "4" and so on, float32, in evaluation mode.
 
     Raises
     ------
@@ -99,7 +100,7 @@ def mlp(
                 unit = draw.random(tuple(parameter.shape), dtype=np.float32)
                 parameter.copy_(torch.from_numpy((2 * unit - 1) * bound))
         layers += [layer, _ACTIVATIONS[activation]()]
-    return nn.Sequential(*layers[:-1])
+    return nn.Sequential(*layers[:-1]).eval()
 
 
 def train(
@@ -182,9 +183,8 @@ def train(
         raise ArgumentError(f"select: got {select!r}; expected 'best' or 'last'.")
     if select == "best" and validation is None:
         raise ArgumentError("select: got 'best' without a validation set; pass validation=, or select='last'.")
-    for name, number, least in (("epochs", epochs, 1), ("batch_size", batch_size, 1)):
-        if not isinstance(number, (int, np.integer)) or isinstance(number, bool) or number < least:
-            raise ArgumentError(f"{name}: got {number!r}; expected an integer of at least {least}.")
+    for name, number in (("epochs", epochs), ("batch_size", batch_size)):
+        _arguments.whole(name, number)
     if not lr > 0:
         raise ArgumentError(f"lr: got {lr!r}; expected a positive number.")
     seed = seed_sequence(rng)

@@ -20,7 +20,7 @@ Y = rng.integers(0, 3, 60)
 
 @pytest.fixture
 def model() -> nn.Sequential:
-    return mlp((6, 5, 3), rng=0)
+    return mlp((6, 5, 3), rng=0).train()
 
 
 def bits(model: nn.Module) -> dict[str, bytes]:

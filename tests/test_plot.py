@@ -492,7 +492,9 @@ def test_filled_points_are_the_boundaries_and_hollow_ones_the_other_peaks():
     places = PLACES.copy()
     places[8:] += 40
     trained = pd.DataFrame(abs(np.subtract.outer(places, places)), TAPS, TAPS)
-    table = nng.similarity.boundaries(trained, MAP)
+    shifted = PLACES + 0.05 * np.sin(np.arange(len(PLACES)))
+    twin = pd.DataFrame(abs(np.subtract.outer(shifted, shifted)), TAPS, TAPS)
+    table = nng.similarity.boundaries(trained, twin)
     assert (table["boundary"].sum(), table["peak"].sum()) == (1, 3)
     ax = nng.plot.boundaries(table)
     x = np.arange(1, 15)
@@ -510,6 +512,8 @@ def test_a_plan_stands_class_by_class_and_what_leaves_its_class_has_another_colo
     assert set(points) == {(0, 0), (2, 1), (1, 2), (3, 3)}
     assert points[0, 0] == points[3, 3] != points[2, 1] == points[1, 2]
     assert ax.get_title(loc="left") == "50 % to the same class (by chance 50 %)"
+    assert nng.plot.plan(np.arange(177), np.arange(177) % 20).lines
+    assert not nng.plot.plan(np.arange(177), np.arange(177) % 59).lines  # they would be most of what is seen
     assert nng.plot.plan([0, 1, 3, 2]).get_title(loc="left") == "50 % stay with their own sample"
     weights = nng.plot.plan(np.array([[0.5, 0.0, 0.125], [0.0, 0.25, 0.125]])).collections[0]
     assert (weights.get_sizes() / weights.get_sizes().max()).tolist() == [1, 0.25, 0.5, 0.25]

@@ -67,7 +67,7 @@ def test_a_measure_without_a_step_says_so():
     [
         ({}, {}, "no tap"),
         ({"a": np.zeros((2, 2))}, {}, "tap 'a'"),
-        (FEATURES, {"n_channels": 0}, "n_channels=0"),
+        (FEATURES, {"n_channels": 0}, "n_channels: got 0"),
         (FEATURES, {"steps": STEPS.rename({"relu": "gelu"})}, "'gelu'"),
         (FEATURES, {"steps": STEPS, "null": STEPS.rename({"relu": "gelu"})}, "null: got the tap 'gelu'"),
     ],

@@ -165,7 +165,7 @@ def test_one_tap_and_two_taps_and_as_many_groups_as_taps_are_allowed(method):
     [
         (np.zeros((3, 3)), {}, "expected a DataFrame"),
         (cloud(0, 3).iloc[:2], {}, "2 rows and 3 columns"),
-        (cloud(0, 3) * np.nan, {}, "9 distances that are NaN"),
+        (cloud(0, 3) * np.nan, {}, "9 distances that are NaN.*Leave the tap out"),
         (-cloud(0, 3), {}, "negative"),
         (cloud(0, 3).astype(str).replace("0.0", "x"), {}, "no numbers"),
         (table(np.triu(np.ones((3, 3)), 1)), {}, "symmetric"),
@@ -174,6 +174,9 @@ def test_one_tap_and_two_taps_and_as_many_groups_as_taps_are_allowed(method):
         (cloud(0, 3), {"method": "ward"}, "method: got 'ward'"),
         (cloud(0, 3), {"criterion": "eigengap"}, "criterion: got 'eigengap' for contiguous"),
         (cloud(0, 3), {"level": 0}, "level: got 0"),
+        (cloud(0, 3), {"level": "a"}, "level: got 'a'"),
+        (cloud(0, 3), {"affinity": "x"}, "affinity: got 'x'"),
+        (cloud(0, 3), {"squared": "x"}, "squared: got 'x'"),
         (cloud(0, 3), {"draws": -1}, "draws: got -1"),
         (cloud(0, 3), {"method": "spectral", "affinity": "cosine"}, "affinity: got 'cosine'"),
         (cloud(0, 3), {"method": "spectral", "affinity": lambda D: -D}, "no entry below 0"),
@@ -227,6 +230,8 @@ def test_the_p_of_the_mantel_test_is_that_of_all_permutations_of_the_taps():
 
 def test_agreement_refuses_other_taps_and_is_undefined_where_all_distances_are_the_same():
     assert np.isnan(S.agreement(cloud(0, 4), table(1 - np.eye(4)))["rho"][0])
+    with pytest.raises(ArgumentError, match="got the names 1, '1', which are one text"):
+        S.agreement({1: cloud(0, 4), "1": cloud(1, 4)})
     with pytest.raises(ArgumentError, match="got 1 map"):
         S.agreement(cloud(0, 4))
     with pytest.raises(ArgumentError, match="not those of the first"):
@@ -351,10 +356,138 @@ def test_boundaries_say_in_a_sentence_what_is_wrong():
         (cloud(0, 4), "null 0: got 4 taps that are not the 5"),
         ([cloud(1, 5), cloud(1, 5)], "the same map twice"),
         (np.ones(3), "expected a DataFrame"),
+        (3, "null 0: got int; expected a DataFrame"),
     ):
         with pytest.raises(ArgumentError, match=message):
             S.boundaries(D, null)
     with pytest.raises(ArgumentError, match="at least 3"):
         S.boundaries(cloud(0, 2))
-    with pytest.raises(ArgumentError, match="c=-1"):
-        S.boundaries(D, c=-1)
+    for options, message in (
+        ({"c": -1}, "c: got -1; expected a number of at least 0"),
+        ({"c": "a"}, "c: got 'a'"),
+        ({"level": "a"}, "level: got 'a'"),
+        ({"types": ["k"]}, "types: got a list; expected a mapping"),
+        ({"types": {"x": "k"}}, "types: got one of 'x', which is no tap"),
+        ({"squared": "x"}, "squared: got 'x'; expected True or False"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            S.boundaries(D, **options)
+
+
+READERS = [
+    S.groups,
+    S.boundaries,
+    lambda D: S.silhouettes(D, {}),
+    lambda D: S.agreement(D, D),
+]
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_an_empty_table_gets_a_sentence_from_every_reader_of_maps(read):
+    with pytest.raises(ArgumentError, match="got an empty table"):
+        read(pd.DataFrame())
+
+
+@pytest.mark.parametrize("unit", [0.0, 1e-300])
+def test_taps_at_one_place_are_one_group_and_the_unit_does_not_matter(unit):
+    flat = S.groups(cloud(0, 8) * 0)
+    assert (flat.k, flat.p) == (1, 1)
+    one, other = (S.groups(planted([0] * 5 + [1] * 5) * u) for u in (1.0, unit or 1e300))
+    assert one.labels.equals(other.labels)
+    assert one.p == other.p
+
+
+def test_what_is_written_of_groups_says_whether_there_are_any():
+    drift = table(abs(np.subtract.outer(np.arange(9.0), np.arange(9.0))))
+    found = S.groups(drift, draws=19)
+    assert repr(found) == f"Groups(k=1, method='contiguous', no groups: p={found.p:.3g} is above the level 0.05)"
+    assert repr(S.groups(drift, 1)) == "Groups(k=1, method='contiguous', one group)"
+    assert repr(S.groups(drift, 3)).endswith(", not tested)")
+    assert ", p=0.0" in repr(S.groups(planted([0] * 6 + [1] * 6)))
+
+
+def test_silhouettes_take_groups_as_they_are_found():
+    D = planted([0, 0, 0, 1, 1])
+    found = S.groups(D, 2)
+    assert S.silhouettes(D, found).equals(found.silhouettes)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, 0, 1], "got labels as a list; expected Groups, or a Series or mapping"),
+        ({"t0": 0, "t1": "a", "t2": 1}, "labels of several types"),
+        ({"t0": 0, "t1": np.nan, "t2": 1}, "the label NaN for the tap 't1'"),
+    ],
+)
+def test_labels_that_are_none_get_a_sentence(labels, message):
+    with pytest.raises(ArgumentError, match=message):
+        S.silhouettes(cloud(0, 3), labels)
+    with pytest.raises(ArgumentError, match=message):
+        S.adjusted_rand(labels, labels)
+
+
+def test_one_twin_with_the_same_distance_at_most_places_gives_no_scale_and_no_boundary():
+    steps = np.array([1, 1.1, 0.9, 1, 9.0, 1, 1.2, 0.8, 1, 1])
+    trained = steps.copy()
+    trained[4] = 9.009
+    found = S.boundaries(line_of(trained), line_of(steps))
+    assert found["peak"].sum() == 1
+    assert found["p"].isna().all()
+    assert not found["boundary"].any()
+    assert "not tested: the ratio to the untrained twin" in found.loc["t5", "reason"]
+    rounded = S.boundaries(line_of(trained * (1 + 1e-12 * np.arange(10))), line_of(steps))
+    assert rounded["p"].isna().all()
+
+
+def heads(h, blocks=1, kinds="kq"):
+    return [f"{block}.{kind}{i}" for block in range(blocks) for kind in kinds for i in range(h)]
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+def test_p_of_permutations_is_the_share_of_relabellings_that_bring_as_large_a_distance(blocks):
+    names = heads(3, blocks)
+    D = table(cloud(blocks, len(names)).to_numpy(), names)
+    found = S.boundaries(D)
+    at = {name: i for i, name in enumerate(names)}
+    values = D.to_numpy()
+    for tap, row in found.iterrows():
+        (b, s), (c, t) = ((int(name[0]), name[2]) for name in (row["previous"], tap))
+        reached = []
+        for block in permutations(range(blocks)):
+            if block[c] - block[b] != c - b:
+                continue
+            for one, two in {(one, two) for one in permutations(range(3)) for two in permutations(range(3))}:
+                two = one if (b, s) == (c, t) else two
+                i, j = (at[f"{block[x]}.{kind}{order[int(name[-1])]}"] for x, kind, order, name in (
+                    (b, s, one, row["previous"]), (c, t, two, tap)))  # fmt: skip
+                reached.append(values[i, j] >= row["distance"])
+        assert row["permutation_p"] == pytest.approx(np.mean(reached))
+        pairs = 3 * blocks if (b, s) == (c, t) else 9 * (blocks - (c - b))
+        assert row["permutation_least"] == pytest.approx(1 / pairs)
+
+
+def test_permutations_find_the_one_pair_of_many_that_is_far_apart_and_few_heads_can_not():
+    for h, significant in ((60, True), (4, False)):
+        names = heads(h)
+        D = 1 + 0.1 * cloud(1, 2 * h).to_numpy()
+        D[h - 1, h] = D[h, h - 1] = 9
+        np.fill_diagonal(D, 0)
+        found = S.boundaries(table(D, names))
+        assert found.loc["0.q0", "permutation_p"] == found.loc["0.q0", "permutation_least"] == 1 / h**2
+        assert found.loc["0.q0", "boundary"] == significant
+        assert ("cannot be significant" in found.loc["0.q0", "reason"]) != significant
+
+
+def test_types_are_those_of_known_names_or_given_and_a_type_with_one_member_has_no_p():
+    chain = [f"{block}.{i}" for block in range(3) for i in range(4)]
+    D = table(cloud(0, 12).to_numpy(), chain)
+    untyped = S.boundaries(D)
+    assert untyped[["type_p", "permutation_p"]].isna().all(axis=None)
+    typed = S.boundaries(D, types={name: "ab"[int(name[-1]) % 2] for name in chain})
+    assert typed["permutation_p"].notna().all()
+    resnet = [f"{unit}.{step}" for unit in range(3) for step in ("conv", "norm", "relu")] + ["3.linear"]
+    found = S.boundaries(table(cloud(0, 10).to_numpy(), resnet))
+    assert found.loc["1.norm", "permutation_least"] == pytest.approx(1 / 3)
+    assert np.isnan(found.loc["3.linear", "permutation_p"])
+    assert found["permutation_p"].notna().sum() == 8

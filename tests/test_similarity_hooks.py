@@ -191,8 +191,9 @@ def test_hooks_are_gone_afterwards_also_after_an_error_and_the_users_own_stay():
     model = Fails()
     model.linear.register_forward_hook(lambda *_: None)
     for taps in (["linear"], {"in": Tap("linear", side="input")}):
-        with pytest.raises(RuntimeError, match="out of luck"):
+        with pytest.raises(ArgumentError, match="out of luck") as caught:
             representations(model, normal(3, 2), taps)
+        assert isinstance(caught.value.__cause__, RuntimeError)
     with pytest.raises(ArgumentError):
         representations(Emits(lambda x: x * np.nan), normal(3, 2), ["tapped"])
     assert hooks(model) == 1
@@ -252,7 +253,7 @@ def training_inside():
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (lambda: nng.mlp((2, 2)), "the Sequential is in training mode"),
+        (lambda: nng.mlp((2, 2)).train(), "the Sequential is in training mode"),
         (training_inside, "its module '1.0' is in training mode"),
         (lambda: "mlp", "model: got a str; expected a torch.nn.Module"),
     ],
@@ -271,6 +272,8 @@ def test_a_model_in_training_mode_is_refused_and_told_what_to_do(model, words):
         ("atuo", "near names are 'auto'"),
         ({"a": Tap("zzz")}, "'a'.* no module 'zzz'; see model.named_modules"),
         ([], "taps: got none"),
+        (3, "taps: got 3; expected 'auto'"),
+        (None, "taps: got None"),
         (["0.k0", "0.k0"], "'0.k0' more than once"),
         ({"a": Tap("blocks.0.attention.key", kind="tokens", head=0, heads=5)}, "8 dimensions, which 5 heads"),
         ({"a": Tap("blocks.0.attention.scores", kind="attention", head=2)}, "head=2; expected one of 2"),
@@ -387,3 +390,33 @@ def test_memory_is_that_of_the_representations_and_of_a_batch():
     finally:
         tracemalloc.stop()
     assert peak < 1.2 * sum(values.nbytes for values in reps.values())
+
+
+@pytest.mark.parametrize("positions", [2, 3, 4])
+@pytest.mark.parametrize("n", [2, 3, 6])
+def test_all_leaves_out_what_has_no_row_for_each_sample_whatever_their_numbers(positions, n, caplog):
+    model = nng.transformer(7, positions, width=8, depth=1, heads=2, rng=0)
+    tokens = np.random.default_rng(0).integers(0, 7, (n, positions))
+    with caplog.at_level("INFO", logger="nngraph"):
+        reps = representations(model, tokens, "all", batch_size=positions)
+    left = [name for name, module in model.named_modules() if not list(module.children()) and name not in reps]
+    assert all(name in caplog.text for name in left)
+    if (n, positions) != (2, 2):  # two samples of two positions can not be told apart
+        assert left == ["position"]
+    named = representations(model, tokens, list(reps))
+    assert all(np.allclose(reps[name], named[name], atol=1e-6) for name in reps)
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "words", "cause"),
+    [
+        (nng.mlp((4, 2), rng=0), np.eye(4, dtype=int), r"refused a batch of int64 \(4, 4\)", RuntimeError),
+        (nng.resnet9(width=2, rng=0), np.zeros((2, 3, 32, 32), dtype=np.uint8), "batch of uint8", RuntimeError),
+        (nng.transformer(5, 2, width=8, depth=1, heads=2, rng=0), np.full((2, 2), 5), "vocabulary", IndexError),
+    ],
+    ids=["mlp", "resnet9", "transformer"],
+)
+def test_inputs_that_a_model_refuses_get_a_sentence_and_the_reason(model, inputs, words, cause):
+    with pytest.raises(ArgumentError, match=words) as caught:
+        representations(model, inputs)
+    assert isinstance(caught.value.__cause__, cause)

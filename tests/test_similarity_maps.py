@@ -1,32 +1,20 @@
-import json
+import itertools
 import logging
-import os
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
+import torch
+from clouds_of_points import layers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist, pdist, squareform
-from scipy.stats import spearmanr
 
-from nngraph.errors import ArgumentError, SimilarityWarning, StudyError
-from nngraph.similarity import _map_parts, gromov_map
+from nngraph.errors import ArgumentError, SimilarityWarning
+from nngraph.similarity import (
+    gromov_map,
+    gromov_wasserstein,
+)
 from nngraph.similarity._compositions import candidates
-from nngraph.similarity._screening import chosen, estimates
-
-
-def layers(n=40, depth=6, width=8, seed=0):
-    """Representations of a random network of rectified layers, its input first."""
-    rng = np.random.default_rng(seed)
-    reps = {"input": rng.normal(size=(n, width))}
-    for k in range(1, depth):
-        above = list(reps.values())[-1]
-        reps[f"layer {k}"] = np.maximum(above @ rng.normal(size=(above.shape[1], width)), 0) + 0.3 * above
-    return reps
 
 
 def by_mean(x):
@@ -36,10 +24,6 @@ def by_mean(x):
 
 def objective(D, E, plan):
     return np.mean((D - E[np.ix_(plan, plan)]) ** 2)
-
-
-def off_diagonal(table):
-    return table.to_numpy()[np.triu_indices(len(table), 1)]
 
 
 # --- what a map is
@@ -129,12 +113,14 @@ def test_after_sweeps_roots_satisfy_the_triangle_inequality_and_no_pair_has_beco
 
 def test_a_plan_that_a_poor_start_missed_is_found_over_a_third_tap():
     rng = np.random.default_rng(3)
-    x = rng.normal(size=(60, 2))
-    y, z = (x + rng.normal(size=x.shape) * scale for scale in (0.05, 0.1))
-    reps = {"x": x, "y": y, "z": z[rng.permutation(60)]}
+    x = rng.normal(size=(40, 2))
+    reps = {f"tap {k}": (x + 0.1 * rng.normal(size=x.shape))[rng.permutation(40)] for k in range(6)}
     alone, composed = (gromov_map(reps, starts=("identity",), sweeps=sweeps) for sweeps in (0, None))
-    assert alone.triangle_violations() >= 0
-    assert composed.squared.to_numpy().sum() <= alone.squared.to_numpy().sum()
+    over = np.char.startswith(composed.start.to_numpy().astype(str), "over ")
+    assert over.any()
+    assert (composed.squared.to_numpy() < alone.squared.to_numpy() * (1 - 1e-6))[over].all()
+    assert (composed.squared.to_numpy() == alone.squared.to_numpy())[~over].all()
+    assert composed.triangle_violations() == 0
 
 
 def test_violations_are_those_that_a_count_over_all_triples_finds():
@@ -245,174 +231,53 @@ def test_taps_of_different_numbers_of_samples_have_a_map_but_no_screened_one():
         gromov_map(distances=own, exact=False)
 
 
-# --- screened maps
+def test_distances_with_the_rounding_of_float32_and_of_tensors_are_taken_as_a_pair_of_them_is():
+    x, y = layers(n=12, depth=2).values()
+    gram = np.float32(x) @ np.float32(x).T
+    norms = np.diagonal(gram)
+    rough = np.sqrt(np.maximum(norms[:, None] + norms - 2 * gram, 1e-12))
+    rough[0, 1] *= 1 + 4e-7
+    assert rough.diagonal().all()
+    tensor = torch.tensor(squareform(pdist(y)), requires_grad=True)
+    found = gromov_map(distances={"x": rough, "y": tensor})
+    expected = gromov_map({"x": x, "y": y})
+    assert found.method.loc["x", "y"] == "permutations"
+    assert found.squared.to_numpy() == pytest.approx(expected.squared.to_numpy(), rel=1e-4)
 
 
-def test_a_screened_map_solves_neighbours_and_the_widest_brackets_and_ranks_pairs_as_the_exact_one():
-    reps = layers(n=50, depth=16)
-    exact, screened = gromov_map(reps), gromov_map(reps, exact=0.2)
-    solved = screened.solved.to_numpy()
-    assert solved.sum() == 16 + 2 * 24
-    assert np.diagonal(solved, 1).all()
-    assert spearmanr(off_diagonal(exact.squared), off_diagonal(screened.squared))[0] >= 0.93
-    assert (screened.lower <= screened.squared).all(axis=None)
-    assert (screened.squared <= screened.identity * (1 + 1e-12)).all(axis=None)
-    assert np.isnan(screened.seconds.to_numpy()[~solved]).all()
-    assert (screened.start.to_numpy()[~solved] == "").all()
-    row, column = np.argwhere(~solved)[0]
-    with pytest.raises(ArgumentError, match="was screened, not solved"):
-        screened.plan(*screened.squared.index[[row, column]])
+@pytest.mark.parametrize("units", [(2.0**-100,) * 3, (2.0**100,) * 3, (1e-25, 1e-20, 1.0)])
+def test_units_change_the_values_of_a_map_as_they_should_and_nothing_else(units):
+    reps = {name: unit * x for unit, (name, x) in zip(units, layers(n=40, depth=3).items(), strict=True)}
+    found = gromov_map(reps, normalize="none", sweeps=0)
+    for row, column in itertools.combinations(reps, 2):
+        pair = gromov_wasserstein(squareform(pdist(reps[row])), squareform(pdist(reps[column])))
+        assert found.squared.loc[row, column] == pytest.approx(pair.value, rel=1e-9)
+        assert found.start.loc[row, column] == pair.start
+    if len(set(units)) == 1:
+        unscaled = {name: x / units[0] for name, x in reps.items()}
+        swept, plain = (gromov_map(unscaled, normalize="none", exact=exact) for exact in (True, 0.7))
+        values = gromov_map(reps, normalize="none").squared.to_numpy() / units[0] ** 2
+        assert values == pytest.approx(swept.squared.to_numpy(), rel=1e-12)
+        screened = gromov_map(reps, normalize="none", exact=0.7)
+        assert (screened.solved == plain.solved).all(axis=None)
+        assert screened.squared.to_numpy() / units[0] ** 2 == pytest.approx(plain.squared.to_numpy(), rel=1e-12)
 
 
-def test_the_share_of_solved_pairs_is_what_was_asked_for_but_neighbours_are_always_solved():
-    lower, upper = np.full((11, 11), 0.1), np.full((11, 11), 0.2)
-    upper[0, 7] = upper[7, 0] = 0.9
-    neighbours = [(k, k + 1) for k in range(10)]
-    assert chosen(lower, upper, 0) == neighbours
-    assert chosen(lower, upper, 11 / 55) == sorted([*neighbours, (0, 7)])
-    assert len(chosen(lower, upper, 0.5)) == 28
-    assert len(chosen(lower, upper, 1)) == 55
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(2, 9), st.floats(0, 1))
-def test_estimates_stay_in_their_brackets_and_rise_with_their_bounds(seed, n_taps, share):
-    rng = np.random.default_rng(seed)
-    lower, width, at = (np.triu(rng.random((n_taps, n_taps)), 1) for _ in range(3))
-    lower, upper = lower + lower.T, (lower + width) + (lower + width).T
-    squared = lower + (at + at.T) * (upper - lower)
-    solved = chosen(lower, upper, share)
-    found = estimates(lower, upper, squared, solved)
-    assert (found >= lower).all()
-    assert (found <= upper + 1e-15).all()
-    assert all(found[pair] == squared[pair] == found[pair[::-1]] for pair in solved)
-    free = [(i, j) for i in range(n_taps) for j in range(i + 1, n_taps) if (i, j) not in solved]
-    for one in free:
-        for other in free:
-            if lower[one] <= lower[other] and upper[one] <= upper[other]:
-                assert found[one] <= found[other] * (1 + 1e-12)
-
-
-# --- parallel, kept and taken up again
-
-
-def test_any_number_of_processes_gives_the_same_map():
-    reps = layers(n=25, depth=9)
-    one, two = gromov_map(reps), gromov_map(reps, n_jobs=2)
-    for name in ("squared", "lower", "identity", "start"):
-        assert getattr(one, name).equals(getattr(two, name))
-    assert all(np.array_equal(one.plans[pair], two.plans[pair]) for pair in one.plans)
-    assert (one.sweeps, one.plans.keys()) == (two.sweeps, two.plans.keys())
-
-
-def test_a_map_that_was_cut_short_goes_on_and_solves_no_pair_twice(tmp_path, monkeypatch):
-    reps = layers(n=12, depth=9)
-    solve, calls = _map_parts._solve, []
-
-    def counted(*arguments, limit=20):
-        if len(calls) == limit:
-            raise KeyboardInterrupt
-        calls.append(1)
-        return solve(*arguments)
-
-    monkeypatch.setattr(_map_parts, "_solve", counted)
-    with pytest.raises(KeyboardInterrupt):
-        gromov_map(reps, folder=tmp_path / "map")
-    kept = sorted(path.name for path in (tmp_path / "map").iterdir())
-    assert [name for name in kept if name.startswith("pairs-")] == ["pairs-0.npz"]
-    calls.clear()
-    monkeypatch.setattr(_map_parts, "_solve", lambda *arguments: counted(*arguments, limit=99))
-    resumed = gromov_map(reps, folder=tmp_path / "map")
-    assert len(calls) == 36 - 6  # the first tile has six pairs
-    assert resumed.squared.equals(gromov_map(reps).squared)
-    calls.clear()
-    again = gromov_map(reps, folder=tmp_path / "map")
-    assert not calls
-    assert again.squared.equals(resumed.squared)
-    assert again.seconds.equals(resumed.seconds)
-    assert all(np.array_equal(again.plans[pair], resumed.plans[pair]) for pair in resumed.plans)
-
-
-def test_a_map_whose_process_is_killed_goes_on_from_its_folder(tmp_path):
-    code = (
-        "import sys; from test_similarity_maps import layers; from nngraph.similarity import gromov_map; "
-        "gromov_map(layers(n=150, depth=32), folder=sys.argv[1])"
-    )
-    path = os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")])
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / "map")], env=os.environ | {"PYTHONPATH": path}
-    )
-    began = time.monotonic()
-    while len(list((tmp_path / "map").glob("pairs-*.npz"))) < 3 and time.monotonic() - began < 60:
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    whole = sorted((tmp_path / "map").glob("pairs-*.npz"))
-    assert 3 <= len(whole) < 36  # of the tiles that 32 taps have
-    written = {path.name: path.stat().st_mtime_ns for path in whole}
-    found = gromov_map(layers(n=150, depth=32), folder=tmp_path / "map", exact=True)
-    assert {path.name: path.stat().st_mtime_ns for path in whole} == written
-    assert found.triangle_violations() == 0
-
-
-def test_a_damaged_part_is_made_again(tmp_path):
-    reps = layers(n=10, depth=3)
-    first = gromov_map(reps, folder=tmp_path / "map")
-    part = tmp_path / "map" / "pairs-0.npz"
-    part.write_bytes(part.read_bytes()[:100])
-    assert gromov_map(reps, folder=tmp_path / "map").squared.equals(first.squared)
-    assert len(part.read_bytes()) > 100
-
-
-@pytest.mark.parametrize(
-    ("other", "name"),
-    [
-        ({"reps": layers(n=10, depth=3, seed=1)}, "distances"),
-        ({"reps": layers(n=10, depth=2)}, "taps"),
-        ({"reps": layers(n=11, depth=3)}, "samples"),
-        ({"normalize": "max"}, "normalize"),
-        ({"starts": ("product",)}, "starts"),
-        ({"exact": False}, "share"),
-        ({"sweeps": 0}, "sweeps"),
-    ],
-)
-def test_a_folder_of_another_map_is_refused_and_left_as_it_was(tmp_path, other, name):
-    arguments = {"reps": layers(n=10, depth=3), "folder": tmp_path / "map"}
-    gromov_map(**arguments)
-    before = {path.name: path.read_bytes() for path in (tmp_path / "map").iterdir()}
-    with pytest.raises(StudyError, match=rf"holds the map of another {name} \(.*Give another folder"):
-        gromov_map(**arguments | other)
-    assert {path.name: path.read_bytes() for path in (tmp_path / "map").iterdir()} == before
-
-
-def test_a_folder_that_is_none_or_holds_other_things_is_refused(tmp_path):
-    reps = layers(n=10, depth=2)
-    (tmp_path / "file").write_text("mine")
-    with pytest.raises(StudyError, match="got a file; expected a folder"):
-        gromov_map(reps, folder=tmp_path / "file")
-    with pytest.raises(StudyError, match="is not empty and holds no map"):
-        gromov_map(reps, folder=tmp_path)
-    assert (tmp_path / "file").read_text() == "mine"
-    for text in ("{", "[]", json.dumps({"format": 2, "settings": {}})):
-        (tmp_path / "map.json").write_text(text)
-        with pytest.raises(StudyError, match="is not a map that this version can read"):
-            gromov_map(reps, folder=tmp_path)
-    with pytest.raises(StudyError, match="cannot be written to"):
-        gromov_map(reps, folder="/proc/map")
-
-
-def test_random_starts_repeat_with_their_seed_and_need_one_in_a_folder(tmp_path):
-    reps = layers(n=15, depth=4)
-    starts = ("product", "random")
-    one, two = (gromov_map(reps, starts=starts, rng=7) for _ in range(2))
-    assert one.squared.equals(two.squared)
-    with pytest.raises(ArgumentError, match=r"rng: got None .*Pass for example rng=7"):
-        gromov_map(reps, starts=starts, folder=tmp_path / "map")
+def test_starts_that_do_not_apply_are_left_out_with_a_warning_and_one_that_does_is_needed_before_any_work(tmp_path):
+    reps = layers(n=12, depth=3)
+    odd = np.random.default_rng(0).uniform(0.2, 1, (12, 12)) ** 4
+    own = {"layer 1": np.triu(odd, 1) + np.triu(odd, 1).T}
+    with pytest.warns(
+        SimilarityWarning, match="starts: 'local' left out of the 2 of 3 pairs that POT solved"
+    ) as warned:
+        found = gromov_map(reps, distances=own, starts=("product", "local"))
+    assert len(warned) == 1
+    assert found.start.loc["layer 1"].tolist() == ["product", "", "product"]
+    with pytest.raises(ArgumentError, match=r"got \('local',\), of which none applies to 'input' and 'layer 1'"):
+        gromov_map(reps, distances=own, starts="local", folder=tmp_path / "map")
+    with pytest.raises(ArgumentError, match="of which none applies to 'input' and 'input'; expected 'product'"):
+        gromov_map(reps, layers(n=13, depth=2), starts="identity", folder=tmp_path / "map")
     assert not (tmp_path / "map").exists()
-    gromov_map(reps, starts=starts, folder=tmp_path / "map", rng=7)
-    with pytest.raises(StudyError, match="another seed"):
-        gromov_map(reps, starts=starts, folder=tmp_path / "map", rng=8)
 
 
 # --- bad input
@@ -445,6 +310,11 @@ def test_representations_that_cannot_be_compared_are_named(case):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"folder": 5}, "folder: got 5; expected the name of a folder"),
+        ({"starts": None}, "starts: got None; expected names"),
+        ({"distances": [np.zeros((8, 8))]}, "distances: got list; expected a mapping"),
+        ({"distances": {"input": [[0, 1], [1]]}}, "distances of 'input': got lists of several lengths"),
+        ({"reps": None, "distances": {1: 1 - np.eye(3), "1": 1 - np.eye(3)}}, "distances: got .*1"),
         ({"normalize": "median"}, "normalize: got 'median'"),
         ({"exact": 1.5}, "exact: got 1.5; expected True"),
         ({"exact": "no"}, "exact: got 'no'"),
@@ -459,9 +329,10 @@ def test_representations_that_cannot_be_compared_are_named(case):
         ({"others": layers(n=8, depth=2), "distances": {}}, "distances: got some for a map between two networks"),
         ({"distances": {"nowhere": np.zeros((8, 8))}}, "distances: got some for 'nowhere', which is no tap"),
         ({"distances": {"input": np.zeros((8, 7))}}, r"distances of 'input': got the shape \(8, 7\)"),
-        ({"distances": {"input": np.full((8, 8), "x")}}, r"distances of 'input': got the type <U1"),
-        ({"distances": {"input": -np.ones((8, 8))}}, "distances of 'input': got some that are negative"),
-        ({"distances": {"input": np.arange(64.0).reshape(8, 8)}}, "distances of 'input': are not symmetric"),
+        ({"distances": {"input": np.full((8, 8), "x")}}, "distances of 'input': got values of type <U1"),
+        ({"distances": {"input": -np.ones((8, 8))}}, "distances of 'input': got the negative entry -1"),
+        ({"distances": {"input": np.arange(64.0).reshape(8, 8)}}, "distances of 'input': got 63 on the diagonal"),
+        ({"distances": {"input": np.triu(np.ones((8, 8)), 1)}}, "distances of 'input': is not symmetric"),
         ({"distances": {"input": np.zeros((8, 8))}}, "tap 'input': is constant"),
         ({"distances": {"input": 1 - np.eye(7)}}, "got 7 samples at 'input' and 8 at 'layer 1'"),
         ({"rng": -1}, "rng: got the negative seed"),

@@ -342,9 +342,38 @@ def test_target_distances_say_in_a_sentence_what_is_wrong():
         ({"c": np.ones(6)}, {}, r"got an array of float64"),
         ({"c": np.ones(6, dtype=int)}, {}, "tap 'target c': is constant"),
         ({"c": np.arange(6)}, {"periods": {"d": 6}}, "got one of 'd', which is no target"),
-        ({"c": np.arange(6)}, {"periods": {"c": 1}}, "got the period 1"),
+        ({"c": np.arange(6)}, {"periods": {"c": 1}}, "period: got 1"),
         ({"c": np.arange(6)}, {"encodings": ["binary"]}, "encoding: got 'binary'"),
         ({"c": np.arange(6)}, {"encodings": ["circle"]}, "the circle needs periods"),
+        ({"c": np.arange(6)}, {"periods": 5}, "periods: got 5; expected a mapping"),
+        ([1, 2], {}, r"targets: got \[1, 2\]; expected a mapping"),
+        ({"c": np.arange(6)}, {"foo": 1}, "got the option 'foo'; its options are: weights1"),
+        ({"c": np.arange(6)}, {"gaussian": "a"}, "gaussian: got 'a'; expected a whole number of at least 1, or None"),
+        ({"c": np.arange(6)}, {"gaussian": 0}, "gaussian: got 0"),
+        ({"c": np.arange(6)}, {"n_jobs": 0}, "n_jobs: got 0"),
+        ({1: np.arange(6), "1": np.arange(6)}, {}, "which are one text"),
     ):
         with pytest.raises(ArgumentError, match=message):
             S.target_distances(reps, targets, **options)
+
+
+def test_one_encoding_and_one_scale_may_be_given_by_their_names():
+    c, reps = np.arange(6), reps_of(n=6)
+    one = S.target_distances(reps, {"c": c}, encodings="scalar", normalize="max", gaussian=None)
+    assert one.equals(S.target_distances(reps, {"c": c}, encodings=["scalar"], normalize=["max"], gaussian=None))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: S.neighbour_overlap(reps_of(n=8), k="a"), "neighbour_overlap: k: got 'a' for 8 samples"),
+        (lambda: S.neighbour_overlap(reps_of(n=8), space="tsne", perplexity="a"), "perplexity: got 'a'"),
+        (lambda: S.expected_overlap(16.0), "expected_overlap: n: got 16.0"),
+        (lambda: S.histogram_divergence(pd.DataFrame(np.ones((3, 2))), smoothing=None), "smoothing: got None"),
+        (lambda: S.probes(reps_of(n=8), [np.arange(8)]), "targets: got a list; expected a mapping"),
+        (lambda: S.probes(reps_of(n=8), {"c": np.arange(8) % 2}, n_jobs=0), "n_jobs: got 0"),
+    ],
+)
+def test_an_argument_of_another_type_gets_a_sentence(call, message):
+    with pytest.raises(ArgumentError, match=message):
+        call()

@@ -121,3 +121,9 @@ def test_the_package_of_similarity_loads_without_torch():
     code = "import sys, nngraph.similarity as s; s.Tap('a'); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]
+
+
+@pytest.mark.parametrize(("names", "words"), [((1, "1"), "which are one text"), (("a\0", "a"), "character NUL")])
+def test_names_that_do_not_stay_apart_are_refused(names, words):
+    with pytest.raises(ArgumentError, match=words):
+        Representations(dict.fromkeys(names, np.eye(3)))

@@ -214,7 +214,7 @@ def test_best_restores_buffers_with_the_weights(task):
 
 
 def test_modes_and_frozen_parameters_stay_as_they_were(task):
-    model = mlp((784, 8, 2), rng=0)
+    model = mlp((784, 8, 2), rng=0).train()
     model[0].eval()
     model[0].weight.requires_grad_(False)
     before = model[0].weight.clone()
@@ -260,7 +260,7 @@ def test_a_wrong_argument_is_named_and_nothing_is_trained(task, wrong, message):
     with pytest.raises(ArgumentError, match=message):
         train(**arguments)
     assert bits(model) == before
-    assert all(module.training for module in model.modules())
+    assert not any(module.training for module in model.modules())
 
 
 def test_a_single_sample_of_each_class_cannot_be_split():

@@ -6,7 +6,7 @@ from nngraph.plot.distributions import degrees, strengths
 from nngraph.plot.drawing import network
 from nngraph.plot.histograms import weights
 from nngraph.plot.ladders import ladder
-from nngraph.plot.layers import boundaries, distance_histograms, layer_map, maps, plan
+from nngraph.plot.layers import boundaries, layer_map, maps
 from nngraph.plot.overviews import layer_figure
 from nngraph.plot.pages import study_figures
 from nngraph.plot.randomizations import (
@@ -15,6 +15,7 @@ from nngraph.plot.randomizations import (
     randomization,
     randomizations,
 )
+from nngraph.plot.samples import distance_histograms, plan
 from nngraph.plot.scatters import in_out
 from nngraph.plot.tails import ccdf, pdf
 from nngraph.plot.thumbnails import feature_maps

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph._blockwise import check_graph
 from nngraph.errors import ArgumentError
 from nngraph.plot import _style
@@ -52,8 +53,7 @@ def weights(G: NeuralGraph, block: str | int, *, bins: int = 60, ax: Axes | None
     """
     check_graph("weights", G)
     chosen = G.block(block)
-    if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 2:
-        raise ArgumentError(f"weights: bins: got {bins!r}; expected an integer, 2 or more.")
+    _arguments.whole("weights: bins", bins, 2)
     values = chosen.values.astype(np.float64)
     largest = float(np.abs(values).max(initial=0.0))
     if not 0 < largest < np.inf:

@@ -1,8 +1,7 @@
-"""Maps of distances between taps, their groups and boundaries, and the distances between samples behind them."""
+"""Maps of distances between taps, with their groups and boundaries."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nngraph.errors import ArgumentError
-from nngraph.plot import _style
-from nngraph.similarity.plans import coupling, plan_agreement
+from nngraph.plot import _style, _taps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,11 +18,9 @@ if TYPE_CHECKING:
 
     from nngraph.similarity import Groups
 
-__all__ = ["boundaries", "distance_histograms", "layer_map", "maps", "plan"]
+__all__ = ["boundaries", "layer_map", "maps"]
 
 COLORS = (_style.VERMILLION, _style.SKY, _style.ORANGE, _style.PURPLE, _style.GREEN, _style.BLUE)
-MOST = 45
-"""Most taps for which a new figure is as wide as a column."""
 
 
 def layer_map(
@@ -71,10 +67,10 @@ def layer_map(
     ['0.k', '0.z']
     """
     rows, columns, values = _table("layer_map", D)
-    ax = _wide(ax, rows, height=3.2)
+    ax = _taps.wide(ax, rows, height=3.2)
     image = ax.imshow(values, cmap="viridis", interpolation="nearest", aspect="equal" if rows == columns else "auto")
     for name, cut in ((rows, ax.axhline), (columns, ax.axvline)):
-        for place in _block_starts(name):
+        for place in _taps.block_starts(name):
             cut(place - 0.5, color="white", linewidth=0.8, alpha=0.8)
     if groups is not None:
         if rows != columns:
@@ -90,7 +86,7 @@ def layer_map(
     _style.dress(ax)
     ax.spines[:].set_visible(False)
     for axis, names in ((ax.yaxis, rows), (ax.xaxis, columns)):
-        _label(axis, names, _points(ax, share=0.85))
+        _taps.label(axis, names, _taps.points(ax, share=0.85))
     ax.tick_params(axis="x", rotation=90)
     return ax
 
@@ -191,7 +187,7 @@ def boundaries(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     if "boundary" not in getattr(table, "columns", ()) or "threshold" not in table.attrs:
         raise ArgumentError("boundaries: expected the table of nngraph.similarity.boundaries.")
     names = [str(table["previous"].iloc[0]), *map(str, table.index)]
-    ax = _wide(ax, names, height=2.8)
+    ax = _taps.wide(ax, names, height=2.8)
     x, y = np.arange(1, len(table) + 1), table["distance"].to_numpy()
     if table.attrs["twins"]:
         mean, sd = table["null_mean"].to_numpy(), table["null_sd"].fillna(0).to_numpy()
@@ -206,131 +202,13 @@ def boundaries(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ):
         if chosen.any():
             ax.plot(x[chosen], y[chosen], "o", color=_style.VERMILLION, markerfacecolor=face, markersize=5, label=name)
-    for place in _block_starts(names):
+    for place in _taps.block_starts(names):
         ax.axvline(place - 0.5, color=_style.PALE, linewidth=0.8, zorder=0)
     _style.legend_above(ax, last=["boundary"])
     _style.dress(ax, y="distance to the tap before")
     ax.set_xlim(0.3, len(names) - 0.3)
     ax.set_ylim(bottom=0)
-    _label(ax.xaxis, names, _points(ax, share=1))
-    ax.tick_params(axis="x", rotation=90)
-    return ax
-
-
-def plan(plan: object, labels: object = None, *, ax: Axes | None = None) -> Axes:
-    """Draw where a transport plan sends each sample; with labels, the samples stand class by class.
-
-    Parameters
-    ----------
-    plan : array (n,) or (n, m), or Transport
-        As in :func:`nngraph.similarity.plan_agreement`.
-    labels : sequence (n,), optional
-        Class of each sample, for plans between n and the same n samples.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Raises
-    ------
-    ArgumentError
-        If the plan is neither a permutation nor a coupling, or there is not a label for each sample.
-
-    Notes
-    -----
-    The area of a point is its mass, relative to the largest. Lines stand between classes; vermillion points
-    go to another class.
-
-    Examples
-    --------
-    >>> import nngraph as nng
-    >>> nng.plot.plan([1, 0, 3, 2], ["a", "a", "b", "b"]).get_title(loc="left")
-    '100 % to the same class (by chance 50 %)'
-    """
-    T = coupling(plan)
-    n, m = T.shape
-    ax = _style.new_axes(ax, height=3.4)
-    order, other = np.arange(n), np.arange(m)
-    title = f"{np.trace(T):.0%} stay with their own sample" if n == m else ""
-    if labels is not None:
-        found = plan_agreement(plan, labels)
-        title = f"{found['same']:.0%} to the same class (by chance {found['chance']:.0%})"
-        order = other = np.argsort(np.asarray(labels), kind="stable")
-        _, sizes = np.unique(np.asarray(labels), return_counts=True)
-        for edge in sizes.cumsum()[:-1] if len(sizes) <= n / 2 else ():
-            ax.axhline(edge - 0.5, color=_style.PALE, linewidth=0.6, zorder=0)
-            ax.axvline(edge - 0.5, color=_style.PALE, linewidth=0.6, zorder=0)
-    T = T[np.ix_(order, other)]
-    y, x = np.nonzero(T > 1e-12)
-    colors: Any = _style.BLUE
-    if labels is not None:
-        classes = np.asarray(labels)[order]
-        colors = np.where(classes[y] == classes[x], _style.BLUE, _style.VERMILLION)
-    area = float(np.clip(2000 / max(n, m), 3, 60))
-    ax.scatter(x, y, s=area * T[y, x] / T.max(), c=colors, linewidths=0)
-    ax.set_xlim(-0.5, m - 0.5)
-    ax.set_ylim(n - 0.5, -0.5)
-    ax.set_aspect("equal" if n == m else "auto")
-    for axis in (ax.xaxis, ax.yaxis):
-        _style.whole_numbers(axis)
-    by = ", class by class" if labels is not None else ""
-    title = title.replace("%", " %")
-    return _style.dress(ax, x=f"sample of the second tap{by}", y=f"sample of the first tap{by}", title=title)
-
-
-def distance_histograms(histograms: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the density of the distances between samples, tap after tap.
-
-    Parameters
-    ----------
-    histograms : pandas.DataFrame, (bins, L)
-        Of :func:`nngraph.similarity.distance_histograms`.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Raises
-    ------
-    ArgumentError
-        If the table has no intervals of distances as index.
-
-    Notes
-    -----
-    Colours are the square root of the density, so that a narrow peak at one tap does not hide the others.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import nngraph as nng
-    >>> x = np.random.default_rng(0).normal(size=(30, 4))
-    >>> ax = nng.plot.distance_histograms(nng.similarity.distance_histograms({"a": x, "b": x**3}, bins=9))
-    >>> [text.get_text() for text in ax.get_xticklabels()]
-    ['a', 'b']
-    """
-    import pandas as pd
-    from matplotlib.colors import PowerNorm
-
-    if not isinstance(getattr(histograms, "index", None), pd.IntervalIndex):
-        raise ArgumentError("distance_histograms: expected the table of nngraph.similarity.distance_histograms.")
-    names = [str(name) for name in histograms.columns]
-    ax = _wide(ax, names, height=2.8)
-    edges = np.append(histograms.index.left, histograms.index.right[-1])
-    mesh = ax.pcolormesh(
-        np.arange(len(names) + 1) - 0.5, edges, histograms.to_numpy(), cmap="viridis", norm=PowerNorm(0.5, vmin=0)
-    )
-    for place in _block_starts(names):
-        ax.axvline(place - 0.5, color="white", linewidth=0.8, alpha=0.8)
-    bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
-    bar.ax.tick_params(labelsize=_style.SMALL, length=2)
-    bar.set_label("density", fontsize=_style.TEXT)
-    bar.outline.set_visible(False)
-    _style.dress(ax, y="distance between samples")
-    _label(ax.xaxis, names, _points(ax, share=1))
+    _taps.label(ax.xaxis, names, _taps.points(ax, share=1))
     ax.tick_params(axis="x", rotation=90)
     return ax
 
@@ -343,44 +221,6 @@ def _table(where: str, D: pd.DataFrame) -> tuple[list[str], list[str], np.ndarra
     if not values.size:
         raise ArgumentError(f"{where}: got an empty table; expected distances, tap x tap.")
     return rows, columns, values
-
-
-def _blocks(names: list[str]) -> list[str]:
-    return [name.split(".")[0] if re.match(r"\d+\.", name) else "" for name in names]
-
-
-def _block_starts(names: list[str]) -> list[int]:
-    blocks = _blocks(names)
-    return [i for i in range(1, len(names)) if blocks[i] != blocks[i - 1]]
-
-
-def _label(axis: Any, names: list[str], points: float) -> None:
-    """Label each run of heads of one type once, where the labels of longer runs leave room, on an axis that long."""
-    short = [re.sub(r"\d+$", "", name) if re.match(r"\d+\.", name) else name for name in names]
-    start, runs = 0, []
-    for text, run in groupby(short):
-        size = len([*run])
-        runs.append((start + (size - 1) / 2, size, text))
-        start += size
-    font = float(np.clip(0.95 * points / len(runs), 4.5, _style.SMALL))
-    kept: list[tuple[float, str]] = []
-    for place, _, text in sorted(runs, key=lambda run: -run[1]):
-        if all(abs(place - other) * points / len(names) >= font for other, _ in kept):
-            kept.append((place, text))
-    kept.sort()
-    axis.set_ticks([place for place, _ in kept], labels=[text for _, text in kept])
-    axis.set_tick_params(labelsize=font, length=2)
-
-
-def _wide(ax: Axes | None, names: list[str], *, height: float) -> Axes:
-    """Return the axes given, or new ones as wide as a column, or as a page for more than 45 taps."""
-    wide = len(names) > MOST
-    return _style.new_axes(ax, width=7.2 if wide else 3.6, height=2 * height if wide and height > 3 else height)
-
-
-def _points(ax: Axes, *, share: float) -> float:
-    """Return the width of the axes in points, less what a colour bar and labels will take."""
-    return float(72 * share * ax.bbox.width / ax.figure.dpi)
 
 
 def _frame(ax: Axes, names: list[str], groups: Any) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph.errors import ArgumentError
 from nngraph.plot import _style
 
@@ -111,8 +112,7 @@ def feature_maps(
 def _check(arrays: Mapping[str, np.ndarray], n_channels: int, tables: Mapping[str, Any]) -> None:
     if not arrays:
         raise ArgumentError("feature_maps: got no tap; expected at least one.")
-    if isinstance(n_channels, bool) or not isinstance(n_channels, (int, np.integer)) or n_channels < 1:
-        raise ArgumentError(f"feature_maps: got n_channels={n_channels!r}; expected an integer of at least 1.")
+    _arguments.whole("feature_maps: n_channels", n_channels)
     for tap, values in arrays.items():
         if values.ndim not in (1, 3):
             raise ArgumentError(

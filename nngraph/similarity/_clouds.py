@@ -7,9 +7,12 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph.errors import ArgumentError
 
 Normalize: TypeAlias = Literal["mean", "max", "none"]
+LARGEST = 1e60
+"""Largest size of a number, and the inverse of the least: measures take fourth powers, which end at 1e308."""
 
 
 def cloud(name: str, values: object) -> np.ndarray:
@@ -42,6 +45,12 @@ def cloud(name: str, values: object) -> np.ndarray:
             f"tap {name!r}: got {int(bad.sum())} values that are NaN or infinite, the first at sample {row}, dimension "
             f"{column}; expected finite numbers. Check the model and its inputs, or leave the tap out."
         )
+    largest = max(float(array.max()), -float(array.min()))
+    if largest > LARGEST or 0 < largest < 1 / LARGEST:
+        raise ArgumentError(
+            f"tap {name!r}: its largest number is {largest:.3g}; expected one from {1 / LARGEST:g} to {LARGEST:g}, so "
+            "that powers of it stay within floating point. Divide the tap by its largest number."
+        )
     return array
 
 
@@ -53,7 +62,8 @@ def clouds(reps: Mapping[str, object], *, same_samples: bool = True) -> dict[str
         )
     if not reps:
         raise ArgumentError("representations: got none; expected at least one tap.")
-    checked = {str(name): cloud(str(name), values) for name, values in reps.items()}
+    names = _arguments.texts("representations", reps)
+    checked = {name: cloud(name, values) for name, values in zip(names, reps.values(), strict=True)}
     sizes = {name: len(values) for name, values in checked.items()}
     first, n = next(iter(sizes.items()))
     if same_samples and (other := next((name for name in sizes if sizes[name] != n), None)):

@@ -13,7 +13,7 @@ import numpy as np
 
 from nngraph.similarity._map_folder import Record
 from nngraph.similarity._map_parts import Pair, one_thread, squares
-from nngraph.similarity._permutations import cost, solve
+from nngraph.similarity._permutations import cost, exchange
 
 TOLERANCE = 1e-10
 """The relative gain below which a plan is not called cheaper."""
@@ -47,7 +47,7 @@ def sweep_tile(
     squared: np.ndarray,
     middles: dict[Pair, np.ndarray],
 ) -> Record:
-    """Compose plans over the middles, polish the cheapest of each pair, and return those that gain.
+    """Compose plans over the middles, exchange partners in the cheapest of each pair, and return those that gain.
 
     Parameters
     ----------
@@ -67,14 +67,14 @@ def sweep_tile(
         for i, j in pairs:
             A, B = taps[i], taps[j]
             limit = squared[i, j] * (1 - TOLERANCE) * n**2 / 2
-            k, _ = cheapest(A.D, B.D, plans[i], plans[:, j], middles[i, j], limit)
+            k, total = cheapest(A.D, B.D, plans[i], plans[:, j], middles[i, j], limit)
             if k < 0:
                 continue
             composed = plans[k, j][plans[i, k]].astype(np.int64)
-            polished = solve(A, B, (composed,))
-            value = cost(A.D, B.D, composed)
-            if polished.value < value:  # without Euclidean distances polishing may lose
-                composed, value = polished.plan, polished.value
+            value, exchanged = 2 * total / n**2, composed.copy()
+            exchange(A, B, exchanged)
+            if (lower := cost(A, B, exchanged)) < value:  # exchanges see distances in float32
+                value, composed = lower, exchanged
             better.append(((i, j), int(k), value, composed))
     return {
         "pairs": np.array([pair for pair, *_ in better], dtype=np.int64).reshape(-1, 2),

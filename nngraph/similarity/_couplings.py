@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph._rng import RNG
-from nngraph.errors import ArgumentError, ConvergenceError
+from nngraph.errors import ConvergenceError
 from nngraph.similarity._clouds import Normalize
 from nngraph.similarity._comparisons import Comparison, scaled_distances
 
@@ -21,9 +22,7 @@ class Wasserstein(Comparison):
     """
 
     def __init__(self, power: int = 1) -> None:
-        if power not in (1, 2):
-            raise ArgumentError(f"power: got {power!r}; expected 1 or 2.")
-        self.power = int(power)
+        self.power = _arguments.whole("power", power, 1, 2)
 
     def prepare(self, name: str, x: np.ndarray) -> np.ndarray:
         """Return the representation in double precision."""
@@ -48,16 +47,16 @@ class Augmented(Comparison):
               + (1 - \alpha) \sum (x_{ia} - y_{jb})^2 T_{ij} S_{ab}
 
     T couples samples and S features, both of uniform weights. Both clouds are over the scale of their distances first
-    (``normalize``). T and S are improved in turn, at most ``rounds`` times, from product couplings: a local minimum,
-    and so an upper bound. The value is the whole objective at the last couplings.
+    (``normalize``). T and S are improved in turn, at most ``rounds`` times, from product couplings and, for as many
+    samples on both sides, from each sample coupled to itself: a local minimum, and so an upper bound. The value is the
+    whole objective at the last couplings of the better search.
     """
 
     def __init__(self, alpha: float = 0.5, rounds: int = 10, normalize: Normalize = "mean") -> None:
-        if not (isinstance(alpha, (int, float)) and 0 <= alpha <= 1):
-            raise ArgumentError(f"alpha: got {alpha!r}; expected a number from 0 (features) to 1 (distances only).")
-        if isinstance(rounds, bool) or not isinstance(rounds, (int, np.integer)) or rounds < 1:
-            raise ArgumentError(f"rounds: got {rounds!r}; expected a whole number of at least 1.")
-        self.alpha, self.rounds, self.normalize = float(alpha), int(rounds), normalize
+        self.alpha = _arguments.number(
+            "alpha", alpha, "a number from 0 (features) to 1 (distances only)", lambda a: 0 <= a <= 1
+        )
+        self.rounds, self.normalize = _arguments.whole("rounds", rounds), normalize
 
     def prepare(self, name: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the cloud and its distances, both over one scale."""
@@ -69,9 +68,20 @@ class Augmented(Comparison):
         return x * (D[i, j] / np.linalg.norm(x[i] - x[j])), D
 
     def pair(self, a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray]) -> float:
-        """Return the objective at the last couplings."""
-        (x, D), (y, E) = a, b
+        """Return the smaller of the objectives that two searches end at; one, where the numbers of samples differ."""
+        (x, _), (y, _) = a, b
         T, S = (np.full((k, m), 1 / (k * m)) for k, m in zip(x.shape, y.shape, strict=True))
+        found = self._search(a, b, T, S)
+        if len(x) == len(y):
+            T = np.eye(len(x)) / len(x)
+            found = min(found, self._search(a, b, T, coupling(entry_costs(x.T, y.T, T)) if self.alpha < 1 else S))
+        return found
+
+    def _search(
+        self, a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray], T: np.ndarray, S: np.ndarray
+    ) -> float:
+        """Return the objective at the last couplings of a search from T and S."""
+        (x, D), (y, E) = a, b
         best = np.inf
         for _ in range(self.rounds):
             T = self._couple_samples(D, E, entry_costs(x, y, S), T)
@@ -144,11 +154,16 @@ def entry_costs(x: np.ndarray, y: np.ndarray, S: np.ndarray) -> np.ndarray:
 
 
 def coupling(cost: np.ndarray) -> np.ndarray:
-    """Return the cheapest coupling of uniform weights, exactly; costs are made positive, which the solver needs."""
+    """Return the cheapest coupling of uniform weights, exactly.
+
+    Costs are made positive, which the solver needs, and at most 1: its tolerances are absolute.
+    """
     import ot
 
     cost = np.ascontiguousarray(cost, np.float64)
     cost = cost - cost.min()
+    largest = cost.max()
+    cost = cost / largest if largest > 0 else cost
     n, m = cost.shape
     T, log = ot.emd(ot.unif(n), ot.unif(m), cost, numItermax=10_000_000, log=True)
     if log["warning"] is not None or abs(T.sum() - 1) > 1e-6:

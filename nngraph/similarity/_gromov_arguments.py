@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph.errors import ArgumentError
 from nngraph.similarity._permutations import Start, n_random
 
@@ -13,9 +14,13 @@ NAMED = ("product", "identity", "local", "midpoint")
 """Starts that are a name alone."""
 
 
+PERMUTATIONS_ONLY = ("local", "midpoint")
+"""Those that begin at a permutation, and that POT has no use for."""
+
+
 def numbers(name: str, values: object) -> np.ndarray:
     """Return float64 numbers, all finite, in memory of their own."""
-    array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)  # a torch tensor, perhaps
+    array = _array(name, values)
     if array.dtype.kind not in "biuf":
         raise ArgumentError(f"{name}: got values of type {array.dtype}; expected numbers.")
     array = np.array(array, dtype=np.float64, order="C")
@@ -23,6 +28,16 @@ def numbers(name: str, values: object) -> np.ndarray:
         where = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
         raise ArgumentError(f"{name}: got {array[where]} at {where}; expected finite numbers.")
     return array
+
+
+def _array(name: str, values: object) -> np.ndarray:
+    if hasattr(values, "detach"):  # a torch tensor
+        tensor = values.detach().cpu()
+        values = tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor  # which numpy does not have
+    try:
+        return np.asarray(values)
+    except ValueError:  # numpy says so of lists of several lengths
+        raise ArgumentError(f"{name}: got lists of several lengths; expected an array of numbers.") from None
 
 
 def distances(name: str, values: object) -> np.ndarray:
@@ -51,6 +66,15 @@ def distances(name: str, values: object) -> np.ndarray:
     return half
 
 
+def near_one(D: np.ndarray) -> np.ndarray:
+    """Return distances over the power of two nearest their mean: for the solver, whose inner loops are in float32.
+
+    No digit changes, so that a permutation is no better and no worse for it.
+    """
+    exponent = int(np.frexp(D.mean() * np.sqrt(2))[1]) - 1
+    return np.ldexp(D, -exponent) if exponent else D
+
+
 def weights(name: str, values: object, n: int) -> np.ndarray:
     """Return masses that sum to 1; uniform ones for None."""
     if values is None:
@@ -66,8 +90,23 @@ def weights(name: str, values: object, n: int) -> np.ndarray:
     return masses
 
 
+def share(name: str, value: object) -> float:
+    """Return a number from 0 to 1."""
+    return _arguments.number(name, value, "the share of the distances, from 0 to 1", lambda x: 0 <= x <= 1)
+
+
+def entropy(epsilon: object) -> float | None:
+    """Return the weight of the entropy; None for none."""
+    if epsilon is None:
+        return None
+    expected = "a number above 0, or None for no entropy"
+    return _arguments.number("epsilon", epsilon, expected, lambda x: 0 < x < np.inf)
+
+
 def starts(given: str | Sequence[Start], n: int) -> list[Start]:
     """Return the starts as names and int64 permutations."""
+    if not isinstance(given, Iterable):
+        raise ArgumentError(f"starts: got {given!r}; expected a sequence, such as ('product', 'identity').")
     checked: list[Start] = []
     for start in [given] if isinstance(given, str) else given:
         if isinstance(start, str):
@@ -79,7 +118,7 @@ def starts(given: str | Sequence[Start], n: int) -> list[Start]:
                 )
             checked.append(start)
         else:
-            p = np.asarray(start)
+            p = _array("starts", start)
             if p.dtype.kind not in "iu" or p.shape != (n,) or not np.array_equal(np.sort(p), np.arange(n)):
                 raise ArgumentError(f"starts: got an array that is no permutation of {n} points.")
             checked.append(p.astype(np.int64))

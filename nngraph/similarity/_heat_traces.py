@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nngraph import _rng
+from nngraph import _arguments, _rng
 from nngraph.errors import ArgumentError
 from nngraph.similarity._clouds import distances
 from nngraph.similarity._comparisons import Comparison
@@ -37,8 +37,7 @@ class HeatTraces(Comparison):
         rng: _rng.RNG = 0,
     ) -> None:
         for name, value in (("neighbours", neighbours), ("probes", probes), ("steps", steps)):
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-                raise ArgumentError(f"{name}: got {value!r}; expected a whole number of at least 1.")
+            _arguments.whole(name, value)
         self.neighbours, self.probes, self.steps = int(neighbours), int(probes), int(steps)
         self.stochastic, self.seed = bool(stochastic), _rng.seed_sequence(rng)
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nngraph.errors import ArgumentError
+from nngraph.errors import ArgumentError, NNGraphError
 from nngraph.similarity._tap_sets import Tap
 
 
@@ -24,6 +24,7 @@ class Recorder:
         self._hooks: list[Any] = []
         self._rows, self._seen = slice(0, 0), set[str]()
         self._mask: torch.Tensor | None = None
+        self.refused: dict[str, str] | None = None  # by tap, why: collected where it is no error
 
     def __enter__(self) -> Self:
         for name, tap in self._taps.items():
@@ -46,17 +47,28 @@ class Recorder:
 
     def end(self) -> None:
         """Raise unless the pass reached every tap."""
-        if missing := [name for name in self._taps if name not in self._seen]:
+        missing = [name for name in self._taps if name not in self._seen]
+        if self.refused is not None:
+            self.refused |= {name: "the model does not call it" for name in missing if name not in self.refused}
+        elif missing:
             raise ArgumentError(
                 f"tap {missing[0]!r}: the model does not call its module {self._taps[missing[0]].module!r} on these "
                 "inputs; expected one call in each pass. Tap a module that is called, or the parent of this one."
             )
 
     def _on_output(self, name: str, tap: Tap) -> Any:
-        return lambda module, args, output: self._take(name, tap, output)
+        return lambda module, args, output: self._record(name, tap, output)
 
     def _on_input(self, name: str, tap: Tap) -> Any:
-        return lambda module, args, kwargs: self._take(name, tap, (*args, *kwargs.values()))
+        return lambda module, args, kwargs: self._record(name, tap, (*args, *kwargs.values()))
+
+    def _record(self, name: str, tap: Tap, value: object) -> None:
+        try:
+            self._take(name, tap, value)
+        except ArgumentError as error:
+            if self.refused is None:
+                raise
+            self.refused[name] = str(error)
 
     def _take(self, name: str, tap: Tap, value: object) -> None:
         if name in self._seen:
@@ -82,6 +94,21 @@ class Recorder:
                 "expected as many for every sample. Pass tokens='mean' or channels='mean'."
             )
         self.arrays[name][self._rows] = values
+
+
+def call(model: nn.Module, batch: Mapping[str | int, torch.Tensor]) -> None:
+    """Run a model on one batch, or say in a sentence which inputs it refused."""
+    try:
+        model(*(batch[key] for key in batch if isinstance(key, int)),
+              **{key: value for key, value in batch.items() if isinstance(key, str)})  # fmt: skip
+    except (NNGraphError, torch.OutOfMemoryError):
+        raise
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        given = ", ".join(f"{str(one.dtype).removeprefix('torch.')} {tuple(one.shape)}" for one in batch.values())
+        raise ArgumentError(
+            f"inputs: the model refused a batch of {given}: {' '.join(str(error).split())[:200]}. Expected what a call "
+            f"of the {type(model).__name__} takes: floats for most, tokens below the size of its vocabulary."
+        ) from error
 
 
 def flattened(

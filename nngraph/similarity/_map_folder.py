@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from nngraph.errors import StudyError
+from nngraph.errors import ArgumentError, StudyError
 from nngraph.io._atomic import replacing
+from nngraph.similarity._representations import DAMAGES
 
 Record: TypeAlias = dict[str, np.ndarray]
 """What one part found: arrays by name."""
 
 
 class MapFolder:
-    """Parts by name, each a file that is there whole or not at all; without a folder nothing is kept."""
+    """Parts by name, each a file that is there whole or not at all; without a folder nothing is kept.
+
+    A part is sealed: it holds a digest of the settings of the map, of its name and of all that it found. One of another
+    map or place, or changed since, is as good as none.
+    """
 
     def __init__(self, folder: str | os.PathLike[str] | None) -> None:
+        if folder is not None and not isinstance(folder, (str, os.PathLike)):
+            raise ArgumentError(f"folder: got {folder!r}; expected the name of a folder, as text or a pathlib.Path.")
         self.folder = None if folder is None else Path(folder)
+        self._settings = b""
 
     def open(self, settings: Mapping[str, Any]) -> None:
         """Take the folder for the map of these settings, or go on with it; other settings raise StudyError."""
         if self.folder is None:
             return
         described = self.folder / "map.json"
-        settings = json.loads(json.dumps(settings))
+        self._settings = json.dumps(settings).encode()
+        settings = json.loads(self._settings)
         if self.folder.exists() and not self.folder.is_dir():
             raise StudyError(f"{self.folder}: got a file; expected a folder for the map. Give another name.")
         if described.exists():
@@ -66,15 +75,26 @@ class MapFolder:
             return None
         try:
             with (self.folder / f"{name}.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return {key: arrays[key] for key in arrays.files}
-        except (OSError, ValueError, zipfile.BadZipFile):
+                record = {key: arrays[key] for key in arrays.files}
+            seal = record.pop("seal").tobytes()
+        except DAMAGES:
             return None
+        return record if seal == self._seal(name, record) else None
 
     def write(self, name: str, record: Record) -> None:
         """Keep a finished part."""
         if self.folder is not None:
             with replacing(self.folder / f"{name}.npz") as file:
-                np.savez(file, **record)  # type: ignore[arg-type]
+                seal = np.frombuffer(self._seal(name, record), np.uint8)
+                np.savez(file, seal=seal, **record)  # type: ignore[arg-type]
+
+    def _seal(self, name: str, record: Record) -> bytes:
+        digest = hashlib.blake2b(self._settings, digest_size=16)
+        for part in (name, *(f"{key} {record[key].dtype.str} {record[key].shape}" for key in sorted(record))):
+            digest.update(f"{len(part)} {part}".encode())
+        for key in sorted(record):
+            digest.update(record[key].tobytes())
+        return digest.digest()
 
 
 def _short(value: object) -> str:

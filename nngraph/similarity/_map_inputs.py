@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph.errors import ArgumentError
-from nngraph.similarity import _clouds
+from nngraph.similarity import _clouds, _gromov_arguments
 from nngraph.similarity._clouds import Normalize
+from nngraph.similarity._gromov_arguments import PERMUTATIONS_ONLY
 from nngraph.similarity._map_parts import Side
-from nngraph.similarity._screening import SHARE
+from nngraph.similarity._representations import Representations, same_order
+from nngraph.similarity._screening import SHARE, pairs_of
+from nngraph.similarity.gromov import is_euclidean
+
+_log = logging.getLogger("nngraph")
 
 
 def share_of(exact: object) -> float:
@@ -28,29 +35,52 @@ def share_of(exact: object) -> float:
 
 def starts_of(starts: object) -> tuple[str, ...]:
     """Return the names of starts, or say which is none."""
-    from nngraph.similarity._gromov_arguments import starts as checked
-
     names = [starts] if isinstance(starts, str) else starts
     if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
         raise ArgumentError(f"starts: got {starts!r}; expected names, as ('product', 'identity').")
-    return tuple(str(name) for name in checked(names, 0))
+    return tuple(str(name) for name in _gromov_arguments.starts(names, 0))
+
+
+def same_samples(reps: object, others: object) -> bool:
+    """Tell whether row k of both is one sample, as far as ids say; the same samples in another order raise."""
+    if not (isinstance(reps, Representations) and isinstance(others, Representations)):
+        return True
+    if np.array_equal(reps.ids, others.ids):
+        return True
+    same_order(reps, others)
+    return False
+
+
+def usable(starts: tuple[str, ...], rows: Side, columns: Side, *, same: bool) -> tuple[str, ...]:
+    """Return the starts that a map can begin at, and say which are left out; each pair needs one of them."""
+    used = starts if same else tuple(start for start in starts if start != "identity")
+    if used != starts:
+        used = used if len(used) > 2 else tuple(start for start in used if start != "midpoint")
+        _log.info("starts: 'identity' is left out: the samples of the two networks are not the same")
+    permuted = by_permutations(rows, columns)
+    for i, j in pairs_of(rows, columns):
+        idle = () if permuted[i, j] else PERMUTATIONS_ONLY
+        if rows.sizes[i] != columns.sizes[j]:
+            idle = (*idle, "identity")
+        if all(start in idle for start in used):
+            raise ArgumentError(
+                f"starts: got {starts!r}, of which none applies to {rows.names[i]!r} and {columns.names[j]!r}; "
+                "expected 'product' or 'random:k' among them."
+            )
+    return used
+
+
+def by_permutations(rows: Side, columns: Side) -> np.ndarray:
+    """Tell of which pairs permutations hold an optimum: (L1, L2)."""
+    one_size = np.equal.outer(rows.sizes, columns.sizes)
+    return np.asarray(one_size & np.logical_and.outer(rows.euclidean, columns.euclidean))
 
 
 def check_counts(sweeps: object, n_jobs: object) -> None:
     """Raise for what is no number of sweeps or processes."""
-    numbers = {
-        name: int(value) if isinstance(value, (int, np.integer)) and not isinstance(value, bool) else None
-        for name, value in (("sweeps", sweeps), ("n_jobs", n_jobs))
-    }
-    if sweeps is not None and (numbers["sweeps"] is None or numbers["sweeps"] < 0):
-        raise ArgumentError(f"sweeps: got {sweeps!r}; expected a number of at least 0, or None: until no pair gains.")
-    if not numbers["n_jobs"]:
-        raise ArgumentError(f"n_jobs: got {n_jobs!r}; expected a number of processes, or -1 for one a core.")
-
-
-def by_permutations(rows: Side, columns: Side) -> bool:
-    """Tell whether permutations hold an optimum of every pair."""
-    return rows.euclidean and columns.euclidean and len({*rows.sizes, *columns.sizes}) == 1
+    if sweeps is not None:
+        _arguments.whole("sweeps", sweeps, 0, also=", or None: until no pair gains")
+    _arguments.processes(n_jobs)
 
 
 def side(reps: Mapping[str, object] | None, given: Mapping[str, object] | None, normalize: Normalize) -> Side:
@@ -60,42 +90,32 @@ def side(reps: Mapping[str, object] | None, given: Mapping[str, object] | None, 
     if reps is None and given is None:
         raise ArgumentError("reps: got none; expected representations, or distances= for every tap.")
     given = {} if given is None else given
+    if not isinstance(given, Mapping):
+        raise ArgumentError(
+            f"distances: got {type(given).__name__}; expected a mapping from names of taps to (n, n) arrays."
+        )
     checked = {} if reps is None else _clouds.clouds(reps)
     if unknown := [str(name) for name in given if reps is not None and str(name) not in checked]:
         raise ArgumentError(f"distances: got some for {unknown[0]!r}, which is no tap. Name them as the taps.")
     names = tuple(checked) or tuple(str(name) for name in given)
-    own = {str(name): values for name, values in given.items()}
-    sizes, condensed = [], []
+    own = dict(zip(_arguments.texts("distances", given), given.values(), strict=True))
+    sizes, condensed, euclidean = [], [], []
     for name in names:
-        square = (
-            _own_distances(name, own[name], normalize)
-            if name in own
-            else _clouds.distances(name, checked[name], normalize=normalize)
-        )
+        if name in own:
+            raw = _gromov_arguments.distances(f"distances of {name!r}", own[name])
+            square = _clouds.scaled(name, raw, normalize=normalize)
+        else:
+            square = _clouds.distances(name, checked[name], normalize=normalize)
         sizes.append(len(square))
         condensed.append(squareform(square, checks=False))
+        euclidean.append(name not in own or is_euclidean(square))
     if reps is not None and len(set(sizes)) > 1:
         other = next(k for k in range(len(sizes)) if sizes[k] != sizes[0])
         raise ArgumentError(
             f"distances: got {sizes[0]} samples at {names[0]!r} and {sizes[other]} at {names[other]!r}; "
             "expected as many as there are representations."
         )
-    return Side(names, tuple(sizes), condensed, euclidean=not own)
-
-
-def _own_distances(name: str, values: object, normalize: Normalize) -> np.ndarray:
-    """Return distances that a user computed, checked and normalised."""
-    raw = np.asarray(values)
-    if raw.dtype.kind not in "biuf":
-        raise ArgumentError(f"distances of {name!r}: got the type {raw.dtype}; expected numbers.")
-    D = raw.astype(np.float64)
-    if D.ndim != 2 or D.shape[0] != D.shape[1] or len(D) < 2:
-        raise ArgumentError(f"distances of {name!r}: got the shape {raw.shape}; expected (n, n) numbers, n > 1.")
-    if not np.isfinite(D).all() or (D < 0).any():
-        raise ArgumentError(f"distances of {name!r}: got some that are negative, NaN or infinite; expected none.")
-    if D.diagonal().any() or np.abs(D - D.T).max() > 1e-9 * D.max():
-        raise ArgumentError(f"distances of {name!r}: are not symmetric with zeros on the diagonal; expected that.")
-    return _clouds.scaled(name, (D + D.T) / 2, normalize=normalize)
+    return Side(names, tuple(sizes), condensed, tuple(euclidean))
 
 
 def fingerprint(rows: Side, columns: Side) -> dict[str, object]:

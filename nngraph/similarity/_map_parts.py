@@ -18,6 +18,7 @@ import numpy as np
 from nngraph import _rng
 from nngraph._progress import progress
 from nngraph.errors import SimilarityWarning, StudyError
+from nngraph.similarity._gromov_arguments import near_one
 from nngraph.similarity._map_folder import MapFolder, Record
 from nngraph.similarity._permutations import Distances, solve
 
@@ -34,7 +35,7 @@ class Side:
     names: tuple[str, ...]
     sizes: tuple[int, ...]
     condensed: Sequence[np.ndarray]
-    euclidean: bool
+    euclidean: tuple[bool, ...]
 
     def some(self, wanted: Iterable[int]) -> dict[int, np.ndarray]:
         """Return the condensed distances of some taps by position."""
@@ -43,10 +44,11 @@ class Side:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How a pair is solved."""
+    """How pairs are solved."""
 
     starts: tuple[str, ...]
-    permutations: bool
+    permutations: np.ndarray
+    """(L1, L2) bool: whether permutations hold an optimum of the pair; else POT solves."""
     seed: np.random.SeedSequence
 
 
@@ -102,18 +104,28 @@ def solve_tile(
     rows: dict[int, np.ndarray], columns: dict[int, np.ndarray], pairs: Sequence[Pair], recipe: Recipe
 ) -> Record:
     """Solve some pairs; a plan is a permutation, or the (3, entries) rows, columns and masses of a coupling."""
-    A = squares(rows)
-    B = squares(columns)
+    from nngraph.similarity._kernels import distortion
+
+    A, B = squares(rows), squares(columns)
+    near_a, near_b = ({k: _near_one(D) for k, D in side.items()} for side in (A, B))
     record: dict[str, Any] = {"pairs": pairs, "squared": [], "start": [], "method": [], "seconds": []}
     with one_thread():
         for k, (i, j) in enumerate(pairs):
             began = time.perf_counter()
-            squared, plan, start, method = _solve(A[i], B[j], recipe, _rng.child(recipe.seed, i, j))
+            seed = _rng.child(recipe.seed, i, j)
+            if recipe.permutations[i, j]:
+                squared, plan, start = _permute(near_a[i], near_b[j], recipe.starts, seed)
+                if near_a[i] is not A[i] or near_b[j] is not B[j]:
+                    squared = 2 * float(distortion(A[i].D, B[j].D, plan, np.inf)) / len(plan) ** 2
+                method = "permutations"
+            else:
+                squared, plan, start = _couple(A[i].D, B[j].D, recipe.starts, seed)
+                method = "POT"
             record["seconds"].append(time.perf_counter() - began)
             record["squared"].append(squared)
             record["start"].append(start)
             record["method"].append(method)
-            record[f"plan-{k}"] = plan
+            record[f"plan-{k}"] = plan.astype(np.int32) if plan.ndim == 1 else plan
     return {name: np.asarray(values) for name, values in record.items()}
 
 
@@ -124,22 +136,31 @@ def squares(condensed: dict[int, np.ndarray]) -> dict[int, Distances]:
     return {k: Distances(squareform(D)) for k, D in condensed.items()}
 
 
-def _solve(
-    A: Distances, B: Distances, recipe: Recipe, seed: np.random.SeedSequence
-) -> tuple[float, np.ndarray, str, str]:
-    if recipe.permutations:
-        solution = solve(A, B, recipe.starts, seed=seed)
-        return solution.value, solution.plan.astype(np.int32), solution.start, "permutations"
+def _near_one(D: Distances) -> Distances:
+    scaled = near_one(D.D)
+    return D if scaled is D.D else Distances(scaled)
+
+
+def _permute(
+    A: Distances, B: Distances, starts: tuple[str, ...], seed: np.random.SeedSequence
+) -> tuple[float, np.ndarray, str]:
+    solution = solve(A, B, starts, seed=seed)
+    return solution.value, solution.plan, solution.start
+
+
+def _couple(
+    D1: np.ndarray, D2: np.ndarray, starts: tuple[str, ...], seed: np.random.SeedSequence
+) -> tuple[float, np.ndarray, str]:
     from nngraph.similarity.gromov import gromov_wasserstein
 
     with warnings.catch_warnings():  # one is given for the whole map
         warnings.simplefilter("ignore", SimilarityWarning)
-        found = gromov_wasserstein(A.D, B.D, starts=recipe.starts, rng=seed)
+        found = gromov_wasserstein(D1, D2, starts=starts, method="POT", rng=seed)
     if found.plan is not None:
-        return found.value, found.plan.astype(np.int32), found.start, found.method
+        return found.value, found.plan, found.start
     coupling = found.coupling()
     places = np.nonzero(coupling)
-    return found.value, np.array([*places, coupling[places]]), found.start, found.method
+    return found.value, np.array([*places, coupling[places]]), found.start
 
 
 @functools.cache

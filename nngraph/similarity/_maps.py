@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 def taps_and_distances(where: str, D: pd.DataFrame, *, squared: bool | None = None) -> tuple[list[str], np.ndarray]:
     """Return the names of the taps and a (L, L) matrix of distances: the square root where the map holds squares.
 
-    ``squared=None`` asks the attributes of the table: its "squared", else whether it is the map that :func:`matrix`
-    made of the measure "gw" without ``root=True``.
+    ``squared=None`` asks the attributes of the table: see :func:`squaredness`.
     """
     import pandas as pd
 
@@ -24,6 +24,8 @@ def taps_and_distances(where: str, D: pd.DataFrame, *, squared: bool | None = No
         raise ArgumentError(
             f"{where}: got {type(D).__name__}; expected a DataFrame tap x tap, such as matrix(...) returns."
         )
+    if not D.size:
+        raise ArgumentError(f"{where}: got an empty table; expected distances between taps.")
     rows, columns = [str(name) for name in D.index], [str(name) for name in D.columns]
     if rows != columns or len(set(rows)) != len(rows):
         raise ArgumentError(
@@ -39,7 +41,8 @@ def taps_and_distances(where: str, D: pd.DataFrame, *, squared: bool | None = No
             i, j = np.argwhere(bad)[0]
             raise ArgumentError(
                 f"{where}: got {int(bad.sum())} distances that are {what}, the first between {rows[i]!r} and "
-                f"{rows[j]!r}; expected finite distances of at least 0."
+                f"{rows[j]!r}; expected finite distances of at least 0. Leave the tap out: D.drop(index=[name], "
+                "columns=[name])."
             )
     scale = values.max()
     if np.abs(values - values.T).max() > 1e-6 * scale:
@@ -50,9 +53,44 @@ def taps_and_distances(where: str, D: pd.DataFrame, *, squared: bool | None = No
         )
     values = np.maximum((values + values.T) / 2, 0)
     np.fill_diagonal(values, 0.0)
-    if squared is None:
-        asked = D.attrs.get("options", {})
-        squared = D.attrs.get("squared", D.attrs.get("measure") == "gw" and not asked.get("root", False))
-    if squared:
+    if squaredness(where, D, told=squared):
         values = np.sqrt(values)
     return rows, values
+
+
+def marked(D: pd.DataFrame, *, squared: bool) -> pd.DataFrame:
+    """Write into the attributes of a map whether it holds squared distances, and of which values that is said.
+
+    pandas keeps attributes through arithmetic: of a root they would still say that it is squared. A selection of taps,
+    in any order, has values of the map alone, so that what is said holds for it too.
+    """
+    D.attrs |= {"squared": squared, "values": _codes(D.to_numpy(np.float64)).tobytes().hex()}
+    return D
+
+
+def squaredness(where: str, D: pd.DataFrame, *, told: bool | None) -> bool | None:
+    """Return whether a map holds squared distances: as told, else as its attributes say, else None.
+
+    They say it by "squared", or by the measure "gw" without ``root=True``. Where they also say of which values, and
+    those have changed, nothing is known of them, and ArgumentError is raised.
+    """
+    if told is not None:
+        return _arguments.flag(f"{where}: squared", told)
+    if "squared" not in D.attrs:
+        root = D.attrs.get("options", {}).get("root", False)
+        return not root if D.attrs.get("measure") == "gw" else None
+    if "values" in D.attrs:
+        known = np.frombuffer(bytes.fromhex(D.attrs["values"]), np.uint32)
+        if not np.isin(_codes(D.to_numpy(np.float64)), known).all():
+            was = "squared distances" if D.attrs["squared"] else "distances"
+            raise ArgumentError(
+                f"{where}: got a map that was one of {was} when it was made, and has other values now; expected to be "
+                "told what they are. Pass squared=True, or squared=False for distances."
+            )
+    return bool(D.attrs["squared"])
+
+
+def _codes(values: np.ndarray) -> np.ndarray:
+    """Return 32 bits for each different value."""
+    bits = np.unique(values + 0.0).view(np.uint64)  # -0.0 becomes 0.0
+    return np.unique((bits ^ bits >> np.uint64(32)).astype(np.uint32))

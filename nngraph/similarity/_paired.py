@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nngraph.errors import ArgumentError
+from nngraph import _arguments
 from nngraph.similarity._comparisons import Comparison, UndefinedError
 
 
@@ -66,9 +66,7 @@ class MutualInformation(Comparison):
     """
 
     def __init__(self, bins: int = 16) -> None:
-        if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or not 2 <= bins <= 256:
-            raise ArgumentError(f"bins: got {bins!r}; expected a whole number from 2 to 256.")
-        self.bins = int(bins)
+        self.bins = _arguments.whole("bins", bins, 2, 256)
 
     def prepare(self, name: str, x: np.ndarray) -> tuple[np.ndarray, float]:
         """Return the class of each entry, and their entropy in nats."""

@@ -1,4 +1,4 @@
-"""Gromov-Wasserstein over permutations: conditional gradient by exact assignments, then exchanges of two partners.
+"""Gromov-Wasserstein over permutations: conditional gradient by assignments, then exchanges of two partners.
 
 For n points on both sides, uniform weights and Euclidean distances the objective is concave on couplings, so that a
 step of conditional gradient ends at a permutation p. It raises f(p) = sum_ij A[i, j] B[p_i, p_j], and the objective is
@@ -20,6 +20,10 @@ Start: TypeAlias = "str | np.ndarray"
 """``"product"``, ``"identity"``, ``"local"``, ``"midpoint"`` (behind two others), ``"random:k"``, or a permutation."""
 
 
+LIGHT_GAIN = 1e-6
+"""The least gain of an assignment from products in float32 that counts, relative to what the present one pays."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Distances:
     """One distance matrix and what every pair that it is part of needs of it, each worked out once.
@@ -36,6 +40,16 @@ class Distances:
         return float(np.vdot(self.D, self.D))
 
     @cached_property
+    def mean(self) -> float:
+        """The mean of all entries, or 1 where all are 0."""
+        return float(self.D.mean()) or 1.0
+
+    @cached_property
+    def light(self) -> np.ndarray:
+        """(n, n) float32 the distances over their mean: exchanges are looked for in these."""
+        return (self.D / self.mean).astype(np.float32)
+
+    @cached_property
     def by_size(self) -> np.ndarray:
         """(n,) the points, ordered by the sum of their distances."""
         return np.argsort(self.D.sum(1), kind="stable")
@@ -48,8 +62,9 @@ class Distances:
     @cached_property
     def pairs(self) -> np.ndarray:
         """(n (n - 1) / 2,) the distances of all pairs, sorted."""
-        n = len(self.D)
-        return np.sort(self.D[~np.tri(n, dtype=bool)])
+        from scipy.spatial.distance import squareform
+
+        return np.sort(squareform(self.D, checks=False))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,26 +95,102 @@ def solve(
         turned = [np.argsort(start) if isinstance(start, np.ndarray) else start for start in starts]
         found = solve(B, A, turned, swaps=swaps, seed=seed)
         return dataclasses.replace(found, plan=np.argsort(found.plan))
-    from nngraph.similarity import _kernels
-
     best: Solution | None = None
-    ends: list[np.ndarray] = []
-    for name, p in _beginnings(A, B, starts, seed, ends):
+    plans: list[np.ndarray] = []
+    for name, p in _beginnings(A, B, starts, seed, plans):
         # from the product start all the way, as POT goes, so as not to end above it; elsewhere exchanges are cheaper
-        ends.append(_kernels.climb(A.D, B.D, p, name == "product" or not swaps, swaps))
-        value = cost(A.D, B.D, p)
+        prices = _ascend(A, B, p, exact=name == "product" or not swaps)
+        if swaps:
+            exchange(A, B, p)
+        value = cost(A, B, p)
         if best is None or value < best.value:
+            if swaps and _settle(A, B, p, prices):  # not before: most ends that are above another stay above it
+                value = cost(A, B, p)
             best = Solution(p, value, name)
+        plans.append(p)
     assert best is not None
     return best
+
+
+@dataclasses.dataclass(frozen=True)
+class _Prices:
+    """What an assignment leaves to the next one: prices of columns, the scale of eps, and the tolerance."""
+
+    v: np.ndarray
+    scale: float
+    tolerance: float
+
+    def assign(self, G: np.ndarray, p: np.ndarray, changed: int, *, exact: bool = True) -> None:
+        """Turn p into the best assignment of G, in place, or into one near it; ``changed`` rows of G are new."""
+        from nngraph.similarity import _kernels
+
+        owner = np.empty_like(p)
+        owner[p] = np.arange(len(p))
+        _kernels.auctions(G, self.v, p, owner, self.scale, self.tolerance, changed)
+        if exact:
+            _kernels.clean_up(G, self.v, p, owner, self.tolerance)
+
+
+def assign(G: np.ndarray, *, exact: bool = True) -> tuple[np.ndarray, _Prices]:
+    """Return the assignment that is paid most, sum_i G[i, p_i], or one near it, and the prices that prove it."""
+    from nngraph.similarity import _kernels
+
+    v, p = np.empty(len(G)), np.empty(len(G), np.int64)
+    scale, size, most = _kernels.opening(G, v, p)
+    prices = _Prices(v, scale, 1e-12 * size + 1e-15 * most)
+    prices.assign(G, p, len(G), exact=exact)
+    return p, prices
+
+
+def _ascend(A: Distances, B: Distances, p: np.ndarray, *, exact: bool) -> _Prices:
+    """Take exact assignments, in place, while one pays more; or a single one near the best, from float32."""
+    from nngraph.similarity import _kernels
+
+    if not exact:
+        G = (A.light @ B.light[p]).astype(float)
+        G *= A.mean * B.mean  # in units of the prices
+        q, prices = assign(G, exact=False)
+        rows = np.arange(len(p))
+        if G[rows, q].sum() > G[rows, p].sum() * (1 + LIGHT_GAIN):
+            p[:] = q
+        return prices
+    G = A.D @ B.D[p]
+    q, prices = assign(G)
+    while changed := _kernels.step(A.D, B.D, G, p, q):
+        q = p.copy()
+        prices.assign(G, q, changed)
+    return prices
+
+
+def _settle(A: Distances, B: Distances, p: np.ndarray, prices: _Prices) -> bool:
+    """Take assignments and exchanges in turn, in place, until no assignment pays more; return whether one did."""
+    from nngraph.similarity import _kernels
+
+    G, moved = A.D @ B.D[p], False
+    changed = len(p) // 4  # as if so many rows were new: most prices still hold
+    while True:
+        q = p.copy()
+        prices.assign(G, q, changed)
+        changed = _kernels.step(A.D, B.D, G, p, q)
+        if not changed:
+            return moved
+        moved, before = True, p.copy()
+        exchange(A, B, p)
+        changed += _kernels.move(A.D, B.D, G, before, p)
+
+
+def exchange(A: Distances, B: Distances, p: np.ndarray) -> None:
+    """Exchange partners two by two, in place, until no exchange gains."""
+    from nngraph.similarity import _kernels
+
+    P = _kernels.ordered(B.light, p)
+    _kernels.exchange(A.light, P, A.light @ P, p)
 
 
 def _beginnings(
     A: Distances, B: Distances, starts: Sequence[Start], seed: np.random.SeedSequence | None, ends: list[np.ndarray]
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield a name and a new permutation for every climb; ``ends`` holds what the climbs before it were paid."""
-    from nngraph.similarity import _kernels
-
+    """Yield a name and a new permutation for every climb; ``ends`` holds the plans that those before it ended at."""
     n = len(A.D)
     for start in starts:
         if isinstance(start, np.ndarray):
@@ -111,9 +202,9 @@ def _beginnings(
             p[A.by_size] = B.by_size
             yield start, p
         elif start == "local":
-            yield start, _kernels.assign(A.local @ B.local.T)[0]
+            yield start, assign(A.local @ B.local.T)[0]
         elif start == "midpoint":
-            yield start, _kernels.assign(ends[0] + ends[1])[0]
+            yield start, assign(A.D @ (B.D[ends[0]] + B.D[ends[1]]))[0]
         else:
             assert seed is not None
             for k in range(n_random(start)):
@@ -128,11 +219,11 @@ def n_random(start: str) -> int:
     return int(number or "1")
 
 
-def cost(D1: np.ndarray, D2: np.ndarray, p: np.ndarray) -> float:
+def cost(A: Distances, B: Distances, p: np.ndarray) -> float:
     """Return the squared objective of a permutation."""
-    difference = D2[np.ix_(p, p)]
-    difference -= D1
-    return float(np.vdot(difference, difference) / difference.size)
+    from nngraph.similarity import _kernels
+
+    return 2 * float(_kernels.distortion(A.D, B.D, p, np.inf)) / len(p) ** 2
 
 
 def lower(A: Distances, B: Distances) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from nngraph._rng import child, generator
 from nngraph.errors import ArgumentError, ConvergenceError
 from nngraph.similarity._permutations import Start, n_random
+from nngraph.similarity.plans import coupling
 
 Loss: TypeAlias = Literal["square", "kl"]
 TINY = 1e-15
@@ -58,8 +59,8 @@ def solve(problem: Problem, starts: Sequence[Start], seed: np.random.SeedSequenc
     ends = [_end(problem, name, T) for name, T in _beginnings(problem, starts, seed)]
     if not ends:
         raise ArgumentError(
-            f"starts: got {tuple(starts)!r} for points of different number or weights; expected 'product' or "
-            "'random:k' among them."
+            f"starts: got {tuple(starts)!r} where POT solves; expected 'product' or 'random:k' among them, or "
+            "'identity' for points of equal number and weights."
         )
     return min(ends, key=lambda end: end.value)
 
@@ -90,8 +91,7 @@ def _beginnings(
                 raise ArgumentError(
                     "starts: got a permutation for points of different number or weights; expected names."
                 )
-            T = np.zeros((len(one), len(two)))
-            T[np.arange(len(one)), start] = one
+            T = coupling(start) * (len(one) * one)[:, None]
             if not np.allclose(T.sum(0), two, rtol=1e-12, atol=0):
                 raise ArgumentError("starts: got a permutation that does not carry weights1 to weights2.")
             yield "given", T
@@ -104,10 +104,6 @@ def _beginnings(
             for k in range(n_random(start)):
                 costs = generator(child(seed, "start", k)).random((len(one), len(two)))
                 yield f"random:{k}", ot.emd(one, two, costs)
-        else:
-            raise ArgumentError(
-                f"starts: got {start!r} where POT solves; expected 'product', 'identity' or 'random:k'."
-            )
 
 
 def _end(problem: Problem, name: str, start: np.ndarray) -> End:

@@ -174,14 +174,14 @@ class Representations(Mapping[str, np.ndarray]):
                     names = file["names"].tolist()
                     values = {name: _frozen(file[f"tap{i}"]) for i, name in enumerate(names)}
                     return cls(values, file["ids"])
-            except _DAMAGES as error:
+            except DAMAGES as error:
                 reason = " ".join(str(error).split())
                 raise FormatError(
                     f"{path}: is no file of representations ({reason}); expected one that Representations.save wrote."
                 ) from None
 
 
-_DAMAGES = (AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile)
+DAMAGES = (AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile)
 """What numpy and zipfile raise for a file that is cut, changed or of another kind."""
 
 
@@ -216,12 +216,7 @@ def aligned(
     if isinstance(reps1, Representations) and isinstance(reps2, Representations):
         left, right = reps1.ids.tolist(), reps2.ids.tolist()
         if left != right:
-            shared = len(set(left) & set(right))
-            if shared == len(left) == len(right):
-                raise ArgumentError(
-                    f"samples: got the same {shared} samples in two orders; expected one order. Pass "
-                    "reps2.subset(ids=reps1.ids)."
-                )
+            shared = same_order(reps1, reps2)
             raise ArgumentError(
                 f"samples: got {len(left)} and {len(right)} samples, of which {shared} are shared; expected the same "
                 "in the same order. Take both from the same inputs with the same n and rng, or keep the shared ones: "
@@ -234,6 +229,18 @@ def aligned(
             "same order. Take both from the same inputs with the same n and rng."
         )
     return first, second
+
+
+def same_order(reps1: Representations, reps2: Representations) -> int:
+    """Return how many samples two sets share; raise where they are the same in another order."""
+    left, right = reps1.ids.tolist(), reps2.ids.tolist()
+    shared = len(set(left) & set(right))
+    if left != right and shared == len(left) == len(right):
+        raise ArgumentError(
+            f"samples: got the same {shared} samples in two orders; expected one order. Pass "
+            "reps2.subset(ids=reps1.ids)."
+        )
+    return shared
 
 
 def sample_ids(ids: object, n: int | None) -> np.ndarray:

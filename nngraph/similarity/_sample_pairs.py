@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph.errors import ArgumentError
 from nngraph.similarity._clouds import Normalize, distances
 from nngraph.similarity._comparisons import Comparison, InnerProducts, UndefinedError, scaled_distances
@@ -89,11 +90,10 @@ class KernelAlignment(InnerProducts):
     def __init__(
         self, kernel: Literal["linear", "rbf"] = "linear", *, biased: bool = False, bandwidth: float = 1.0
     ) -> None:
-        if kernel not in ("linear", "rbf"):
-            raise ArgumentError(f"kernel: got {kernel!r}; expected 'linear' or 'rbf'.")
-        if not (isinstance(bandwidth, (int, float)) and 0 < bandwidth < np.inf):
-            raise ArgumentError(f"bandwidth: got {bandwidth!r}; expected a positive number of median distances.")
-        self.kernel, self.biased, self.bandwidth = kernel, bool(biased), float(bandwidth)
+        _arguments.choice("kernel", kernel, ("linear", "rbf"))
+        expected = "a positive number of median distances"
+        self.bandwidth = _arguments.number("bandwidth", bandwidth, expected, lambda x: 0 < x < np.inf)
+        self.kernel, self.biased = kernel, bool(biased)
 
     def prepare(self, name: str, x: np.ndarray) -> np.ndarray:
         """Return the centred kernel as a vector of norm 1: above the diagonal, then, where biased, on it."""

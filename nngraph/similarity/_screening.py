@@ -66,7 +66,8 @@ def chosen(lower: np.ndarray, upper: np.ndarray, share: float) -> list[Pair]:
     """
     n_taps = len(lower)
     pairs = [(i, j) for i in range(n_taps) for j in range(i + 1, n_taps)]
-    width = {pair: _log(upper[pair]) - _log(lower[pair]) for pair in pairs}
+    size = float(upper.max())
+    width = {pair: _log(upper[pair], size) - _log(lower[pair], size) for pair in pairs}
     by_width = sorted(pairs, key=lambda pair: (pair[1] - pair[0] > 1, -width[pair], pair))
     return sorted(by_width[: max(n_taps - 1, round(share * len(pairs)))])
 
@@ -81,13 +82,14 @@ def estimates(lower: np.ndarray, upper: np.ndarray, squared: np.ndarray, solved:
     """
     from scipy.optimize import nnls
 
+    size = float(upper.max())
     a, b, c = 0.0, 0.5, 0.5
     if len(solved) > 2:
         at = tuple(np.array(solved).T)
-        x, y, z = _log(lower[at]), _log(upper[at]), _log(squared[at])
+        x, y, z = (_log(values[at], size) for values in (lower, upper, squared))
         (b, c), _ = nnls(np.stack([x - x.mean(), y - y.mean()], axis=1), z - z.mean())
         a = z.mean() - b * x.mean() - c * y.mean()
-    filled = np.clip(np.exp(a + b * _log(lower) + c * _log(upper)), lower, upper)
+    filled = np.clip(np.exp(a + b * _log(lower, size) + c * _log(upper, size)), lower, upper)
     np.fill_diagonal(filled, 0)
     for i, j in solved:
         filled[i, j] = filled[j, i] = squared[i, j]
@@ -110,5 +112,5 @@ def _mean_square(x: np.ndarray, y: np.ndarray, n: int) -> float:
     return 2 * float(difference @ difference) / n**2
 
 
-def _log(x: np.ndarray) -> np.ndarray:
-    return np.asarray(np.log(np.maximum(x, 1e-12)))  # equal taps have brackets of 0
+def _log(x: np.ndarray, size: float) -> np.ndarray:
+    return np.asarray(np.log(np.maximum(x, 1e-12 * size or 1e-12)))  # equal taps have brackets of 0

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from nngraph.errors import ArgumentError
+from nngraph import _arguments
 from nngraph.similarity._comparisons import Comparison, UndefinedError
 
 
@@ -34,11 +34,12 @@ class Canonical(Comparison):
     weighted = False
 
     def __init__(self, variance: float | None = None, components: int | None = None) -> None:
-        if variance is not None and not (isinstance(variance, (int, float, np.floating)) and 0 < variance <= 1):
-            raise ArgumentError(f"variance: got {variance!r}; expected a share of the variance in (0, 1], or None.")
-        if components is not None and not (isinstance(components, (int, np.integer)) and components >= 1):
-            raise ArgumentError(f"components: got {components!r}; expected a whole number of at least 1, or None.")
         self.variance, self.components = variance, components
+        if variance is not None:
+            expected = "a share of the variance in (0, 1], or None"
+            self.variance = _arguments.number("variance", variance, expected, lambda x: 0 < x <= 1)
+        if components is not None:
+            self.components = _arguments.whole("components", components, also=", or None")
 
     def prepare(self, name: str, x: np.ndarray) -> Basis:
         """Return an orthonormal basis of the centred columns, truncated as asked."""

@@ -84,6 +84,8 @@ def tap_set(model: nn.Module, taps: str | Iterable[str] | Mapping[str, Tap | str
         chosen = {
             str(name): tap if isinstance(tap, Tap) else known.get(str(tap), Tap(str(tap))) for name, tap in taps.items()
         }
+    elif not isinstance(taps, Iterable):
+        raise ArgumentError(f"taps: got {taps!r}; expected 'auto', 'blocks', 'all', names of taps, or a mapping.")
     else:
         names = [taps] if isinstance(taps, str) else [str(name) for name in taps]
         chosen = {name: known.get(name, Tap(name)) for name in names}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph._rng import RNG, child, generator, seed_sequence
 from nngraph.errors import ArgumentError
 from nngraph.similarity._maps import taps_and_distances
@@ -68,8 +69,8 @@ def agreement(*maps: pd.DataFrame | Mapping[str, pd.DataFrame], draws: int = 999
     named = maps[0] if len(maps) == 1 and isinstance(maps[0], Mapping) else dict(enumerate(maps))
     if len(named) < 2:
         raise ArgumentError(f"agreement: got {len(named)} map; expected two or more, or a mapping of two or more.")
-    if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < 0:
-        raise ArgumentError(f"agreement: draws: got {draws!r}; expected an integer of at least 0.")
+    draws = _arguments.whole("agreement: draws", draws, 0)
+    _arguments.texts("agreement", named)
     seed = seed_sequence(rng)
     ranks: dict[str, np.ndarray] = {}
     taps: list[str] = []

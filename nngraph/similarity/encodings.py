@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph._progress import progress
 from nngraph._rng import RNG, child, generator, seed_sequence
 from nngraph.errors import ArgumentError
@@ -56,16 +57,13 @@ def encode(values: object, encoding: Encoding, *, period: int | None = None) -> 
         raise ArgumentError(
             f"target: got an array of {array.dtype} of shape {array.shape}; expected (n,) integers to encode."
         )
+    _arguments.choice("encoding", encoding, ENCODINGS)
     if encoding == "scalar":
         return array[:, None].astype(np.float64)
     if encoding == "one-hot":
         classes, places = np.unique(array, return_inverse=True)
         return np.eye(len(classes))[places]
-    if encoding != "circle":
-        raise ArgumentError(f"encoding: got {encoding!r}; expected one of {', '.join(map(repr, ENCODINGS))}.")
-    if isinstance(period, bool) or not isinstance(period, (int, np.integer)) or period < 2:
-        raise ArgumentError(f"encoding 'circle': got the period {period!r}; expected an integer of at least 2.")
-    angle = 2 * np.pi * array / period
+    angle = 2 * np.pi * array / _arguments.whole("encoding 'circle': period", period, 2)
     return np.column_stack([np.cos(angle), np.sin(angle)])
 
 
@@ -74,8 +72,8 @@ def target_distances(
     targets: Mapping[str, object],
     *,
     periods: Mapping[str, int] | None = None,
-    encodings: Sequence[Encoding] = ENCODINGS,
-    normalize: Sequence[Normalize] = ("mean", "max"),
+    encodings: Encoding | Sequence[Encoding] = ENCODINGS,
+    normalize: Normalize | Sequence[Normalize] = ("mean", "max"),
     untrained: Mapping[str, object] | None = None,
     gaussian: int | None = 128,
     n_jobs: int = 1,
@@ -92,9 +90,9 @@ def target_distances(
         Targets of the same samples.
     periods : mapping from names of targets to int, optional
         The moduli, for the encoding "circle", which is left out of a target without one.
-    encodings : sequence of "scalar", "one-hot", "circle"
+    encodings : "scalar", "one-hot", "circle", or several
         See :func:`encode`. The paper does not say which it took, and the nearest tap depends on it.
-    normalize : sequence of "mean", "max", "none"
+    normalize : "mean", "max", "none", or several
         What distances are divided by, at the taps and at the targets.
     untrained : mapping from names to arrays (n, d), optional
         The same taps of the untrained twin on the same samples: what no training brings a tap to.
@@ -144,16 +142,20 @@ def target_distances(
     import pandas as pd
     from joblib import Parallel, delayed
 
-    seed = seed_sequence(rng)
+    n_jobs, seed = _arguments.processes(n_jobs), seed_sequence(rng)
+    _check_options(options)
+    normalize = (normalize,) if isinstance(normalize, str) else normalize
+    encodings = (encodings,) if isinstance(encodings, str) else encodings
     taps = clouds(reps)
     n = len(next(iter(taps.values())))
     sources = {("model", tap): x for tap, x in taps.items()}
     if untrained is not None:
         sources |= {("untrained", tap): x for tap, x in aligned(reps, untrained)[1].items()}
     if gaussian is not None:
+        gaussian = _arguments.whole("gaussian", gaussian, also=", or None")
         draw = generator(child(seed, "gaussian"))
         sources[("gaussian", "")] = draw.standard_normal((n, gaussian))
-    points = _points(targets, n, periods or {}, encodings)
+    points = _points(targets, n, {} if periods is None else periods, encodings)
     near = {
         (target, encoding, how): distances(f"target {target}", x, normalize=how)
         for (target, encoding), x in points.items()
@@ -166,6 +168,17 @@ def target_distances(
     for key, values in zip(sources, progress(found, total=len(sources), label="targets"), strict=True):
         rows += [(*key, *asked, *result) for asked, result in zip(near, values, strict=True)]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Raise for what the solver does not take."""
+    import inspect
+
+    from nngraph.similarity.gromov import gromov_wasserstein
+
+    known = [name for name in inspect.signature(gromov_wasserstein).parameters if name not in ("D1", "D2", "rng")]
+    if unknown := [name for name in options if name not in known]:
+        raise ArgumentError(f"target_distances: got the option {unknown[0]!r}; its options are: {', '.join(known)}.")
 
 
 def _to_targets(
@@ -187,6 +200,10 @@ def _points(
     targets: Mapping[str, object], n: int, periods: Mapping[str, int], encodings: Sequence[Encoding]
 ) -> dict[tuple[str, str], np.ndarray]:
     """Return the points of every target in every encoding that it has."""
+    for what, given in (("targets", targets), ("periods", periods)):
+        if not isinstance(given, Mapping):
+            raise ArgumentError(f"{what}: got {given!r:.60}; expected a mapping by the names of targets.")
+    _arguments.texts("targets", targets)
     points: dict[tuple[str, str], np.ndarray] = {}
     if unknown := [name for name in periods if name not in targets]:
         raise ArgumentError(f"periods: got one of {unknown[0]!r}, which is no target; the targets are {list(targets)}.")

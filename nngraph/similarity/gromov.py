@@ -15,6 +15,7 @@ from nngraph.errors import ArgumentError, SimilarityWarning
 from nngraph.similarity import _gromov_arguments as _arguments
 from nngraph.similarity import _pot
 from nngraph.similarity._permutations import Distances, Start, cost, lower, solve
+from nngraph.similarity.plans import coupling
 
 __all__ = ["Transport", "fused_gromov_wasserstein", "gromov_wasserstein", "lower_bound"]
 
@@ -50,10 +51,7 @@ class Transport:
         if self.plan is None:
             assert self.dense is not None
             return self.dense.copy()
-        n = len(self.plan)
-        T = np.zeros((n, n))
-        T[np.arange(n), self.plan] = 1 / n
-        return T
+        return coupling(self.plan)
 
 
 def gromov_wasserstein(
@@ -84,8 +82,9 @@ def gromov_wasserstein(
     starts : sequence of str or (n,) int array
         Where the search begins; the best end is kept. "product" (every point spread over all), "identity" (sample i to
         sample i; left out where sizes or weights differ), "random:k" (k random permutations, or random vertices).
-        Permutations only: "local" (points matched by the distribution of their distances), "midpoint" (between the
-        ends of the first two starts, which stand before it), or a permutation of your own.
+        "local" (points matched by the distribution of their distances) and "midpoint" (between the ends of the first
+        two starts, which stand before it) are for permutations, and left out with a warning where POT solves. Or a
+        permutation of your own.
     swaps : bool
         Whether a permutation is improved by exchanges of two partners where the conditional gradient stops.
     loss : "square" or "kl"
@@ -114,18 +113,21 @@ def gromov_wasserstein(
     -----
     SimilarityWarning
         If only the distances stand against permutations: they are not Euclidean (not conditionally negative definite),
-        and POT solves.
+        and POT solves. If starts are left out.
 
     Notes
     -----
-    The problem is not convex: the value is a bound of the minimum from above, ``lower`` one from below. By permutations
-    every assignment is exact, with prices as certificate; at the end no assignment lowers the value, and no exchange of
-    two points by more than the rounding of float32 (some 1e-7 of the mean square of the distances). From "product" the
-    search takes the steps of POT's default call, so that it cannot end above it, ties between assignments aside; the
-    other starts can. Exchanging D1 and D2 gives the same value, unless a start is a permutation given. "local" as a
-    third start finds a little more (1 % of the value) for half as much time again.
-    A start takes some 5 to 20 assignments and products of about n^3 operations each. The first call of a process loads
-    the compiled code, and the first on a machine compiles it, for a minute or less.
+    The problem is not convex: the value is a bound of the minimum from above, ``lower`` one from below. From "product"
+    the search takes the steps of POT's default call, each an exact assignment with prices as certificate, so that it
+    cannot end above it, ties between assignments aside; then it exchanges partners. From the other starts it takes one
+    assignment near the best and then exchanges; these can end above. Where a start ends below all before it, exact
+    assignments and exchanges follow in turn, so that of the plan returned no assignment lowers the value, and no
+    exchange of two points by more than the rounding of float32 (some 1e-7 of the mean square of the distances).
+    Exchanging D1 and D2 gives the same value, unless a start is a permutation given. "local" as a third start finds a
+    little more (1 % of the value) for half as much time again.
+    From "product" it takes some 5 to 15 assignments and products, of about n^3 operations each; from another start some
+    2. The first call of a process loads the compiled code, and the first on a machine compiles it, for a minute or
+    less.
 
     References
     ----------
@@ -150,14 +152,15 @@ def gromov_wasserstein(
     seed = seed_sequence(rng)
     if not _by_permutations(problem, method):
         return _by_pot(problem, chosen, seed)
-    A, B = Distances(_over_mean(problem.D1)), Distances(_over_mean(problem.D2))
+    A, B = (Distances(_arguments.near_one(D)) for D in (problem.D1, problem.D2))
     found = solve(A, B, chosen, swaps=swaps, seed=seed)
+    D1, D2 = Distances(problem.D1), Distances(problem.D2)
     return Transport(
-        value=cost(problem.D1, problem.D2, found.plan),
+        value=cost(D1, D2, found.plan),
         plan=found.plan,
         start=found.start,
-        lower=lower(Distances(problem.D1), Distances(problem.D2)),
-        identity=cost(problem.D1, problem.D2, np.arange(len(problem.D1))),
+        lower=lower(D1, D2),
+        identity=cost(D1, D2, np.arange(len(problem.D1))),
         method="permutations",
     )
 
@@ -188,7 +191,7 @@ def fused_gromov_wasserstein(
     alpha : float
         The share of the distances, from 0 to 1.
     weights1, weights2, starts, loss, rng
-        As in :func:`gromov_wasserstein`; starts are "product", "identity", "random:k" or a permutation.
+        As in :func:`gromov_wasserstein`.
 
     Returns
     -------
@@ -218,9 +221,7 @@ def fused_gromov_wasserstein(
     M = _arguments.numbers("costs", costs)
     if M.shape != shape:
         raise ArgumentError(f"costs: got the shape {M.shape}; expected {shape}, a row for each point of D1.")
-    if not 0 <= alpha <= 1:
-        raise ArgumentError(f"alpha: got {alpha!r}; expected the share of the distances, from 0 to 1.")
-    problem = dataclasses.replace(problem, features=M, alpha=float(alpha))
+    problem = dataclasses.replace(problem, features=M, alpha=_arguments.share("alpha", alpha))
     return _by_pot(problem, _arguments.starts(starts, shape[0]), seed_sequence(rng))
 
 
@@ -284,11 +285,19 @@ def _lower(problem: _pot.Problem) -> float:
 
 
 def _by_pot(problem: _pot.Problem, starts: Sequence[Start], seed: np.random.SeedSequence) -> Transport:
-    found = _pot.solve(problem, starts, seed)
+    idle = [start for start in starts if isinstance(start, str) and start in _arguments.PERMUTATIONS_ONLY]
+    used = [start for start in starts if isinstance(start, np.ndarray) or start not in idle]
+    if idle and used:
+        warnings.warn(
+            f"starts: {' and '.join(map(repr, idle))} left out: POT solves, and begins at couplings.",
+            SimilarityWarning,
+            stacklevel=3,
+        )
+    found = _pot.solve(problem, used or starts, seed)
     square = problem.loss == "square"
     value = found.value
     if square and problem.features is None and found.plan is not None:
-        value = cost(problem.D1, problem.D2, found.plan)  # by differences, which do not cancel
+        value = cost(Distances(problem.D1), Distances(problem.D2), found.plan)  # by differences, which do not cancel
     return Transport(
         value=value,
         plan=found.plan,
@@ -322,7 +331,7 @@ def _by_permutations(problem: _pot.Problem, method: Method) -> bool:
     if found:
         return False
     for name, D in (("D1", problem.D1), ("D2", problem.D2)):
-        if not _is_euclidean(D):
+        if not is_euclidean(D):
             warnings.warn(
                 f"{name}: is not conditionally negative definite, as Euclidean distances are, so that a coupling that "
                 "is no permutation may be better. POT solves instead; method='POT' says so without this warning.",
@@ -333,7 +342,7 @@ def _by_permutations(problem: _pot.Problem, method: Method) -> bool:
     return True
 
 
-def _is_euclidean(D: np.ndarray) -> bool:
+def is_euclidean(D: np.ndarray) -> bool:
     """Return whether x'Dx <= 0 for all x that sum to 0, up to rounding: n^3 / 3 operations."""
     mean = D.mean()
     if mean == 0:
@@ -349,11 +358,7 @@ def _is_euclidean(D: np.ndarray) -> bool:
 
 
 def _uniform(problem: _pot.Problem) -> bool:
-    return all(np.allclose(w * len(w), 1, rtol=0, atol=1e-12) for w in (problem.weights1, problem.weights2))
-
-
-def _over_mean(D: np.ndarray) -> np.ndarray:
-    return D / (D.mean() or 1.0)
+    return all(np.abs(w * len(w) - 1).max() <= 1e-12 for w in (problem.weights1, problem.weights2))
 
 
 def _problem(
@@ -362,13 +367,11 @@ def _problem(
     A, B = _arguments.distances("D1", D1), _arguments.distances("D2", D2)
     if loss not in ("square", "kl"):
         raise ArgumentError(f"loss: got {loss!r}; expected 'square' or 'kl'.")
-    if epsilon is not None and not epsilon > 0:
-        raise ArgumentError(f"epsilon: got {epsilon!r}; expected a number above 0, or None for no entropy.")
     return _pot.Problem(
         A,
         B,
         _arguments.weights("weights1", weights1, len(A)),
         _arguments.weights("weights2", weights2, len(B)),
         loss,
-        epsilon,
+        _arguments.entropy(epsilon),
     )

@@ -17,8 +17,10 @@ from nngraph.errors import ArgumentError, SimilarityWarning
 from nngraph.similarity import _map_inputs as inputs
 from nngraph.similarity._clouds import Normalize
 from nngraph.similarity._compositions import candidates, sweep_tile
+from nngraph.similarity._gromov_arguments import PERMUTATIONS_ONLY
 from nngraph.similarity._map_folder import MapFolder, Record
 from nngraph.similarity._map_parts import Pair, Part, Recipe, Side, run, solve_tile, tiles
+from nngraph.similarity._maps import marked
 from nngraph.similarity._screening import (
     chosen,
     estimates,
@@ -27,6 +29,7 @@ from nngraph.similarity._screening import (
     pairs_of,
     rank_costs,
 )
+from nngraph.similarity.plans import coupling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,8 +48,8 @@ class GromovMap:
     squared : DataFrame
         The squared objective, the best that was found.
     lower, identity : DataFrame
-        The lower bound by sorted distances, and the cost of leaving every sample where it is (NaN where the numbers of
-        samples differ). The true distance is between ``lower`` and ``squared`` wherever ``solved``.
+        The lower bound by sorted distances, and the cost of leaving every sample where it is (NaN where the samples
+        of two networks differ). The true distance is between ``lower`` and ``squared`` wherever ``solved``.
     solved : DataFrame of bool
         Which entries were solved; the others are estimated from their bracket (``exact=False``).
     start : DataFrame of str
@@ -75,7 +78,7 @@ class GromovMap:
     @property
     def root(self) -> pd.DataFrame:
         """The square root of the objective: the one of the two that can be a metric."""
-        return self.squared**0.5
+        return marked(self.squared**0.5, squared=False)
 
     def plan(self, row: str, column: str) -> np.ndarray:
         """Return the (n,) permutation that was found: sample a of the row goes to sample ``plan[a]`` of the column."""
@@ -90,8 +93,7 @@ class GromovMap:
         """Return the (n of the row, n of the column) coupling that was found; it sums to 1."""
         found, turned = self._found(row, column)
         if found.ndim == 1:
-            dense = np.zeros((len(found), len(found)))
-            dense[np.arange(len(found)), found] = 1 / len(found)
+            dense = coupling(found)
         else:
             places = found[:2].astype(np.int64)
             dense = np.zeros(places.max(axis=1) + 1)  # every sample has mass
@@ -153,13 +155,15 @@ def gromov_map(
     reps : mapping from names to (n, d) arrays, optional
         Representations of the same n samples, as of ``representations``. May be left out where ``distances`` has all.
     others : mapping from names to (m, e) arrays, optional
-        Those of another network: the map is then taps of the one by taps of the other, and m may differ from n.
+        Those of another network: the map is then taps of the one by taps of the other, and m may differ from n. Where
+        both have sample ids (``Representations``) that differ, there is no ``identity``, as start or as cost.
     distances : mapping from names to (n, n) arrays, optional
         Distances of your own for some taps, or for all, instead of the Euclidean ones. No map between two networks.
     normalize : {"mean", "max", "none"}
         What each distance matrix is divided by: its mean over all n^2 entries, its maximum, or nothing.
     starts : sequence of str
-        Where every pair is solved from, the best result is kept: see ``gromov_wasserstein``.
+        Where every pair is solved from, the best result is kept: see ``gromov_wasserstein``. One that does not apply
+        to a pair is left out there, with a warning or, for "identity", a message of the log.
     exact : bool or float
         Whether every pair is solved. With False, or a number below 1 that is the share of pairs to solve (False is
         0.08), the map is *screened*: solved are neighbours in depth, whatever the share, then the pairs whose bracket
@@ -168,12 +172,13 @@ def gromov_map(
         two bounds with weights of at least 0, fitted to the solved pairs and kept within the bracket.
     sweeps : int, optional
         How often to compose plans: for each pair and every third tap, the plan to that tap and on to the other; the
-        cheapest, where it is cheaper than what is known, is polished and kept. By default until no pair
+        cheapest, where it is cheaper than what is known, is improved by exchanges and kept. By default until no pair
         gains; 0 for none. Only where every pair is solved by permutations.
     n_jobs : int
         Processes (joblib), one thread each. The result is the same for any number.
     folder : path, optional
-        Keeps what is finished, tile by tile: the same call goes on from there after an interruption.
+        Keeps what is finished, tile by tile: the same call goes on from there after an interruption. A part that is
+        damaged, or not of this map, is made again.
     rng : None, int, SeedSequence or Generator
         For random starts only.
 
@@ -185,8 +190,9 @@ def gromov_map(
     Raises
     ------
     ArgumentError
-        If a tap has no usable representation or no spread, if sample counts differ within one network, if no such
-        option exists, or if a map with random starts is to be kept in a folder without a seed.
+        If a tap has no usable representation or no spread, if sample counts differ within one network, if two networks
+        have the same samples in two orders, if no such option exists, if no start applies to a pair, or if a map with
+        random starts is to be kept in a folder without a seed.
     StudyError
         If the folder is of another map, or a process was killed.
 
@@ -236,19 +242,23 @@ def gromov_map(
             "rng: got None for random starts in a folder, where a map can only go on with the same seed. Pass for "
             "example rng=7."
         )
+    same = others is None or inputs.same_samples(reps, others)
+    kept = MapFolder(folder)
     rows = inputs.side(reps, distances, normalize)
     columns = rows if others is None else inputs.side(others, None, normalize)
     if share < 1 and len(set(rows.sizes)) > 1:
         raise ArgumentError(f"exact: got {exact!r} for taps of different numbers of samples; expected True.")
     megabytes = sum(D.nbytes for D in rows.condensed) / 1e6
     _log.info("the distances of %d taps take %.1f MB", len(rows.names), megabytes)
-    kept = MapFolder(folder)
+    starts = inputs.usable(starts, rows, columns, same=same)
     if folder is not None:
         settings = {"normalize": normalize, "starts": starts, "share": share, "sweeps": sweeps}
         seed_of_starts = _rng.seed_record(seed) if is_random else None
         kept.open(settings | {"seed": seed_of_starts} | inputs.fingerprint(rows, columns))
     work = _Work(rows, columns, Recipe(starts, inputs.by_permutations(rows, columns), seed), kept, n_jobs)
     lower, identity = lower_bounds(rows, columns), identity_costs(rows, columns)
+    if not same:
+        identity[:] = np.nan
     if share == 1:
         work.solve(pairs_of(rows, columns))
         n_sweeps = work.sweep(sweeps)
@@ -284,14 +294,24 @@ class _Work:
                 self._keep(pair, record["squared"][k], str(record["start"][k]), record[f"plan-{k}"])
                 for at in self._places(pair):
                     self.seconds[at], self.method[at] = record["seconds"][k], str(record["method"][k])
-        by_pot = sum(self.method[pair] == "POT" for pair in pairs)
-        if by_pot and not self.rows.euclidean and len(set(self.rows.sizes)) == 1:
-            warnings.warn(
-                f"distances: those of {by_pot} of {len(pairs)} pairs are not Euclidean; POT solved these, more slowly "
-                "and without exchanges of partners.",
-                SimilarityWarning,
-                stacklevel=3,
+        self._warn(pairs)
+
+    def _warn(self, pairs: Sequence[Pair]) -> None:
+        """Say once what POT solved for want of Euclidean distances, and which starts it had no use for."""
+        by_pot = [(i, j) for i, j in pairs if not self.recipe.permutations[i, j]]
+        odd = sum(self.rows.sizes[i] == self.columns.sizes[j] for i, j in by_pot)
+        idle = [start for start in self.recipe.starts if start in PERMUTATIONS_ONLY]
+        said = []
+        if odd:
+            said.append(
+                f"distances: those of {odd} of {len(pairs)} pairs are not Euclidean; POT solved these, more slowly and "
+                "without exchanges of partners."
             )
+        if by_pot and idle:
+            names = " and ".join(map(repr, idle))
+            said.append(f"starts: {names} left out of the {len(by_pot)} of {len(pairs)} pairs that POT solved.")
+        if said:
+            warnings.warn(" ".join(said), SimilarityWarning, stacklevel=4)
 
     def _places(self, pair: Pair) -> list[Pair]:
         return [pair, pair[::-1]] if self.one else [pair]
@@ -307,11 +327,13 @@ class _Work:
         if not self.one or n_taps < 3 or any(plan.ndim > 1 for plan in self.plans.values()):
             return 0
         changed = ~np.eye(n_taps, dtype=bool)
+        samples = np.arange(self.rows.sizes[0])
         done = 0
         while limit is None or done < limit:
             plans = np.empty((n_taps, n_taps, self.rows.sizes[0]), dtype=np.int32)  # anew: workers may map the last one
             for (i, j), plan in self.plans.items():
-                plans[i, j], plans[j, i] = plan, np.argsort(plan)
+                plans[i, j] = plan
+                plans[j, i, plan] = samples
             middles = candidates(np.sqrt(self.squared), changed)
             squared, parts = self.squared.copy(), []
             for number, tile in enumerate(tiles(middles)):
@@ -342,7 +364,7 @@ class _Work:
             return pd.DataFrame(values, index=list(rows), columns=list(columns))
 
         return GromovMap(
-            squared=table(squared),
+            squared=marked(table(squared), squared=True),
             lower=table(lower),
             identity=table(identity),
             solved=table(solved),

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from nngraph._rng import RNG, child, generator, seed_sequence
+from nngraph import _arguments
+from nngraph._rng import RNG, child, seed_sequence
 from nngraph.errors import ArgumentError
+from nngraph.similarity import _segments
 from nngraph.similarity._maps import taps_and_distances
 
 if TYPE_CHECKING:
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Groups", "adjusted_rand", "groups", "silhouettes"]
 
 Affinity: TypeAlias = Literal["max-D", "gaussian", "inverse"] | Callable[[np.ndarray], np.ndarray]
-LARGEST = 12
-"""Most groups that are tried where the number is to be found."""
+AFFINITIES = ("max-D", "gaussian", "inverse")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,8 @@ class Groups:
     """Of each tap; NaN for one group."""
     p: float
     """Of the largest silhouette under drift alone; NaN where it was not tested."""
+    level: float = np.nan
+    """Largest p of several groups, where they were tested."""
 
     @property
     def silhouette(self) -> float:
@@ -50,7 +53,12 @@ class Groups:
         return [list(self.labels.index[self.labels == group]) for group in range(self.k)]
 
     def __repr__(self) -> str:
-        return f"Groups(k={self.k}, method={self.method!r}, silhouette={self.silhouette:.3f}, p={self.p:.3g})"
+        tested = not np.isnan(self.p)
+        if self.k == 1:
+            why = f"no groups: p={self.p:.3g} is above the level {self.level:g}" if tested else "one group"
+            return f"Groups(k=1, method={self.method!r}, {why})"
+        p = f", p={self.p:.3g}" if tested else ", not tested"
+        return f"Groups(k={self.k}, method={self.method!r}, silhouette={self.silhouette:.3f}{p})"
 
 
 def groups(
@@ -93,9 +101,9 @@ def groups(
     draws : int
         Maps drawn for that test; p is at least 1 / (draws + 1). With 0 nothing is tested.
     squared : bool, optional
-        Whether D holds squared distances, whose root is then taken. By default it is asked whether D is a map of the
-        measure "gw" as :func:`matrix` makes them, of the squared objective. Its attributes say so, and outlive
-        arithmetic: after a root of your own, or of ``gromov_map``, pass False.
+        Whether D holds squared distances, whose root is then taken. By default D is asked: maps of :func:`matrix` and
+        :func:`gromov_map` say whether they are of the squared objective, and any others count as distances. After
+        arithmetic on such a map it has to be told.
     rng : None, int, SeedSequence or Generator
         Of the draws and of the k-means of spectral clustering.
 
@@ -142,17 +150,25 @@ def groups(
 
     taps, distances = taps_and_distances("groups", D, squared=squared)
     L = len(taps)
-    _check(L, k, method, criterion, level, draws)
+    _check(L, k, method, criterion, affinity)
+    level, draws = _arguments.share("groups: level", level), _arguments.whole("groups: draws", draws, 0)
     seed = seed_sequence(rng)
-    tried = range(2, min(LARGEST, L - 1) + 1) if k is None else [k]
+    unit = float(distances.max()) or 1.0
+    distances = distances / unit  # squares of it stay within floating point
+    tried = range(2, min(_segments.LARGEST, L - 1) + 1) if k is None else [k]
     gaps: dict[int, float] = {}
     if method == "contiguous":
-        found = _segmentations(distances, max(tried, default=1))
+        found = _segments.segmentations(distances, max(tried, default=1))
     else:
         found, gaps = _spectral(distances, affinity, tried, seed)
     curve = pd.DataFrame(
         [
-            (n, _cost(distances, found[n]), float(np.mean(_silhouettes(distances, found[n]))), gaps.get(n, np.nan))
+            (
+                n,
+                unit * (unit * _segments.cost(distances, found[n])),
+                float(np.mean(_segments.silhouettes(distances, found[n]))),
+                gaps.get(n, np.nan),
+            )
             for n in [1, *(n for n in tried if n > 1)]
         ],
         columns=["k", "cost", "silhouette", "eigengap"],
@@ -162,13 +178,15 @@ def groups(
         scores = curve["silhouette" if criterion == "silhouette" else "eigengap"]
         k = 1 if scores.isna().all() else int(scores.idxmax())
         if method == "contiguous" and k > 1 and draws:
-            p = _drift_p(distances, float(scores[k]), draws, seed)
+            p = _segments.drift_p(distances, float(scores[k]), draws, seed)
             k = k if p <= level else 1
     labels = pd.Series(found[k], index=taps, name="group")
-    return Groups(labels, k, method, curve, silhouettes(D, labels, squared=squared), p)
+    return Groups(labels, k, method, curve, silhouettes(D, labels, squared=squared), p, level)
 
 
-def silhouettes(D: pd.DataFrame, labels: pd.Series | Mapping[str, int], *, squared: bool | None = None) -> pd.Series:
+def silhouettes(
+    D: pd.DataFrame, labels: Groups | pd.Series | Mapping[str, int], *, squared: bool | None = None
+) -> pd.Series:
     r"""Return how much nearer each tap is to its own group than to the next.
 
     .. math:: s_i = \frac{b_i - a_i}{\max(a_i, b_i)}
@@ -180,7 +198,7 @@ def silhouettes(D: pd.DataFrame, labels: pd.Series | Mapping[str, int], *, squar
     ----------
     D : pandas.DataFrame, (L, L)
         Distances between taps.
-    labels : Series or mapping
+    labels : Groups, Series or mapping
         The group of every tap.
     squared : bool, optional
         As in :func:`groups`.
@@ -210,7 +228,7 @@ def silhouettes(D: pd.DataFrame, labels: pd.Series | Mapping[str, int], *, squar
 
     taps, distances = taps_and_distances("silhouettes", D, squared=squared)
     _, numbers = np.unique(_of_taps("silhouettes", labels, taps), return_inverse=True)
-    return pd.Series(_silhouettes(distances, numbers), index=taps, name="silhouette")
+    return pd.Series(_segments.silhouettes(distances, numbers), index=taps, name="silhouette")
 
 
 def adjusted_rand(
@@ -248,63 +266,53 @@ def adjusted_rand(
     """
     from sklearn.metrics import adjusted_rand_score
 
-    given = [one.labels if isinstance(one, Groups) else one for one in (first, second)]
-    taps = [str(tap) for tap in given[0].keys()]  # noqa: SIM118  (a Series iterates over its values)
+    given = [_labels("adjusted_rand", one) for one in (first, second)]
+    taps = list(given[0])
     if len(given[1]) != len(taps):
         raise ArgumentError(f"adjusted_rand: got {len(taps)} and {len(given[1])} taps; expected the same taps.")
     return float(adjusted_rand_score(*(_of_taps("adjusted_rand", one, taps) for one in given)))
 
 
-def _check(L: int, k: int | None, method: str, criterion: str, level: float, draws: int) -> None:
-    if method not in ("contiguous", "spectral"):
-        raise ArgumentError(f"groups: method: got {method!r}; expected 'contiguous' or 'spectral'.")
+def _check(L: int, k: int | None, method: str, criterion: str, affinity: Affinity) -> None:
+    _arguments.choice("groups: method", method, ("contiguous", "spectral"))
     allowed = ("silhouette",) if method == "contiguous" else ("silhouette", "eigengap")
     if criterion not in allowed:
         raise ArgumentError(
             f"groups: criterion: got {criterion!r} for {method} groups; expected {' or '.join(map(repr, allowed))}."
         )
-    if k is not None and (isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= L):
-        raise ArgumentError(f"groups: k: got {k!r} for {L} taps; expected an integer from 1 to {L}, or None.")
-    if not 0 < level < 1:
-        raise ArgumentError(f"groups: level: got {level!r}; expected a number between 0 and 1.")
-    if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < 0:
-        raise ArgumentError(f"groups: draws: got {draws!r}; expected an integer of at least 0.")
+    if k is not None:
+        _arguments.whole("groups: k", k, 1, L, of=f" for {L} taps", also=", or None")
+    if not callable(affinity) and affinity not in AFFINITIES:
+        raise ArgumentError(
+            f"groups: affinity: got {affinity!r}; expected {', '.join(map(repr, AFFINITIES))}, or a function of D."
+        )
 
 
-def _of_taps(where: str, labels: pd.Series | Mapping[str, int], taps: list[str]) -> np.ndarray:
-    given = {str(tap): label for tap, label in labels.items()}
+def _labels(where: str, groups: object) -> dict[str, object]:
+    """Return the label of each tap, by its name."""
+    import pandas as pd
+
+    found = groups.labels if isinstance(groups, Groups) else groups
+    if not isinstance(found, (pd.Series, Mapping)):
+        raise ArgumentError(
+            f"{where}: got labels as a {type(groups).__name__}; expected Groups, or a Series or mapping by tap."
+        )
+    return dict(zip(_arguments.texts(where, found.keys()), (label for _, label in found.items()), strict=True))
+
+
+def _of_taps(where: str, labels: object, taps: list[str]) -> np.ndarray:
+    given = _labels(where, labels)
     if missing := [tap for tap in taps if tap not in given]:
         raise ArgumentError(
             f"{where}: got no group for the tap {missing[0]!r}; expected a label for each of {len(taps)}."
         )
-    return np.array([given[tap] for tap in taps])
-
-
-def _costs(D: np.ndarray) -> np.ndarray:
-    """Return (L + 1, L + 1) costs of the segments [i, j), infinite where they are empty."""
-    sums = np.zeros((len(D) + 1, len(D) + 1))
-    sums[1:, 1:] = (D**2).cumsum(0).cumsum(1)
-    sizes = np.subtract.outer(np.arange(len(sums)), np.arange(len(sums))).T
-    corners = np.diag(sums)
-    costs: np.ndarray = (corners + corners[:, None] - sums - sums.T) / np.maximum(2 * sizes, 1)
-    return np.where(sizes > 0, np.maximum(costs, 0), np.inf)
-
-
-def _segmentations(D: np.ndarray, largest: int) -> dict[int, np.ndarray]:
-    """Return the labels of the best segmentation into each of 1 to ``largest`` groups."""
-    L, costs = len(D), _costs(D)
-    best, cuts = costs[0], []
-    found = {1: np.zeros(L, dtype=np.int64)}
-    for k in range(2, largest + 1):
-        totals = best[:, None] + costs
-        cuts.append(totals.argmin(axis=0))
-        best = totals[cuts[-1], np.arange(L + 1)]
-        starts, end = np.zeros(L, dtype=np.int64), L
-        for cut in cuts[::-1]:
-            end = cut[end]
-            starts[end] = 1
-        found[k] = starts.cumsum()
-    return found
+    chosen = [given[tap] for tap in taps]
+    numbers = [isinstance(label, (int, float, np.integer, np.floating)) for label in chosen]
+    if not (all(numbers) or all(isinstance(label, str) for label in chosen)):
+        raise ArgumentError(f"{where}: got labels of several types; expected numbers or texts for all taps.")
+    if odd := [tap for tap, label in zip(taps, chosen, strict=True) if label != label]:
+        raise ArgumentError(f"{where}: got the label NaN for the tap {odd[0]!r}; expected a group.")
+    return np.array(chosen)
 
 
 def _spectral(
@@ -349,54 +357,7 @@ def _affinities(D: np.ndarray, affinity: Affinity) -> np.ndarray:
         A = D.max() - D
     elif affinity == "gaussian":
         A = np.exp(-(D**2) / (2 * middle**2))
-    elif affinity == "inverse":
-        A = 1 / (D + middle / 100)
     else:
-        raise ArgumentError(
-            f"groups: affinity: got {affinity!r}; expected 'max-D', 'gaussian', 'inverse', or a function of distances."
-        )
+        A = 1 / (D + middle / 100)
     np.fill_diagonal(A, A.max())
     return A
-
-
-def _cost(D: np.ndarray, labels: np.ndarray) -> float:
-    return float(sum((D[np.ix_(own, own)] ** 2).sum() / (2 * own.sum()) for own in (labels == g for g in set(labels))))
-
-
-def _silhouettes(D: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    k = int(labels.max()) + 1
-    if k == 1:
-        return np.full(len(D), np.nan)
-    member = np.eye(k)[labels]
-    sizes, sums, taps = member.sum(axis=0), D @ member, np.arange(len(D))
-    own = sums[taps, labels] / np.maximum(sizes[labels] - 1, 1)
-    means = sums / sizes
-    means[taps, labels] = np.inf
-    other = means.min(axis=1)
-    larger = np.maximum(own, other)
-    return np.where((sizes[labels] > 1) & (larger > 0), (other - own) / np.where(larger > 0, larger, 1), 0.0)
-
-
-def _best_silhouette(D: np.ndarray) -> float:
-    found = _segmentations(D, min(LARGEST, len(D) - 1))
-    return max(float(_silhouettes(D, labels).mean()) for k, labels in found.items() if k > 1)
-
-
-def _drift_p(D: np.ndarray, observed: float, draws: int, seed: np.random.SeedSequence) -> float:
-    """Return the share of drifts, the map itself among them, whose best segmentation has as large a silhouette."""
-    from scipy.linalg import toeplitz
-    from scipy.spatial.distance import pdist, squareform
-
-    L, squares = len(D), D**2
-    centring = np.eye(L) - 1 / L
-    spread = np.maximum(np.linalg.eigvalsh(-centring @ squares @ centring / 2), 0)
-    dimensions = max(1, round(spread.sum() ** 2 / (spread**2).sum()))
-    by_lag = [0.0] + [float(np.diag(squares, lag).mean()) for lag in range(1, L)]
-    values, vectors = np.linalg.eigh(-centring @ toeplitz(by_lag) @ centring / 2)
-    root = vectors * np.sqrt(np.maximum(values, 0))
-    draw = generator(child(seed, "groups", "drift"))
-    reached = 0
-    for _ in range(draws):
-        points = root @ draw.standard_normal((L, dimensions))
-        reached += _best_silhouette(squareform(pdist(points))) >= observed
-    return (1 + reached) / (1 + draws)

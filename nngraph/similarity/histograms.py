@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph._progress import progress
 from nngraph.errors import ArgumentError
 from nngraph.similarity._clouds import Normalize, clouds, distances
@@ -53,8 +54,7 @@ def distance_histograms(reps: Mapping[str, object], *, bins: int = 50, normalize
     """
     import pandas as pd
 
-    if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 1:
-        raise ArgumentError(f"distance_histograms: bins: got {bins!r}; expected an integer of at least 1.")
+    bins = _arguments.whole("distance_histograms: bins", bins)
     given = clouds(reps)
     upper = np.triu_indices(len(next(iter(given.values()))), 1)
     values = {
@@ -64,7 +64,7 @@ def distance_histograms(reps: Mapping[str, object], *, bins: int = 50, normalize
     largest = max(float(one.max()) for one in values.values())
     if not largest > 0:
         raise ArgumentError("distance_histograms: all taps are constant; expected one at least whose samples differ.")
-    edges = np.linspace(0, largest, int(bins) + 1)
+    edges = np.linspace(0, largest, bins + 1)
     return pd.DataFrame(
         {name: np.histogram(one, edges, density=True)[0] for name, one in values.items()},
         index=pd.IntervalIndex.from_breaks(edges, closed="left", name="distance"),
@@ -114,8 +114,7 @@ def histogram_divergence(histograms: pd.DataFrame, *, smoothing: float = 1e-3) -
 
     if not isinstance(histograms, pd.DataFrame) or histograms.shape[1] < 2:
         raise ArgumentError("histogram_divergence: expected a DataFrame (bins, taps) of two or more taps.")
-    if not 0 < smoothing < 1:
-        raise ArgumentError(f"histogram_divergence: smoothing: got {smoothing!r}; expected a share between 0 and 1.")
+    smoothing = _arguments.share("histogram_divergence: smoothing", smoothing)
     mass = histograms.to_numpy(dtype=np.float64)
     if not np.isfinite(mass).all() or (mass < 0).any() or not (mass.sum(axis=0) > 0).all():
         raise ArgumentError(

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph.errors import ArgumentError
 from nngraph.similarity._clouds import cloud, clouds
 from nngraph.similarity._comparisons import Comparison, Table
+from nngraph.similarity._maps import marked
 from nngraph.similarity._registry import INVARIANCES, MEASURES, Measure
+from nngraph.similarity._representations import Representations, aligned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +121,7 @@ def matrix(
     - "procrustes": ``center=True``, ``normalize=True``.
     - "msid": ``neighbours=5``, ``stochastic=False``, ``probes=100``, ``steps=10``, ``rng=0``.
     - "wasserstein": ``power=1`` (or 2: the square of the 2-Wasserstein distance).
-    - "agw": ``alpha=0.5``, ``rounds=10``, ``normalize="mean"``. A local minimum from product couplings.
+    - "agw": ``alpha=0.5``, ``rounds=10``, ``normalize="mean"``. The better of two local minima.
     - "gw": ``root=False``, and those of ``gromov_map``: ``normalize="mean"``, ``starts=("product", "identity")``,
       ``exact=True``, ``sweeps``, ``folder``, ``rng``. The squared objective, which is no metric; with ``root`` its
       root, which is one up to what the solver leaves.
@@ -147,6 +150,7 @@ def matrix(
     found = _measure(measure)
     taps = clouds(reps)
     _check_undefined(undefined)
+    n_jobs = _arguments.processes(n_jobs)
     table: np.ndarray
     if found.name == "gw":
         table, reasons = _gromov(taps, None, options, undefined, n_jobs)
@@ -198,17 +202,16 @@ def cross(
     found = _measure(measure)
     first, second = _aligned(found, reps1, reps2)
     _check_undefined(undefined)
+    n_jobs = _arguments.processes(n_jobs)
     if found.name == "gw":
         table, reasons = _gromov(first, second, options, undefined, n_jobs)
     else:
-        table, reasons = _distances(found, first, second, options, undefined, n_jobs)
+        table, reasons = _distances(found, dict(first), dict(second), options, undefined, n_jobs)
     return _frame(found, table, first, second, options, reasons)
 
 
 def _measure(name: str) -> Measure:
-    if name not in MEASURES:
-        raise ArgumentError(f"measure: got {name!r}; expected one of {', '.join(map(repr, MEASURES))}.")
-    return MEASURES[name]
+    return MEASURES[_arguments.choice("measure", name, MEASURES)]
 
 
 def _comparison(measure: Measure, options: Mapping[str, Any]) -> Comparison:
@@ -223,17 +226,15 @@ def _check_options(measure: Measure, options: Mapping[str, Any], known: list[str
 
 
 def _check_undefined(undefined: str) -> None:
-    if undefined not in ("raise", "nan"):
-        raise ArgumentError(f"undefined: got {undefined!r}; expected 'raise' or 'nan'.")
+    _arguments.choice("undefined", undefined, ("raise", "nan"))
 
 
 def _aligned(
     measure: Measure, reps1: Mapping[str, object], reps2: Mapping[str, object]
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+) -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
     if not measure.same_n:
-        return clouds(reps1), clouds(reps2)
-    from nngraph.similarity._representations import aligned
-
+        one, two = (reps if isinstance(reps, Representations) else clouds(reps) for reps in (reps1, reps2))
+        return one, two
     return aligned(reps1, reps2)
 
 
@@ -287,8 +288,8 @@ def _distances(
 
 
 def _gromov(
-    first: dict[str, np.ndarray],
-    second: dict[str, np.ndarray] | None,
+    first: Mapping[str, np.ndarray],
+    second: Mapping[str, np.ndarray] | None,
     options: Mapping[str, Any],
     undefined: Undefined,
     n_jobs: int,
@@ -300,11 +301,12 @@ def _gromov(
     asked = dict(options)
     root = asked.pop("root", False)
     reasons: dict[str, str] = {}
-    sides = []
+    sides: list[Mapping[str, np.ndarray]] = []
     for taps in (first, second):
         constant = [name for name, x in (taps or {}).items() if undefined == "nan" and bool((x == x[0]).all())]
         reasons |= {name: f"tap {name!r}: is constant: its distances are 0." for name in constant}
-        sides.append({name: x for name, x in (taps or {}).items() if name not in constant})
+        left = {name: x for name, x in (taps or {}).items() if name not in constant}
+        sides.append(Representations(left, taps.ids) if left and isinstance(taps, Representations) else left)
     columns = first if second is None else second
     table = np.full((len(first), len(columns)), np.nan)
     rows, others = sides[0], sides[0] if second is None else sides[1]
@@ -336,4 +338,6 @@ def _frame(
         "n": len(next(iter(rows.values()))),
         "undefined": reasons,
     }
+    if measure.name == "gw":
+        marked(frame, squared=not options.get("root", False))
     return frame

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph._progress import progress
 from nngraph._rng import RNG, child, seed_sequence
 from nngraph.errors import ArgumentError
@@ -153,14 +154,16 @@ def expected_overlap(n: int, k: int = 5) -> float:
     """
     from math import comb
 
-    _check_k("expected_overlap", n, k, least=k)
+    n = _arguments.whole("expected_overlap: n", n, 2)
+    _check_k("expected_overlap", n, k, beside=0)
     ways = [comb(k, h) * comb(n - 1 - k, k - h) for h in range(k + 1)]
     return sum(h / (2 * k - h) * number for h, number in enumerate(ways)) / comb(n - 1, k)
 
 
-def _check_k(where: str, n: int, k: int, *, least: int) -> None:
-    """Check that there are k neighbours, and at least ``least`` samples beside each one."""
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1 or n - 1 < least:
+def _check_k(where: str, n: int, k: int, *, beside: int) -> None:
+    """Check that there are k neighbours, and at least k + ``beside`` samples beside each one."""
+    _arguments.whole(f"{where}: k", k, of=f" for {n} samples")
+    if n - 1 < k + beside:
         raise ArgumentError(f"{where}: k: got {k!r} for {n} samples; expected at least 1 and fewer than the others.")
 
 
@@ -170,12 +173,12 @@ def _neighbours(
     """Return (n, n) membership of the k nearest neighbours by tap."""
     given = clouds(reps)
     n = len(next(iter(given.values())))
-    _check_k(where, n, k, least=k + 1)
-    if space not in ("raw", "tsne"):
-        raise ArgumentError(f"{where}: space: got {space!r}; expected 'raw' or 'tsne'.")
+    _check_k(where, n, k, beside=1)
+    _arguments.choice(f"{where}: space", space, ("raw", "tsne"))
     perplexity = min(30.0, (n - 1) / 3) if perplexity is None else perplexity
-    if not 0 < perplexity < n:
-        raise ArgumentError(f"{where}: perplexity: got {perplexity!r}; expected more than 0 and less than {n} samples.")
+    perplexity = _arguments.number(
+        f"{where}: perplexity", perplexity, f"more than 0 and less than {n} samples", lambda x: 0 < x < n
+    )
     state = int(child(seed_sequence(rng), "t-SNE").generate_state(1)[0])
     near = {}
     for name, x in progress(given.items(), total=len(given), label="neighbours"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph._progress import progress
 from nngraph._rng import RNG, child, generator, seed_sequence
 from nngraph.errors import ArgumentError
@@ -97,7 +98,10 @@ def probes(
     n = len(next(iter(given.values())))
     if isinstance(kinds, str) or not kinds or set(kinds) - set(KINDS):
         raise ArgumentError(f"probes: kinds: got {kinds!r}; expected some of {', '.join(map(repr, KINDS))}.")
-    seed = seed_sequence(rng)
+    n_jobs, seed = _arguments.processes(n_jobs), seed_sequence(rng)
+    if not isinstance(targets, Mapping):
+        raise ArgumentError(f"probes: targets: got a {type(targets).__name__}; expected a mapping of names to classes.")
+    _arguments.texts("probes: targets", targets)
     held_out = _held_out(test, n, seed)
     classes = {str(name): _classes(str(name), values, n, held_out) for name, values in targets.items()}
     if not classes:
@@ -121,11 +125,9 @@ def _held_out(test: object, n: int, seed: np.random.SeedSequence) -> np.ndarray:
     """Return which of the n samples are held out."""
     mask = np.zeros(n, dtype=bool)
     if isinstance(test, (int, float, np.number)) and not isinstance(test, bool):
-        if not 0 < test < 1:
-            raise ArgumentError(
-                f"probes: test: got {test!r}; expected a share between 0 and 1, or positions of samples."
-            )
-        mask[generator(child(seed, "split")).permutation(n)[: round(float(test) * n)]] = True
+        expected = "a share between 0 and 1, or positions of samples"
+        test = _arguments.number("probes: test", test, expected, lambda x: 0 < x < 1)
+        mask[generator(child(seed, "split")).permutation(n)[: round(test * n)]] = True
     else:
         places = np.asarray(test)
         if (

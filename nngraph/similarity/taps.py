@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph._progress import progress
 from nngraph._rng import RNG, child, generator, seed_sequence
 from nngraph.errors import ArgumentError
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from nngraph._tensors import Array
     from nngraph.similarity._tap_sets import Tap
 
+_log = logging.getLogger(__name__)
 Inputs: TypeAlias = "Array | Mapping[str, Array] | tuple[Array, ...]"
 Tensors: TypeAlias = "dict[str | int, torch.Tensor]"
 
@@ -52,8 +55,9 @@ def representations(
         :func:`nngraph.resnet9` (27), every step of an ``nn.Sequential``, and BERT, DistilBERT and GPT-2 of the
         transformers library, whatever their head: "0" is the embedding, "1" to "L" are the outputs of the blocks (the
         last one in front of the final norm of a decoder). "blocks" is one tap a block. "all" is every module without
-        children. A list names taps of "auto" and "blocks", or any modules of any model; a mapping gives them names of
-        your own, see :class:`Tap`.
+        children, but for those whose output has no row for each sample, as that of a table of positions, and those
+        called other than once: the log says which. A list names taps of "auto" and "blocks", or any modules of any
+        model; a mapping gives them names of your own, see :class:`Tap`.
     n : int, optional
         Samples, drawn without replacement, the same for every tap, and kept in the order of the inputs; None takes
         all, as does a number that is not below N.
@@ -85,7 +89,8 @@ def representations(
     ------
     ArgumentError
         If a module is in training mode, a tap does not exist or is called other than once in a pass, an
-        output is NaN or infinite, there is one sample, or an argument is outside of its range.
+        output is NaN or infinite, the model refuses the inputs, there is one sample, or an argument is outside of its
+        range.
 
     Notes
     -----
@@ -102,7 +107,7 @@ def representations(
     --------
     >>> import numpy as np
     >>> import nngraph as nng
-    >>> model = nng.mlp((4, 3, 2), rng=0).eval()
+    >>> model = nng.mlp((4, 3, 2), rng=0)
     >>> reps = nng.similarity.representations(model, np.eye(4))
     >>> reps
     Representations(3 taps of 4 samples, 2 to 3 dimensions: '0', '1', '2')
@@ -111,7 +116,7 @@ def representations(
     """
     import torch
 
-    from nngraph.similarity._hooks import Recorder
+    from nngraph.similarity._hooks import Recorder, call
     from nngraph.similarity._tap_sets import tap_set
 
     _check_arguments(tokens, channels, batch_size)
@@ -128,30 +133,52 @@ def representations(
     place = home if device is None else _place(model, device)
     try:
         model.to(place) if place != home else None
-        with torch.no_grad(), Recorder(model, chosen.taps, len(rows), tokens=rule, channels=channels) as recorder:
+        sampled = chosen.taps
+        if isinstance(taps, str) and taps == "all":
+            first = {key: _cast(tensor[rows[:3]], place, reference) for key, tensor in tensors.items()}
+            sampled = _of_samples(model, sampled, first, None if mask is None else mask[:3].to(place), rule, channels)
+        with torch.no_grad(), Recorder(model, sampled, len(rows), tokens=rule, channels=channels) as recorder:
             starts = range(0, len(rows), int(batch_size))
             for start in progress(starts, total=len(starts), label="representations"):
                 part = slice(start, min(start + int(batch_size), len(rows)))
                 batch = {key: _cast(tensor[rows[part]], place, reference) for key, tensor in tensors.items()}
                 recorder.begin(part, None if mask is None else mask[part].to(place))
-                model(*(batch[key] for key in batch if isinstance(key, int)),
-                      **{key: value for key, value in batch.items() if isinstance(key, str)})  # fmt: skip
+                call(model, batch)
                 recorder.end()
     finally:
         model.to(home) if place != home else None
     for array in recorder.arrays.values():
         array.flags.writeable = False
-    return Representations({name: recorder.arrays[name] for name in chosen.taps}, names[rows])
+    return Representations({name: recorder.arrays[name] for name in sampled}, names[rows])
+
+
+def _of_samples(
+    model: nn.Module, taps: dict[str, Tap], batch: Tensors, mask: torch.Tensor | None, tokens: str, channels: str
+) -> dict[str, Tap]:
+    """Return the taps with a row for each sample: of two samples and of three, for a width may be either by chance."""
+    import torch
+
+    from nngraph.similarity._hooks import Recorder, call
+
+    count = len(next(iter(batch.values())))
+    for n in range(2, count + 1):
+        with torch.no_grad(), Recorder(model, taps, n, tokens=tokens, channels=channels) as recorder:
+            recorder.refused = {}
+            recorder.begin(slice(0, n), None if mask is None else mask[:n])
+            call(model, {key: tensor[:n] for key, tensor in batch.items()})
+            recorder.end()
+        for name, reason in recorder.refused.items():
+            _log.info("taps: 'all' leaves out %r: %s", name, reason)
+        taps = {name: tap for name, tap in taps.items() if name not in recorder.refused}
+    if not taps:
+        raise ArgumentError("taps: got 'all' for a model without a module whose output has a row for each sample.")
+    return taps
 
 
 def _check_arguments(tokens: str, channels: str, batch_size: int) -> None:
-    rules = ("auto", "flatten", "mean", "first", "last")
-    if tokens not in rules:
-        raise ArgumentError(f"tokens: got {tokens!r}; expected one of {', '.join(map(repr, rules))}.")
-    if channels not in ("flatten", "mean"):
-        raise ArgumentError(f"channels: got {channels!r}; expected 'flatten' or 'mean'.")
-    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-        raise ArgumentError(f"batch_size: got {batch_size!r}; expected an integer of at least 1.")
+    _arguments.choice("tokens", tokens, ("auto", "flatten", "mean", "first", "last"))
+    _arguments.choice("channels", channels, ("flatten", "mean"))
+    _arguments.whole("batch_size", batch_size)
 
 
 def _check_mode(model: nn.Module) -> None:
@@ -201,10 +228,9 @@ def _rows(total: int, n: int | None, rng: RNG) -> np.ndarray:
     """Return the rows of the samples, ascending."""
     if n is None:
         return np.arange(total)
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 2:
-        raise ArgumentError(f"n: got {n!r}; expected an integer of at least 2, or None for all samples.")
+    n = _arguments.whole("n", n, 2, also=", or None for all samples")
     draw = generator(child(seed_sequence(rng), "samples"))
-    return np.sort(draw.permutation(total)[: int(n)])
+    return np.sort(draw.permutation(total)[:n])
 
 
 def _mask(tensors: Tensors, rows: np.ndarray, rule: str) -> torch.Tensor | None:

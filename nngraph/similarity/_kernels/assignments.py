@@ -11,42 +11,51 @@ import numpy as np
 
 from nngraph._compiling import jit, jit_finite, jit_sums
 
-LANES = 64
+LANES = 32
 """Columns are compared with those this many further on, lane by lane, so that the processor's vectors are used."""
+FEW = 8
+"""The lanes that are left when all have been compared, one vector: what remains is done one by one."""
+
+
+@jit_finite
+def compare(worth, lane, tops, seconds):
+    """Keep the two largest values that a lane has seen."""
+    top, second = tops[lane], seconds[lane]
+    lower = worth if worth < top else top
+    seconds[lane] = lower if lower > second else second
+    tops[lane] = worth if worth > top else top
 
 
 @jit_finite
 def top_two(row, v, tops, seconds):
     """Return the place and the value of the largest row[j] - v[j], and the second largest value."""
     n = len(row)
-    lanes = min(n, LANES)
-    for lane in range(lanes):
-        tops[lane] = row[lane] - v[lane]
+    for lane in range(LANES):
+        tops[lane] = -np.inf
         seconds[lane] = -np.inf
-    full = n // LANES * LANES
-    for begin in range(LANES, full, LANES):
+    full, end = n // LANES * LANES, n // FEW * FEW
+    for begin in range(0, full, LANES):
         for lane in range(LANES):
-            worth = row[begin + lane] - v[begin + lane]
-            top, second = tops[lane], seconds[lane]
-            lower = worth if worth < top else top
-            seconds[lane] = lower if lower > second else second
-            tops[lane] = worth if worth > top else top
-    if full:
-        for lane in range(n - full):
-            worth = row[full + lane] - v[full + lane]
-            top, second = tops[lane], seconds[lane]
-            lower = worth if worth < top else top
-            seconds[lane] = lower if lower > second else second
-            tops[lane] = worth if worth > top else top
+            compare(row[begin + lane] - v[begin + lane], lane, tops, seconds)
+    for begin in range(full, end, FEW):
+        for lane in range(FEW):
+            compare(row[begin + lane] - v[begin + lane], lane, tops, seconds)
+    for lane in range(n - end):
+        compare(row[end + lane] - v[end + lane], lane, tops, seconds)
+    for begin in range(FEW, LANES, FEW):
+        for lane in range(FEW):
+            best = seconds[begin + lane]
+            seconds[lane] = best if best > seconds[lane] else seconds[lane]
+            compare(tops[begin + lane], lane, tops, seconds)
     j, first, second = 0, -np.inf, -np.inf
-    for lane in range(lanes):
+    for lane in range(FEW):
         top = tops[lane]
         if top > first:
             j, first, second = lane, top, max(first, seconds[lane])
         elif top > second:
             second = top
     while row[j] - v[j] < first:
-        j += LANES
+        j += FEW
     return j, first, second
 
 
@@ -54,20 +63,25 @@ def top_two(row, v, tops, seconds):
 def largest(row, v, tops):
     """Return the largest row[j] - v[j]."""
     n = len(row)
-    lanes = min(n, LANES)
-    for lane in range(lanes):
-        tops[lane] = row[lane] - v[lane]
-    full = n // LANES * LANES
-    for begin in range(LANES, full, LANES):
+    for lane in range(LANES):
+        tops[lane] = -np.inf
+    full, end = n // LANES * LANES, n // FEW * FEW
+    for begin in range(0, full, LANES):
         for lane in range(LANES):
             worth = row[begin + lane] - v[begin + lane]
             tops[lane] = worth if worth > tops[lane] else tops[lane]
-    if full:
-        for lane in range(n - full):
-            worth = row[full + lane] - v[full + lane]
+    for begin in range(full, end, FEW):
+        for lane in range(FEW):
+            worth = row[begin + lane] - v[begin + lane]
             tops[lane] = worth if worth > tops[lane] else tops[lane]
+    for lane in range(n - end):
+        worth = row[end + lane] - v[end + lane]
+        tops[lane] = worth if worth > tops[lane] else tops[lane]
+    for begin in range(FEW, LANES, FEW):
+        for lane in range(FEW):
+            tops[lane] = tops[begin + lane] if tops[begin + lane] > tops[lane] else tops[lane]
     top = -np.inf
-    for lane in range(lanes):
+    for lane in range(FEW):
         top = tops[lane] if tops[lane] > top else top
     return top
 
@@ -160,30 +174,38 @@ def relax(row, v, offset, closed, d, before, i):
 def nearest(d, taken, lows, free_lows):
     """Return the place and the value of the least distance, and the least of the columns without an owner."""
     n = len(d)
-    lanes = min(n, LANES)
-    for lane in range(lanes):
-        lows[lane] = d[lane]
-        free_lows[lane] = d[lane] + taken[lane]
-    full = n // LANES * LANES
-    for begin in range(LANES, full, LANES):
+    for lane in range(LANES):
+        lows[lane] = np.inf
+        free_lows[lane] = np.inf
+    full, end = n // LANES * LANES, n // FEW * FEW
+    for begin in range(0, full, LANES):
         for lane in range(LANES):
             distance = d[begin + lane]
             free = distance + taken[begin + lane]
             lows[lane] = distance if distance < lows[lane] else lows[lane]
             free_lows[lane] = free if free < free_lows[lane] else free_lows[lane]
-    if full:
-        for lane in range(n - full):
-            distance = d[full + lane]
-            free = distance + taken[full + lane]
+    for begin in range(full, end, FEW):
+        for lane in range(FEW):
+            distance = d[begin + lane]
+            free = distance + taken[begin + lane]
             lows[lane] = distance if distance < lows[lane] else lows[lane]
             free_lows[lane] = free if free < free_lows[lane] else free_lows[lane]
+    for lane in range(n - end):
+        distance = d[end + lane]
+        free = distance + taken[end + lane]
+        lows[lane] = distance if distance < lows[lane] else lows[lane]
+        free_lows[lane] = free if free < free_lows[lane] else free_lows[lane]
+    for begin in range(FEW, LANES, FEW):
+        for lane in range(FEW):
+            lows[lane] = lows[begin + lane] if lows[begin + lane] < lows[lane] else lows[lane]
+            free_lows[lane] = free_lows[begin + lane] if free_lows[begin + lane] < free_lows[lane] else free_lows[lane]
     j, low, free_low = 0, np.inf, np.inf
-    for lane in range(lanes):
+    for lane in range(FEW):
         free_low = free_lows[lane] if free_lows[lane] < free_low else free_low
         if lows[lane] < low:
             j, low = lane, lows[lane]
     while d[j] > low:
-        j += LANES
+        j += FEW
     return j, low, free_low
 
 
@@ -228,7 +250,7 @@ def augment(G, v, p, owner, tolerance):
 
 
 @jit_sums
-def opening(G, v, p, owner):
+def opening(G, v, p):
     """Write prices and an assignment that are optimal for the best product a_i + b_j + x_i y_j near G; return scales.
 
     Of ordered x and y, rank goes to rank, and the price rises from one column to the next by (y' - y)(x + x') / 2.
@@ -280,7 +302,6 @@ def opening(G, v, p, owner):
             price += (y[j] - y[of_column[k - 1]]) * (x[i] + x[of_row[k - 1]]) / 2
         v[j] = columns[j] + price
         p[i] = j
-        owner[j] = i
     return min(high - low, 30 * centred / (n * n)), size / (n * n), max(high, -low)
 
 
