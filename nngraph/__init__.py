@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _SUBPACKAGES = (
     "datasets",
+    "dynamics",
     "errors",
     "finetuning",
     "interventions",
@@ -57,6 +58,7 @@ __all__ = ["__version__", *sorted([*_NAMES, *_SUBPACKAGES])]
 
 if TYPE_CHECKING:
     from nngraph import datasets as datasets
+    from nngraph import dynamics as dynamics
     from nngraph import errors as errors
     from nngraph import finetuning as finetuning
     from nngraph import interventions as interventions

@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def described(value: object) -> str:
-    """Return a name that is the same in the next process: that of a function, the text of anything else."""
-    name: str = getattr(value, "__qualname__", "") or repr(value)
-    return name
-
-
 def digest(parts: Iterable[bytes]) -> str:
     """Return the SHA-256 of parts, each with its length."""
     found = hashlib.sha256()
@@ -53,8 +47,8 @@ def bits(value: Any) -> Iterator[bytes]:
         yield array.tobytes()
 
 
-def write(file: Path, key: str, D: pd.DataFrame, scores: Mapping[str, float]) -> None:
-    """Keep a map and its scores under their fingerprint."""
+def write(file: Path, key: str, D: pd.DataFrame) -> None:
+    """Keep a map under its fingerprint."""
     content = io.BytesIO()
     np.savez(
         content,
@@ -62,15 +56,13 @@ def write(file: Path, key: str, D: pd.DataFrame, scores: Mapping[str, float]) ->
         taps=np.array(list(D.index), dtype=str),
         distances=D.to_numpy(),
         attrs=np.array(json.dumps(D.attrs, default=str)),
-        scores=np.array(list(scores), dtype=str),
-        values=np.array(list(scores.values()), dtype=float),
     )
     with replacing(file) as opened:
         opened.write(content.getvalue())
 
 
-def read(file: Path, key: str) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Return a kept map and its scores, or raise where the fingerprint is another."""
+def read(file: Path, key: str) -> pd.DataFrame:
+    """Return a kept map, or raise where the fingerprint is another."""
     import pandas as pd
 
     try:
@@ -83,9 +75,8 @@ def read(file: Path, key: str) -> tuple[pd.DataFrame, dict[str, float]]:
             )
         D = pd.DataFrame(found["distances"], index=found["taps"].tolist(), columns=found["taps"].tolist())
         D.attrs.update(json.loads(str(found["attrs"])))
-        scores = dict(zip(found["scores"].tolist(), found["values"].tolist(), strict=True))
     except StudyError:
         raise
     except Exception as error:  # a damaged zip file can fail in any way
         raise FormatError(f"{file}: no whole map of a checkpoint ({error}); delete it.") from None
-    return D, scores
+    return D

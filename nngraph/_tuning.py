@@ -28,9 +28,13 @@ def run_steps(
     order: Sequence[torch.Tensor],
     place: torch.device,
     after_step: Callable[[int, nn.Module], None] | None,
+    trainable_from: int | None = None,
 ) -> np.ndarray:
-    """Run all steps; return the loss of each."""
+    """Run all steps; return the loss of each. Running statistics of what is frozen stay as they are."""
     x, y = samples
+    still = frozen_norms(model, trainable_from)
+    for norm in still:
+        norm.eval()
     total, rise = len(order), math.ceil(len(order) / 10)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda done: min((done + 1) / rise, (total - done) / (total + 1 - rise))
@@ -53,6 +57,8 @@ def run_steps(
         if after_step is not None:
             after_step(step, model)
             model.train()
+            for norm in still:
+                norm.eval()
     return np.array(losses)
 
 
@@ -78,21 +84,46 @@ def free_parameters(model: nn.Module, trainable_from: int | None) -> list[nn.Par
     blocks = blocks_of(model)
     whole("trainable_from", trainable_from, 0, len(blocks) + 1)
     inside = {id(p): number for number, block in enumerate(blocks, 1) for p in block.parameters()}
-    first = next(place for place, p in enumerate(parameters) if id(p) in inside)
+    named = [(name, p) for name, p in model.named_parameters(remove_duplicate=False) if p.is_floating_point()]
+    own = [place for place, (_, p) in enumerate(named) if id(p) in inside]
+    before, behind = named[: own[0]], named[own[-1] + 1 :]
+    if not behind:
+        raise ArgumentError(
+            f"trainable_from: a {type(model).__name__} registers no parameter behind its blocks, so that its head is "
+            "not known; register the head behind the blocks, or pass 0 to train everything."
+        )
+    embedding = {id(p): name for name, p in before}
+    for name, p in behind:
+        if id(p) in embedding:
+            raise ArgumentError(
+                f"trainable_from: the head {name} is tied to {embedding[id(p)]}, which stands before the blocks and "
+                "would be frozen with it; untie the two (give the head a copy), or pass 0 to train everything."
+            )
     head = len(blocks) + 1
-    depth = {id(p): inside.get(id(p), 0 if place < first else head) for place, p in enumerate(parameters)}
-    return [p for p in parameters if depth[id(p)] >= trainable_from]
+    outside = {id(p): head for _, p in behind}
+    return [p for p in parameters if inside.get(id(p), outside.get(id(p), 0)) >= trainable_from]
 
 
-def samples_of(data: Data) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+def frozen_norms(model: nn.Module, trainable_from: int | None) -> list[nn.Module]:
+    """Return the modules with running statistics that stand before the first block that is trained."""
+    if trainable_from is None or trainable_from == 0:
+        return []
+    blocks = blocks_of(model)
+    trained = {module for block in blocks[trainable_from - 1 :] for module in block.modules()}
+    order = list(model.modules())
+    last = [place for place, module in enumerate(order) if module in set(blocks.modules())][-1]
+    return [m for m in order[: last + 1] if m not in trained and getattr(m, "running_mean", None) is not None]
+
+
+def samples_of(data: Data, name: str = "data") -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """Return inputs and labels as tensors, checked."""
     if not isinstance(data, tuple) or len(data) != 2:
-        raise ArgumentError(f"data: got {type(data).__name__}; expected a pair (x, y).")
+        raise ArgumentError(f"{name}: got {type(data).__name__}; expected a pair (x, y).")
     x, y = tensors_of(data[0]), as_tensor(data[1])
     n = len(next(iter(x.values())))
     if y.ndim not in (1, 2) or len(y) != n or y.is_floating_point() or y.is_complex():
         raise ArgumentError(
-            f"data: got {n} samples with labels of shape {tuple(y.shape)} and type {y.dtype}; expected ({n},) or "
+            f"{name}: got {n} samples with labels of shape {tuple(y.shape)} and type {y.dtype}; expected ({n},) or "
             f"({n}, positions) integers."
         )
     return x, y.long()

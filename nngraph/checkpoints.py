@@ -121,25 +121,25 @@ class Recorder:
         if labels is not None and scores is not None:
             raise ArgumentError("training_dynamics: got both labels and scores; expected at most one of them.")
         self.inputs, self.measure, self.taps, self.n, self.options = inputs, measure, taps, n, options
-        self.labels = None if labels is None else as_tensor(labels).cpu().numpy()
+        self.labels = None if labels is None else _classes(labels)
         self.scores = scores
         self.seed = seed_sequence(rng)
         self.folder = None if folder is None else Path(folder)
         self._settings = ""
         if self.folder is not None:
+            functions = sorted(name for name, value in options.items() if callable(value))
+            if functions:
+                raise ArgumentError(
+                    f"training_dynamics: got a function as {functions[0]} and a folder; whether the maps of a folder "
+                    "were made by the same function cannot be known: leave one of them out."
+                )
+            if self.folder.exists() and not self.folder.is_dir():
+                raise ArgumentError(f"folder: {self.folder} is a file; expected a folder, or a name for a new one.")
             self.folder.mkdir(parents=True, exist_ok=True)
-            named = {key: _kept_maps.described(value) for key, value in sorted(options.items())}
-            asked = (
-                measure,
-                _kept_maps.described(taps),
-                n,
-                _kept_maps.described(scores),
-                seed_record(self.seed),
-                named,
-            )
-            self._settings = _kept_maps.digest(
-                [repr(asked).encode(), *_kept_maps.bits(inputs), *_kept_maps.bits(self.labels)]
-            )
+            named = None if callable(taps) else repr(taps)  # what a function gives is in the key itself
+            asked = repr((measure, named, n, seed_record(self.seed))).encode()
+            chosen = {name: options[name] for name in sorted(options)}
+            self._settings = _kept_maps.digest([asked, *_kept_maps.bits(chosen), *_kept_maps.bits(inputs)])
         self._maps: dict[int, pd.DataFrame] = {}
         self._scores: dict[int, dict[str, float]] = {}
 
@@ -151,21 +151,12 @@ class Recorder:
         step = _arguments.whole("training_dynamics: step", step, 0)
         if step in self._maps:
             raise ArgumentError(f"training_dynamics: got the step {step} twice; expected each once.")
+        if not isinstance(model, nn.Module):
+            raise ArgumentError(f"training_dynamics: got {type(model).__name__} at step {step}; expected a model.")
         modes = {module: module.training for module in model.modules()}
         model.eval()
         try:
-            file = None if self.folder is None else self.folder / f"step-{step:09d}.npz"
-            key = (
-                ""
-                if file is None
-                else _kept_maps.digest([self._settings.encode(), *_kept_maps.bits(model.state_dict())])
-            )
-            if file is not None and file.exists():
-                D, scores = _kept_maps.read(file, key)
-            else:
-                D, scores = self._map(model), self._scored(step, model)
-                if file is not None:
-                    _kept_maps.write(file, key, D, scores)
+            D, scores = self._map(step, model), self._scored(step, model)
         finally:
             for module, training in modes.items():
                 module.training = training
@@ -175,7 +166,7 @@ class Recorder:
                 f"training_dynamics: got other taps at step {step} than before: {_differing(first, D)}; expected "
                 "checkpoints of one architecture."
             )
-        self._maps[step], self._scores[step] = D, {**scores, **{name: float(value) for name, value in given.items()}}
+        self._maps[step], self._scores[step] = D, {**scores, **_named(given)}
         return D
 
     def result(self) -> Dynamics:
@@ -189,22 +180,31 @@ class Recorder:
             D = self._maps[step]
             values = D.to_numpy()
             off = values[~np.eye(len(values), dtype=bool)]
-            rows.append(
-                {"step": step, "mean_distance": float(off.mean()) if len(off) else np.nan, **self._scores[step]}
-            )
+            mean = float(off.mean()) if len(off) else np.nan
+            rows.append({"step": step, "mean_distance": mean, **self._scores[step]})
             names = list(D.index)
             edges += [(step, names[i - 1], names[i], float(values[i - 1, i])) for i in range(1, len(names))]
         boundaries = pd.DataFrame(edges, columns=["step", "previous", "tap", "distance"])
         return Dynamics(pd.DataFrame(rows), boundaries, {step: self._maps[step] for step in sorted(self._maps)})
 
-    def _map(self, model: nn.Module) -> pd.DataFrame:
+    def _map(self, step: int, model: nn.Module) -> pd.DataFrame:
+        """Return the map of a model, from its file where it was kept."""
         from nngraph.similarity import matrix, representations
 
-        if callable(self.taps):
-            reps = self.taps(model)
-        else:  # the same seed: the same samples at every checkpoint
+        reps = self.taps(model) if callable(self.taps) else None
+        file = None if self.folder is None else self.folder / f"step-{step:09d}.npz"
+        key = ""
+        if file is not None:
+            state = [*_kept_maps.bits(model.state_dict()), *_kept_maps.bits(reps)]
+            key = _kept_maps.digest([self._settings.encode(), *state])
+            if file.exists():
+                return _kept_maps.read(file, key)
+        if reps is None:  # the same seed: the same samples at every checkpoint
             reps = representations(model, self.inputs, self.taps, n=self.n, rng=child(self.seed, "samples"))
-        return matrix(reps, self.measure, **self.options)
+        D = matrix(reps, self.measure, **self.options)
+        if file is not None:
+            _kept_maps.write(file, key, D)
+        return D
 
     def _scored(self, step: int, model: nn.Module) -> dict[str, float]:
         if self.labels is not None:
@@ -221,7 +221,7 @@ class Recorder:
         if isinstance(self.scores, Mapping) and step not in self.scores:
             raise ArgumentError(f"training_dynamics: scores has no step {step}; it has {sorted(self.scores)}.")
         found_scores = self.scores[step] if isinstance(self.scores, Mapping) else self.scores(model)
-        return {str(name): float(value) for name, value in found_scores.items()}
+        return _named(found_scores)
 
 
 def training_dynamics(
@@ -266,8 +266,8 @@ def training_dynamics(
     rng : None, int, SeedSequence or Generator
         Seed of the samples.
     folder : path, optional
-        Keeps each finished map, so that a run that was stopped goes on where it was. With ``rng=None`` nothing is
-        found again.
+        Keeps each finished map, so that a run that was stopped goes on where it was; scores, and what a function as
+        ``taps`` gives, are computed again. With ``rng=None`` nothing is found again.
     **options
         For :func:`nngraph.similarity.matrix`.
 
@@ -278,7 +278,8 @@ def training_dynamics(
     Raises
     ------
     ArgumentError
-        If there is no checkpoint, a step comes twice, a state does not fit, or the taps differ.
+        If there is no checkpoint, a step comes twice, a state does not fit, the taps differ, labels are no classes
+        from 0, a score has the name of another column, or an option is a function and there is a folder.
     StudyError
         If the folder holds maps of other inputs, settings or weights.
 
@@ -366,6 +367,23 @@ def _outputs(model: nn.Module, inputs: Any, *, batch_size: int = 256) -> np.ndar
     return np.concatenate(found)
 
 
+def _classes(labels: Array) -> np.ndarray:
+    found: np.ndarray = as_tensor(labels).cpu().numpy()
+    if found.ndim != 1 or found.dtype.kind not in "iub" or min(found, default=0) < 0:
+        raise ArgumentError(
+            f"labels: got {found.dtype} values of shape {found.shape} from {found.min(initial=0)}; expected one "
+            "integer of at least 0 for each input."
+        )
+    return found.astype(np.int64)
+
+
+def _named(scores: Mapping[str, float]) -> dict[str, float]:
+    taken = [name for name in scores if str(name) in ("step", "mean_distance")]
+    if taken:
+        raise ArgumentError(f"scores: got one called {taken[0]!r}, which is a column of its own; give it another name.")
+    return {str(name): float(value) for name, value in scores.items()}
+
+
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:
     """Return the rank correlation; NaN for fewer than four values, or constants."""
     from scipy.stats import rankdata
@@ -376,7 +394,5 @@ def _spearman(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _differing(first: pd.DataFrame, other: pd.DataFrame) -> str:
-    only = [name for name in first.index if name not in other.index] + [
-        name for name in other.index if name not in first.index
-    ]
+    only = first.index.symmetric_difference(other.index, sort=False)
     return ", ".join(map(repr, only[:4])) or "their order"

@@ -2,6 +2,7 @@
 
 __all__ = [
     "ArgumentError",
+    "CapacitanceWarning",
     "ConvergenceError",
     "DatasetError",
     "FormatError",
@@ -42,6 +43,10 @@ class NullModelError(NNGraphError):
 
 class NullModelWarning(UserWarning):
     """A null model did less than was asked: a block admits no other, a chain has not mixed, a run was cut short."""
+
+
+class CapacitanceWarning(UserWarning):
+    """A neural capacitance is zero by a theorem whatever the weights, or says less than it seems to."""
 
 
 class SimilarityWarning(UserWarning):

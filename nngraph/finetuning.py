@@ -7,7 +7,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,9 +16,9 @@ from torch import nn
 from nngraph._passes import Inputs, at_work, last_positions, output, passes, places, whole
 from nngraph._progress import progress
 from nngraph._rng import RNG, child, generator, seed_sequence
-from nngraph._tensors import as_tensor
 from nngraph._tuning import Data, free_parameters, run_steps, samples_of
-from nngraph.depth import block_means, blocks_of, keep_blocks
+from nngraph._tuning_tables import Row, check_arguments, controls_of, row_of
+from nngraph.depth import blocks_of, keep_blocks
 from nngraph.errors import ArgumentError
 from nngraph.training import _private_randomness
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FineTuned", "dropping", "fine_tune", "freezing", "intervals", "predictions"]
 
-Row: TypeAlias = tuple[str, int, int, int, float, int]
 COLUMNS = ["kind", "block", "seed", "trainable", "accuracy", "n_test"]
 
 
@@ -73,9 +72,9 @@ def fine_tune(
         both (n, positions). y: (n,) classes, or (n, positions) tokens to tell at each position, -100 where none is.
         Where logits are (n, positions, classes) and y is (n,), they are read at the last position of each sample.
     trainable_from : int, optional
-        Train the blocks from this one on, counted from 1, and the head; what comes before (in the order of the
-        model's parameters) is frozen. 0 or None: everything is trained, the embedding too; the number of blocks
-        plus 1: the head alone.
+        Train the blocks from this one on, counted from 1, and the head: what the model registers behind its blocks.
+        What comes before is frozen, with the running statistics of its normalisation. 0 or None: everything is
+        trained, the embedding too; the number of blocks plus 1: the head alone.
     epochs, batch_size : int
         Passes through the data, and samples in a step. A mapping with an ``attention_mask`` is cut, batch by batch,
         behind the last token of the longest sample.
@@ -98,7 +97,8 @@ def fine_tune(
     Raises
     ------
     ArgumentError
-        If an argument is outside of its range or shapes do not fit.
+        If an argument is outside of its range, shapes do not fit, or ``trainable_from`` would freeze the head: it is
+        tied to the embedding, or nothing is registered behind the blocks.
     ConvergenceError
         If the loss becomes NaN or infinite; the model then holds the weights before that step.
 
@@ -147,7 +147,7 @@ def fine_tune(
             ]
             fused = place.type in ("cpu", "cuda")  # one kernel for all parameters
             optimizer = torch.optim.AdamW(free, lr=lr, weight_decay=weight_decay, fused=fused)
-            loss = run_steps(model, samples, optimizer, order, place, after_step)
+            loss = run_steps(model, samples, optimizer, order, place, after_step, trainable_from)
     finally:
         for parameter, was in needed.items():
             parameter.requires_grad_(was)
@@ -226,7 +226,8 @@ def freezing(
     Raises
     ------
     ArgumentError
-        If there is no such block, or the training data have one class.
+        If there is no such block, the training data have one class, labels are not one a sample, or
+        ``trainable_from`` is given.
 
     References
     ----------
@@ -249,8 +250,9 @@ def freezing(
     for k in chosen:
         whole("from_blocks", k, 0, depth + 1)
     models = {k: lambda: copy.deepcopy(model) for k in chosen}
+    check_arguments(train, test, options)
     rows = _tuned("freezing", models, train, test, seeds, rng, [{**options, "trainable_from": k} for k in chosen])
-    return _table([*rows, *(_controls(model, train, test, [depth], options) if controls else [])])
+    return _table([*rows, *(controls_of(model, train, test, [depth], options) if controls else [])])
 
 
 def dropping(
@@ -281,7 +283,7 @@ def dropping(
     Raises
     ------
     ArgumentError
-        If there are fewer blocks, or the training data have one class.
+        If there are fewer blocks, or as :func:`freezing` does.
 
     References
     ----------
@@ -306,8 +308,9 @@ def dropping(
     for n in chosen:
         whole("keep", n, 0, depth)
     models = {n: (lambda n=n: keep_blocks(model, n)) for n in chosen}
+    check_arguments(train, test, options)
     rows = _tuned("dropping", models, train, test, seeds, rng, [options] * len(chosen))
-    return _table([*rows, *(_controls(model, train, test, chosen, options) if controls else [])])
+    return _table([*rows, *(controls_of(model, train, test, chosen, options) if controls else [])])
 
 
 def intervals(table: pd.DataFrame) -> pd.DataFrame:
@@ -371,34 +374,8 @@ def _tuned(
     for block, make, one, k in progress(tasks, total=len(tasks), label=name):
         run = fine_tune(make(), train, rng=child(seed, name, block, k), **one)
         found = predictions(run.model, test[0], device=one.get("device"))
-        rows.append(_row("fine-tuned", block, k, run.trainable, found, test))
+        rows.append(row_of("fine-tuned", block, k, run.trainable, found, test))
     return rows
-
-
-def _controls(
-    model: nn.Module, train: Data, test: Data, blocks: Sequence[int], options: Mapping[str, Any]
-) -> list[Row]:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    y = np.asarray(as_tensor(train[1]).cpu()).astype(np.int64)
-    classes, counts = np.unique(y, return_counts=True)
-    if len(classes) < 2:
-        raise ArgumentError(f"train: got {len(y)} labels of one class; expected at least two classes.")
-    known, asked = (block_means(model, x, device=options.get("device")) for x, _ in (train, test))
-    rows = []
-    for block in blocks:
-        head = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=5000)).fit(known[block], y)
-        size = (known[block].shape[1] + 1) * len(classes)
-        rows.append(_row("logistic", block, 0, size, head.predict(asked[block]), test))
-    constant = np.full(len(asked[0]), classes[counts.argmax()])
-    return [*rows, _row("majority", 0, 0, 0, constant, test)]
-
-
-def _row(kind: str, block: int, seed: int, trainable: int, found: np.ndarray, test: Data) -> Row:
-    y = np.asarray(as_tensor(test[1]).cpu())
-    return kind, block, seed, trainable, float((found == y).mean()), len(y)
 
 
 def _table(rows: Sequence[Row]) -> pd.DataFrame:

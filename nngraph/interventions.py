@@ -44,7 +44,7 @@ class Agreement:
     """Row-wise rank correlation of two matrices; see :func:`intervention_agreement`."""
 
     rows: pd.Series = dataclasses.field(repr=False)
-    """(L,) Spearman's correlation of each row, NaN where a row is constant."""
+    """(L,) Spearman's correlation of each row, NaN where a row is constant or has a distance that is not finite."""
     mean: float
     """Over the rows that have one."""
     se: float
@@ -88,13 +88,14 @@ def interventions(
     Raises
     ------
     ArgumentError
-        If there is no such block, or a block cannot be skipped.
+        If there is no such block, a block cannot be skipped, or logits are NaN.
 
     Notes
     -----
     **A reconstruction.** The text of the appendix behind Figures 20-22 of the reference is missing from its published
     version: that a block is skipped, that distributions are compared pairwise, and the direction of KL are our
-    reading. L + 1 forward passes; probabilities and sums in float64.
+    reading. L + 1 forward passes; probabilities and sums in float64. A token that only p_j
+    excludes, by a logit of minus infinity, makes KL infinite.
 
     References
     ----------
@@ -128,10 +129,15 @@ def interventions(
             with skipping(model, block):
                 told.append(_told(model, batch, positions))
         logs = torch.stack([values for values, _ in told])
+        if bool(logs.isnan().any()):
+            which = ["the model as it is", *(f"it without block {block}" for block in chosen)]
+            bad = which[int(logs.isnan().flatten(1).any(dim=1).nonzero()[0])]
+            raise ArgumentError(
+                f"interventions: the logits of {bad} are NaN, infinite, or minus infinity for every token; expected "
+                "numbers, or minus infinity for some tokens."
+            )
         flat = logs.flatten(1)
-        probabilities = flat.exp()
-        own = (probabilities * flat).sum(dim=1)
-        total += (own[:, None] - probabilities @ flat.T).cpu().numpy()
+        total += _divergences(flat).cpu().numpy()
         n += logs.shape[1]
         following = [next_ for _, next_ in told]
         if following[0] is not None:
@@ -169,7 +175,7 @@ def intervention_agreement(kl: pd.DataFrame, D: pd.DataFrame, *, taps: Sequence[
     Raises
     ------
     ArgumentError
-        If a block has no tap, or there are fewer than three.
+        If a block has no tap, there are fewer than three, or ``kl`` has NaN.
 
     Notes
     -----
@@ -194,6 +200,8 @@ def intervention_agreement(kl: pd.DataFrame, D: pd.DataFrame, *, taps: Sequence[
             f"taps: got {len(names)} for {len(kl)} blocks, of which {missing or 'none'} are missing from the distances "
             f"(these have {', '.join(map(str, D.index[:8]))}); pass taps=[...], one name for each block."
         )
+    if bool(kl.isna().to_numpy().any()):
+        raise ArgumentError("kl: has NaN; expected a number for each two blocks, as interventions gives them.")
     if len(kl) < 3:
         raise ArgumentError(f"kl: got {len(kl)} blocks; expected at least 3: a row of fewer has no ranks to compare.")
     K, values = kl.to_numpy(dtype=float), D.loc[names, names].to_numpy(dtype=float)
@@ -207,6 +215,16 @@ def intervention_agreement(kl: pd.DataFrame, D: pd.DataFrame, *, taps: Sequence[
     known = rows.dropna()
     spread = float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else float("nan")
     return Agreement(rows, float(known.mean()), spread)
+
+
+def _divergences(logs: torch.Tensor) -> torch.Tensor:
+    """Return the sums of p_i (log p_i - log p_j) over all entries, where 0 log 0 is 0 and p log 0 infinite."""
+    p, never = logs.exp(), logs.isneginf()
+    finite = logs.masked_fill(never, 0)
+    sums = (p * finite).sum(dim=1)[:, None] - p @ finite.T
+    if bool(never.any()):
+        sums[(p > 0).to(p) @ never.to(p).T > 0] = torch.inf
+    return sums
 
 
 def _told(

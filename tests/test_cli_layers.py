@@ -1,5 +1,6 @@
 """nngraph layers: what is written, what is said, and what is refused."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -39,6 +40,33 @@ def bert_like():
         def forward(self, x, shift):
             return self.b(self.a(x + shift))
     return Net().eval()
+
+def both():
+    return net(), np.zeros((40, 7), dtype="float32")
+
+class Unknown(__import__("torch").nn.Module):
+    def __init__(self):
+        import torch
+        super().__init__()
+        self.a, self.w = torch.nn.Linear(6, 4), torch.nn.Parameter(torch.ones(4))
+    def forward(self, x):
+        return self.a(x) * self.w
+
+def no_twin():
+    return Unknown().eval(), X
+
+def two_inputs():
+    from torch import nn
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(6, 4), nn.Linear(4, 2)
+        def forward(self, x, shift):
+            return self.b(self.a(x + shift))
+    return Net().eval(), (X, X)
+
+def with_classes():
+    return net(), (X, np.arange(40) % 3)
 
 def in_training():
     return net().train(), X
@@ -94,7 +122,7 @@ def test_the_tables_of_a_model_are_those_of_the_library(here):
     assert f"{len(D)} taps of mine_layers-net_and_inputs, 30 samples, measure cka" in result.stdout
     assert "against 2 untrained twins" in result.stdout
     assert sorted(path.name for path in (here / "o").iterdir()) == [
-        "boundaries.csv", "groups.csv", "layers.png", "layers.svg", "map.csv",
+        "boundaries.csv", "curve.csv", "groups.csv", "layers.png", "layers.svg", "map.csv",
     ]  # fmt: skip
     assert (here / "o" / "layers.png").read_bytes().startswith(b"\x89PNG")
     assert b"<svg" in (here / "o" / "layers.svg").read_bytes()
@@ -162,6 +190,76 @@ def test_without_a_source_there_is_a_network_to_see(here):
     assert "0.attn0" in table(here / "results" / "layers-modular-0", "map").index
 
 
+def test_one_group_comes_with_its_reason_and_its_p(here):
+    rng = np.random.default_rng(1)
+    steps = [rng.standard_normal((30, 4)) for _ in range(9)]
+    np.savez(here / "drift.npz", **{f"t{i}": np.sum(steps[: i + 1], axis=0) for i in range(9)})
+    result = run("drift.npz", "--measure", "cka", "--out", "o")
+    assert result.exit_code == 0, result.output
+    reps = dict(np.load(here / "drift.npz"))
+    grouped = nng.similarity.groups(nng.similarity.matrix(reps, "cka"), rng=0)
+    assert grouped.k == 1
+    assert f"1 group (contiguous): the best of more, {grouped.curve['silhouette'].idxmax()} groups" in result.stdout
+    assert f"is no more than steady drift gives (p = {grouped.p:.3f})" in result.stdout
+    curve = pd.read_csv(here / "o" / "curve.csv", index_col="k")
+    np.testing.assert_allclose(curve["silhouette"], grouped.curve["silhouette"])
+
+
+@pytest.mark.parametrize("how", ["mean", "max", "none"])
+def test_distances_are_divided_by_what_is_asked(here, how):
+    result = run("mine_layers:net_and_inputs", "--n", 12, "--null", "none", "--normalize", how, "--out", "o")
+    assert result.exit_code == 0, result.output
+    reps = nng.similarity.representations(nng.mlp((6, 12, 8, 3), rng=0).eval(), X, n=12, rng=0)
+    np.testing.assert_allclose(
+        table(here / "o", "map"), nng.similarity.gromov_map(reps, normalize=how).squared, rtol=1e-9, atol=1e-12
+    )
+
+
+def test_a_pair_is_inputs_and_classes_only_where_the_second_are_classes(here):
+    for name, taps in (("with_classes", ("auto",)), ("two_inputs", ("a", "--taps", "b"))):
+        result = run(f"mine_layers:{name}", "--measure", "cka", "--null", "none", "--taps", *taps, "--out", name)
+        assert result.exit_code == 0, result.output
+    assert table(here / "with_classes", "map").equals(_map_of_net(here))
+
+
+def _map_of_net(here):
+    assert run("mine_layers:net_and_inputs", "--measure", "cka", "--null", "none", "--out", "same").exit_code == 0
+    return table(here / "same", "map")
+
+
+def test_a_map_that_was_stopped_goes_on_from_its_parts_which_vanish_in_the_end(here, monkeypatch):
+    from nngraph.plot import overviews
+
+    arguments = ["mine_layers:net_and_inputs", "--n", 15, "--twins", 1, "--out", "o"]
+    with monkeypatch.context() as stopped:
+        stopped.setattr("nngraph.plot.layer_figure", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert "goes on from" in one_sentence(run(*arguments), 1)
+    assert {path.name for path in (here / "o" / "unfinished").iterdir()} == {"map", "twin-0"}
+    assert not (here / "o" / "map.csv").exists()
+
+    def refuse(*_, **__):
+        raise AssertionError("solved again")
+
+    with monkeypatch.context() as solver:
+        solver.setattr("nngraph.similarity.gromov_maps.solve_tile", refuse)
+        result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert overviews.layer_figure is nng.plot.layer_figure
+    assert not (here / "o" / "unfinished").exists()
+    other = run("mine_layers:net_and_inputs", "--n", 15, "--twins", 1, "--out", "at-once")
+    assert other.stdout == result.stdout
+    for name in ("map", "start", "boundaries"):
+        pd.testing.assert_frame_equal(table(here / "o", name), table(here / "at-once", name))
+
+
+def test_the_package_runs_as_a_module(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "nngraph", "layers", "--measure", "gww"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("nngraph: --measure: got 'gww'")
+
+
 # -------------------------------------------------------------------- bad input
 
 BAD = {
@@ -181,6 +279,12 @@ BAD = {
     "a function that fails": (["mine_layers:broken"], 1, "boom"),
     "no such function": (["mine_layers:nothing"], 2, "cannot be imported"),
     "unknown data set": (["mine_layers:net", "--inputs", "cifar"], 2, "'colour-patches'"),
+    "sets of taps": (["mine_layers:net_and_inputs", "--taps", "auto", "--taps", "blocks"], 2, "one set alone"),
+    "a shape that the model does not take": (["mine_layers:both", "--measure", "cka"], None, "(40, 7)"),
+    "channels that the model does not take": (["mine_layers:patches_net", "--inputs", "digits"], None, "model"),
+    "two samples": (["taps.npz", "--n", "2"], 2, "at least 3"),
+    "normalized cka": (["mine_layers:net_and_inputs", "--measure", "cka", "--normalize", "max"], 2, "normalize"),
+    "epochs of a map": (["mine_layers:net_and_inputs", "--epochs", "3"], 2, "--epochs: has no effect on --do map"),
     "a tap of another length": (["uneven.npz", "--measure", "cka"], 2, "samples"),
 }
 
@@ -191,5 +295,26 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(here, case):
     np.savez(here / "uneven.npz", first=X, second=X[:30])
     (here / "damaged.npz").write_bytes((here / "taps.npz").read_bytes()[:200])
     arguments, code, words = BAD[case]
-    assert words in one_sentence(run(*arguments, "--out", "o"), code)
+    result = run(*arguments, "--out", "o")
+    assert words in one_sentence(result, result.exit_code if code is None else code)
+    assert result.exit_code in (1, 2)
     assert not (here / "o").exists()
+
+
+@pytest.mark.parametrize("case", ["a file", "below a file", "no folder", "no twin"])
+def test_what_cannot_be_written_or_compared_is_said_before_the_map_is_made(here, monkeypatch, case):
+    (here / "there").write_text("mine")
+    out = {"a file": "there", "below a file": "there/o", "no folder": "/proc/o", "no twin": "o"}[case]
+
+    def refuse(*_, **__):
+        raise AssertionError("the map was made")
+
+    monkeypatch.setattr("nngraph.similarity.matrix", refuse)
+    source = "no_twin" if case == "no twin" else "net_and_inputs"
+    result = run(f"mine_layers:{source}", "--measure", "cka", "--out", out)
+    words = "reset_parameters" if case == "no twin" else "--out"
+    assert words in one_sentence(result, 1 if case == "no twin" else 2)
+    assert sorted(path.name for path in here.iterdir() if path.suffix != ".py" and path.name != "__pycache__") == [
+        "there"
+    ]
+    assert (here / "there").read_text() == "mine"

@@ -249,7 +249,79 @@ def test_what_cannot_be_fine_tuned_is_refused_in_a_sentence_and_changes_nothing(
     assert not changed(before, model)
 
 
+class Chain(torch.nn.Module):
+    """Blocks with batch normalisation; the head before or behind them."""
+
+    def __init__(self, *, head_first=False, affine=True):
+        super().__init__()
+        if head_first:
+            self.head = torch.nn.Linear(3, 2)
+        self.stem = torch.nn.BatchNorm1d(3, affine=affine)
+        self.blocks = torch.nn.ModuleList(
+            torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.BatchNorm1d(3, affine=affine)) for _ in range(3)
+        )
+        if not head_first:
+            self.norm, self.head = torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 2)
+
+    def forward(self, x):
+        x = self.stem(x)
+        for block in self.blocks:
+            x = x + block(x)
+        return self.head(self.norm(x) if hasattr(self, "norm") else x)
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("k", [1, 3, 4])
+def test_frozen_blocks_keep_their_running_statistics_too(k, affine):
+    model = Chain(affine=affine)
+    before = bits(model)
+    seen = []
+    finetuning.fine_tune(
+        model, (X.astype("float32"), Y), trainable_from=k, rng=0, after_step=lambda step, m: seen.append(m.eval())
+    )
+    moved = {".".join(name.split(".")[:2]) for name in changed(before, model)}
+    assert moved == {f"blocks.{i}" for i in range(k - 1, 3)} | {
+        f"{part}.{name}" for part in ("norm", "head") for name in ("weight", "bias")
+    } | {f"norm.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")}
+    assert len(seen) == 2
+
+
+def test_a_head_that_would_be_frozen_is_refused_with_the_reason():
+    from text_models import configs
+    from transformers import GPT2LMHeadModel
+
+    model = GPT2LMHeadModel(configs()["gpt2"])
+    x = sentences(8)[0]
+    for k in (1, 4):
+        with pytest.raises(ArgumentError, match=r"the head lm_head\.weight is tied to transformer\.wte\.weight"):
+            finetuning.fine_tune(model, (x, x["input_ids"]), trainable_from=k)
+    for k in (2, 4):
+        with pytest.raises(ArgumentError, match="a Chain registers no parameter behind its blocks"):
+            finetuning.fine_tune(Chain(head_first=True), (X.astype("float32"), Y), trainable_from=k)
+    model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
+    before = bits(model)
+    finetuning.fine_tune(model, (x, x["input_ids"]), trainable_from=4, rng=0, lr=0.01)
+    assert changed(before, model) == {"transformer.ln_f.weight", "transformer.ln_f.bias", "lm_head.weight"}
+
+
 # ---------------------------------------------------------------------- tables
+
+
+@pytest.mark.parametrize(
+    ("test", "options", "words"),
+    [
+        ((X, Y[:10]), {}, r"test: got 48 samples with labels of shape \(10,\)"),
+        ((X[:3], np.ones((3, 3), dtype=int)), {}, r"test: got labels of shape \(3, 3\)"),
+        ((X, Y * 0.5), {}, r"test: got 48 samples with labels of shape .* and type torch.float64"),
+        (None, {}, "test: got NoneType; expected a pair"),
+        ((X, Y), {"trainable_from": 2}, "trainable_from: the table says what is trained"),
+    ],
+)
+def test_tables_check_the_test_data_and_the_options_before_anything_is_trained(monkeypatch, test, options, words):
+    monkeypatch.setattr(finetuning, "fine_tune", lambda *_, **__: pytest.fail("trained"))
+    for make in (finetuning.freezing, finetuning.dropping):
+        with pytest.raises(ArgumentError, match=words):
+            make(small(), (X, Y), test, [1], seeds=1, rng=0, **options)
 
 
 def test_the_table_of_freezing_has_a_row_for_each_block_and_seed_and_its_controls():

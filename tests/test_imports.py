@@ -23,7 +23,7 @@ LAYERS = [
     {"similarity", "dynamics", "sparse"},
     {"evaluation", "metrics", "models", "training", "complexity", "robustness", "store", "plot", "claims", "text"},
     {"_passes", "depth"},
-    {"_tuning", "finetuning", "interventions"},
+    {"_tuning", "_tuning_tables", "finetuning", "interventions"},
     {"checkpoints", "twins", "_kept_maps"},
     {"studies", "reports", "_units", "_study_arguments"},
     {"reproduce"},

@@ -1,3 +1,4 @@
+import copy
 import itertools
 
 import numpy as np
@@ -188,3 +189,56 @@ def test_taps_are_found_by_name_in_whatever_order_the_distances_have():
         intervention_agreement(kl, D, taps=["1", "2"])
     with pytest.raises(ArgumentError, match="got 2 blocks; expected at least 3"):
         intervention_agreement(kl.iloc[:2, :2], D)
+
+
+class Masked(torch.nn.Module):
+    """Gives token 0 a fixed logit: always, or only where the first block is skipped."""
+
+    def __init__(self, inner, value, *, always):
+        super().__init__()
+        self.inner, self.value, self.always = inner, value, always
+        self.first = (copy.deepcopy(inner),)  # no module of this one
+
+    def forward(self, x):
+        out = self.inner(x).clone()
+        if self.always or not torch.equal(self.inner.stream(x, depth=1), self.first[0].stream(x, depth=1)):
+            out[..., 0] = self.value
+        return out
+
+
+def test_tokens_that_are_excluded_everywhere_count_as_if_they_were_not_there():
+    inner = model_of()
+    found = interventions(Masked(inner, -torch.inf, always=True), TOKENS)
+    names = [1, 2, 3, 4]
+    logs = []
+    for block in names:
+        with torch.no_grad(), skipping(inner, block):
+            logs.append(torch.log_softmax(inner(torch.from_numpy(TOKENS))[:, -1, 1:].double(), dim=-1))
+    expected = [[float((p.exp() * (p - q)).sum(-1).mean()) for q in logs] for p in logs]
+    np.testing.assert_allclose(found.kl, expected, atol=1e-12)
+    assert np.isfinite(found.intact).all()
+
+
+def test_a_token_that_one_answer_alone_excludes_makes_the_divergence_to_it_infinite():
+    found = interventions(Masked(model_of(), -torch.inf, always=False), TOKENS)
+    kl = found.kl.to_numpy()
+    assert np.isinf(kl[1:, 0]).all()
+    assert np.isfinite(kl[0]).all()
+    assert np.isfinite(kl[1:, 1:]).all()
+    assert list(np.isinf(found.intact)) == [True, False, False, False]
+
+
+def test_logits_that_are_nan_are_refused_with_the_block_that_was_skipped():
+    with pytest.raises(ArgumentError, match="the logits of the model as it is are NaN"):
+        interventions(Masked(model_of(), torch.nan, always=True), TOKENS)
+    with pytest.raises(ArgumentError, match="the logits of it without block 1 are NaN"):
+        interventions(Masked(model_of(), torch.nan, always=False), TOKENS)
+
+
+def test_divergences_that_are_nan_are_refused_and_not_dropped():
+    names = list("1234")
+    D = pd.DataFrame(np.abs(np.subtract.outer(range(4), range(4))) * 1.0, names, names)
+    kl = D.copy()
+    kl.iloc[0, 1] = np.nan
+    with pytest.raises(ArgumentError, match="kl: has NaN"):
+        intervention_agreement(kl, D)

@@ -60,4 +60,7 @@ def test_the_page_of_the_documentation_has_every_checkpoint_and_its_picture():
         modular.stored_steps("0")
     )
     assert dynamics.RULE in page
+    gaps = np.diff(modular.stored_steps("0"))
+    for words in ("stored in 8 bits", f"lie {gaps.min()} to {gaps.max()} steps apart"):
+        assert words in page
     assert 0 < (docs / "pictures" / "layers_dynamics.png").stat().st_size < 300_000

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from nngraph.errors import ArgumentError
+from nngraph.errors import ArgumentError, DatasetError
 from nngraph.reproduce.layer_groups import __main__ as command
 from nngraph.reproduce.layer_groups import _training, modular
 
@@ -133,6 +133,43 @@ def test_a_saved_run_is_written_whole_with_its_record(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["modular_0.json", "modular_0.safetensors"]
 
 
+def test_a_saved_run_of_a_spawned_seed_is_scored_on_its_own_held_out_pairs(tmp_path):
+    seed = np.random.SeedSequence(5, spawn_key=(7,))
+    run = modular.train("0", recipe=[modular.Stage((0, 1), ("c",), batch=64, steps=60, every=60)], rng=seed)
+    facts = json.loads(modular.save(run, tmp_path)[1].read_text())
+    assert facts["seed"] == "5/7"
+    assert not np.array_equal(modular.split(seed)[1], modular.split(5)[1])
+    network = modular.network("0")
+    network.load_state_dict(
+        {key: value.half().float() for key, value in run.model.state_dict().items()}  # as they are stored
+    )
+    for side, rows in zip(("trained", "held_out"), modular.split(seed), strict=True):
+        assert facts["stored"][side] == modular.accuracy(network, "0", rows)
+    assert facts["stored"]["trained"] != modular.accuracy(network, "0", modular.split(5)[0])
+
+
+def test_the_live_weights_come_back_when_a_check_fails(monkeypatch):
+    fit = _training.Fit(modular.network("0"), "0", modular.Stage((0, 1), batch=64), np.random.SeedSequence(0))
+    with torch.no_grad():
+        fit.parameters[0].add_(1)
+    live = fit.parameters[0].detach().clone()
+    seen = []
+    monkeypatch.setattr(fit, "accuracies", lambda _: seen.append(fit.parameters[0].detach().clone()) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fit._check(1, 0.0)
+    assert not torch.equal(seen[0], live)
+    assert torch.equal(fit.parameters[0], live)
+
+
+def test_a_stored_file_that_is_missing_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(modular, "FOLDER", tmp_path)
+    with pytest.raises(DatasetError, match=r"modular_E.json: is not there; .* modular --model E --out"):
+        modular.record("E")
+    (tmp_path / "modular_E.json").write_text('{"checkpoints": {}, "steps": 4}')
+    with pytest.raises(DatasetError, match=r"modular_E.safetensors: is not there"):
+        modular.load("E")
+
+
 def test_eight_bits_move_no_weight_by_more_than_half_a_level():
     state = modular.load("0").state_dict()
     small = modular._eight_bits(state)
@@ -155,6 +192,8 @@ def test_the_command_trains_and_saves(tmp_path, monkeypatch):
         (lambda: modular.targets("M"), "'M'; expected '0'"),
         (lambda: modular.network("M"), "'M'; expected '0'"),
         (lambda: modular.load("0", step=7), "step: got 7; expected one of 0, "),
+        (lambda: modular.load("0", step=False), "step: got False; expected one of 0, "),
+        (lambda: modular.load("0", trained=False, step=50), "step: got 50 with trained=False"),
         (lambda: modular.split(share=1.5), "share: got 1.5"),
         (lambda: modular.train("0", recipe=[modular.Stage((0, 4))]), r"blocks=\(0, 4\)"),
         (lambda: modular.train("0", recipe=[modular.Stage((0, 1), ("c2",))]), "'c2'"),

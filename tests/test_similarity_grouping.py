@@ -312,7 +312,7 @@ def test_adjusted_p_values_are_those_of_benjamini_and_hochberg():
 TYPES = ["resid_pre", "k0", "k1", "attn0", "attn1", "resid_post"]
 
 
-def test_without_twins_a_boundary_is_larger_than_the_same_change_of_type_in_other_blocks():
+def test_a_change_larger_than_that_of_type_in_other_blocks_is_named_and_is_no_boundary_without_twins():
     names = [f"{block}.{kind}" for block in range(4) for kind in TYPES]
     steps = np.exp(0.1 * np.random.default_rng(0).normal(size=len(names) - 1))
     at = names.index("2.attn0") - 1
@@ -320,14 +320,18 @@ def test_without_twins_a_boundary_is_larger_than_the_same_change_of_type_in_othe
     usual = S.boundaries(line_of(steps, names))
     assert usual["peak"].sum() == 4
     assert not usual["boundary"].any()
-    assert usual.loc["2.attn0", "reason"] == "peak; usual for this change of type"
+    assert usual.loc["2.attn0", "reason"].startswith(
+        "peak; usual for this change of type; not tested: no untrained twin"
+    )
     steps[at] *= 4
     found = S.boundaries(line_of(steps, names))
-    assert found.index[found["boundary"]].tolist() == ["2.attn0"]
+    assert not found["boundary"].any()  # 2 heads of a type in 4 blocks: no permutation can be significant
+    assert found.index[found["type_p_adjusted"] <= 0.05].tolist() == ["2.attn0"]
     others = [found.loc[f"{block}.attn0", "distance"] for block in (0, 1, 3)]
     assert found.loc["2.attn0", "type_mean"] == pytest.approx(np.mean(others))
     assert found.loc["2.k1", "type_mean"] == pytest.approx(found.loc[["0.k1", "1.k1", "3.k1"], "distance"].mean())
-    assert found.loc["2.attn0", "reason"] == "peak; larger than this change of type in other blocks"
+    reason = found.loc["2.attn0", "reason"]
+    assert reason.startswith("peak; larger than this change of type in other blocks; not tested: no untrained twin")
 
 
 def test_a_change_that_training_makes_in_every_block_is_a_boundary_against_the_twins_alone():

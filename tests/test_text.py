@@ -83,7 +83,12 @@ def test_snippets_that_are_nowhere_say_what_to_do(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("line", "words"),
-    [("11\t1.0", "line 11"), ("11\tone\ttext", "line 11: got '11.tone.ttext'"), ("1\t2\t3\t4", "line 11")],
+    [
+        ("11\t1.0", "line 11"),
+        ("11\tone\ttext", "line 11: got '11.tone.ttext'"),
+        ("1\t2\t3\t4", "line 11"),
+        ("11\tnan\ta", "line 11: got '11.tnan.ta'"),
+    ],
 )
 def test_a_line_of_another_form_is_named(folder, line, words):
     path = folder / "movieReviewSnippets_GroundTruth.txt"
@@ -127,6 +132,13 @@ def test_sst2_is_read_as_glue_writes_it(tmp_path):
         text.load_sst2(tmp_path)
     with pytest.raises(DatasetError, match=r"train.tsv: is not there; expected train.tsv of SST-2"):
         text.load_sst2(tmp_path / "nowhere")
+
+
+def test_a_text_of_yelp_that_never_ends_is_named(tmp_path):
+    long = "a" * 140_000
+    (tmp_path / "train.csv").write_text(f'"1","short"\n"2","{long}"\n', encoding="utf-8")
+    with pytest.raises(FormatError, match=r"train.csv, text that ends in line 2: field larger than field limit"):
+        text.load_yelp(tmp_path)
 
 
 def test_yelp_is_read_with_its_quotes_and_written_line_breaks(tmp_path):
@@ -192,6 +204,15 @@ def test_gpt2_is_loaded_from_a_folder_and_padded_with_its_end_of_text(saved):
     assert reader.tokens(["good film a the plot"], max_length=2)["input_ids"].tolist() == [[4, 6]]
     with pytest.raises(ArgumentError, match="a list of at least one text"):
         reader.tokens("good film")
+    with pytest.raises(ArgumentError, match="max_length: got 0; expected an integer of at least 1"):
+        reader.tokens(["good film"], max_length=0)
+
+
+def test_a_head_of_fewer_than_two_classes_is_refused(tmp_path):
+    pytest.importorskip("transformers")
+    for classes in (0, 1, True, 2.5):
+        with pytest.raises(ArgumentError, match=f"classes: got {classes}; expected an integer of at least 2"):
+            text.encoder(tmp_path, classes=classes)
 
 
 def test_a_model_that_is_not_there_is_one_sentence(tmp_path, monkeypatch):

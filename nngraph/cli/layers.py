@@ -1,20 +1,20 @@
-"""``nngraph layers``: distances between the layers of a model, its groups of layers, and its boundaries."""
+"""``nngraph layers``: distances between the layers of a model, its groups of layers, and what one does with them."""
 
 from __future__ import annotations
 
 import enum
-import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nngraph.cli._common import call, is_function, one_sentence
-from nngraph.errors import ArgumentError, FormatError
+from nngraph.cli._common import one_sentence
+from nngraph.cli._layer_jobs import Asked, check_out, dynamics, interventions, tuned, unfinished, write
+from nngraph.cli._layer_sources import Job, Source, forward_pass, rows_of, source_of
+from nngraph.errors import ArgumentError
 
 if TYPE_CHECKING:
     import pandas as pd
-    import torch
 
     from nngraph.similarity.gromov_maps import GromovMap
     from nngraph.similarity.grouping import Groups
@@ -34,25 +34,47 @@ class Null(enum.StrEnum):
     none = "none"
 
 
-class Source(NamedTuple):
-    """What the layers are of: representations alone, or a model with its inputs and the way to untrained ones."""
+class Normalize(enum.StrEnum):
+    """What distances are divided by."""
 
-    name: str
-    reps: Any
-    model: torch.nn.Module | None = None
-    inputs: Any = None
+    mean = "mean"
+    max = "max"
+    none = "none"
+
+
+_DISTANCES = {"measure", "taps", "n", "exact", "normalize", "jobs"}
+_USED = {
+    Job.map: _DISTANCES | {"k", "method", "null", "twins"},
+    Job.dynamics: _DISTANCES,
+    Job.interventions: _DISTANCES,
+    Job.freezing: {"seeds", "epochs", "lr"},
+    Job.dropping: {"seeds", "epochs", "lr"},
+}
+"""Which options, beside the source, --rng and --out, each job reads."""
+_SAMPLES = {Job.map: 200, Job.dynamics: 60, Job.interventions: 300}
+"""Without a source: enough to see something in under a minute."""
 
 
 def layers(
+    context: typer.Context,
     source: Annotated[
         str | None,
         typer.Argument(
             metavar="[SOURCE]",
-            help="pkg.module:function that returns a model in evaluation mode, or a model and its inputs; or an .npz "
-            "file of representations, one (samples, dimensions) array for each tap. Without it a small transformer "
-            "that adds modulo 59, which comes with the package.",
+            help="pkg.module:function that returns a model in evaluation mode, or (model, inputs), (model, (x, y)), "
+            "(model, (x, y), (x_test, y_test)) with integer classes y; of dynamics a mapping from steps to models in "
+            "the place of the model. For the map also an .npz file of representations, one (samples, dimensions) "
+            "array for each tap. Without it networks that come with the package.",
         ),
     ] = None,
+    do: Annotated[
+        Job,
+        typer.Option(
+            help="map: distances, groups, boundaries. dynamics: a map for each checkpoint. freezing: fine-tune from "
+            "block k on. dropping: keep the first blocks, and fine-tune. interventions: skip a block of a language "
+            "model."
+        ),
+    ] = Job.map,
     inputs: Annotated[
         str | None,
         typer.Option(
@@ -62,11 +84,11 @@ def layers(
     ] = None,
     taps: Annotated[
         list[str] | None,
-        typer.Option(help="auto, blocks, all, or the name of a tap or module; may be given several times."),
+        typer.Option(help="auto, blocks, all, or the name of a tap or module; names may be given several times."),
     ] = None,
     measure: Annotated[str, typer.Option(help="gw, cka, rsa, or any other of nngraph.similarity.MEASURES.")] = "gw",
     n: Annotated[
-        int | None, typer.Option(help="Samples; 1,000 by default, and 200 without a source.", min=2, show_default=False)
+        int | None, typer.Option(help="Samples; 1,000 by default, fewer without a source.", min=2, show_default=False)
     ] = None,
     k: Annotated[int | None, typer.Option(help="Number of groups; found by default.", min=1)] = None,
     method: Annotated[
@@ -80,185 +102,164 @@ def layers(
         bool,
         typer.Option("--exact/--screened", help="Solve gw for all pairs of taps, or only where bounds leave a doubt."),
     ] = True,
-    rng: Annotated[int, typer.Option(help="Seed of the samples and of the twins.", min=0)] = 0,
+    normalize: Annotated[
+        Normalize | None,
+        typer.Option(help="What distances between samples are divided by, for gw; the mean by default."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Fine-tunings of each row, of freezing and dropping.", min=1)] = 1,
+    epochs: Annotated[int, typer.Option(help="Epochs of fine-tuning.", min=1)] = 3,
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            help="Largest learning rate of fine-tuning; 5e-5 by default, 3e-3 without a source.", show_default=False
+        ),
+    ] = None,
+    rng: Annotated[int, typer.Option(help="Seed of samples, twins and fine-tuning.", min=0)] = 0,
     jobs: Annotated[int, typer.Option("--jobs", "--n-jobs", help="Processes.", min=1)] = 1,
-    out: Annotated[Path | None, typer.Option(help="Folder; by default results/layers-SOURCE.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; by default results/layers-SOURCE, or results/DO-SOURCE.")
+    ] = None,
 ) -> None:
     """Map the distances between the layers of a model, group the layers, and say which boundaries training made.
 
-    Writes map.csv (of gw the squared objective, with its root, bounds, and which pairs were solved beside),
-    groups.csv, boundaries.csv, and the figure layers.png and layers.svg.
+    The map writes map.csv (of gw the squared objective, with its root, bounds, and which pairs were solved beside),
+    groups.csv, curve.csv, boundaries.csv, and the figure layers.png and layers.svg. A map by gw, or dynamics, that was
+    stopped goes on from its finished parts, in OUT/unfinished, when the same command is given again.
 
     Examples: nngraph layers; nngraph layers mine:net --inputs images.npy --measure cka; nngraph layers taps.npz --k 4
-    --method spectral --out results/taps
+    --method spectral --out results/taps; nngraph layers --do dynamics --screened; nngraph layers mine:steps --do
+    dynamics; nngraph layers mine:task --do freezing --seeds 3; nngraph layers mine:decoder --do interventions
     """
-    with one_sentence():
-        from nngraph.similarity import boundaries, groups
-        from nngraph.similarity.measures import MEASURES
+    with one_sentence("stopped. The same command goes on from the maps, and parts of maps by gw, that are finished."):
+        _refuse_unused(context, do)
+        _check_measure(measure, exact=exact)
+        found = source_of(do, source, inputs)
+        folder = out or Path("results") / f"{'layers' if do is Job.map else do.value}-{found.name}"
+        check_out(folder)
+        options: dict[str, Any] = {} if exact else {"exact": False}
+        if normalize is not None:
+            options["normalize"] = normalize.value
+        number = n or (_SAMPLES.get(do, 0) if source is None else 1000)
+        asked = Asked(measure, _taps(taps), number, options, rng, jobs)
+        with forward_pass(found):
+            if do is Job.map:
+                n_twins = twins if null is Null.untrained else 0
+                text = _map_job(found, asked, k, method.value, n_twins, folder)
+            elif do is Job.dynamics:
+                text = dynamics(found, asked, folder)
+            elif do is Job.interventions:
+                text = interventions(found, asked, folder)
+            else:
+                rate = lr if lr is not None else 3e-3 if source is None else 5e-5
+                text = tuned(do, found, {"seeds": seeds, "epochs": epochs, "lr": rate, "rng": rng}, folder)
+        typer.echo(text)
+        what = "tables are" if do in (Job.freezing, Job.dropping) else "tables and figures are"
+        typer.echo(f"nngraph: {what} in {folder}", err=True)
 
-        if measure not in MEASURES:
-            raise ArgumentError(f"--measure: got {measure!r}; expected one of {', '.join(MEASURES)}.")
-        if not exact and measure != "gw":
-            raise ArgumentError(f"--screened: has no effect on {measure}, which has no bounds; leave it out.")
-        if source is None and inputs is not None:
-            raise ArgumentError("--inputs: needs a source, the model that sees them.")
-        chosen = _model_0() if source is None else _source(source, inputs)
-        number = n or (200 if source is None else 1000)
-        reps = _representations(chosen, taps, number, rng)
-        D, rest = _map(reps, measure, exact=exact, jobs=jobs)
+
+def _refuse_unused(context: typer.Context, do: Job) -> None:
+    for name in sorted(set.union(*_USED.values()) - _USED[do]):
+        where = context.get_parameter_source(name)
+        if where is not None and where.name == "COMMANDLINE":
+            shown = "screened" if name == "exact" else name
+            raise ArgumentError(f"--{shown}: has no effect on --do {do.value}; leave it out.")
+
+
+def _check_measure(measure: str, *, exact: bool) -> None:
+    from nngraph.similarity.measures import MEASURES
+
+    if measure not in MEASURES:
+        raise ArgumentError(f"--measure: got {measure!r}; expected one of {', '.join(MEASURES)}.")
+    if not exact and measure != "gw":
+        raise ArgumentError(f"--screened: has no effect on {measure}, which has no bounds; leave it out.")
+
+
+def _taps(taps: list[str] | None) -> Any:
+    """Return one set of taps by its name, or a list of taps."""
+    sets = [tap for tap in taps or () if tap in ("auto", "blocks", "all")]
+    if sets and len(taps or ()) > 1:
+        raise ArgumentError(f"--taps: got the set {sets[0]!r} beside others; expected one set alone, or names of taps.")
+    return sets[0] if sets else taps or "auto"
+
+
+def _map_job(source: Source, asked: Asked, k: int | None, method: str, twins: int, folder: Path) -> str:
+    from nngraph.similarity import boundaries, groups
+
+    twins = twins if source.model is not None else 0
+    if twins:
+        _twin(source, asked, 0)  # whether there are twins is known before the map, which may take long
+    reps = _representations(source, asked)
+    n_samples = len(next(iter(reps.values()), ()))
+    if n_samples == 2 and asked.measure == "gw":
+        raise ArgumentError(
+            f"{source.name}: got 2 samples; expected at least 3: two have one distance, which divided by the mean is "
+            "the same at every tap."
+        )
+    with unfinished(folder) as parts:
+        D, rest = _map(reps, asked, parts / "map")
         nulls = []
-        if null is Null.untrained and chosen.model is not None:
-            nulls = _maps_of_twins(chosen.model, chosen.inputs, list(reps), measure, number, twins, rng, jobs)
-        squared = measure == "gw"
-        grouped = groups(D, k, method=method.value, squared=squared, rng=rng)
+        for i in range(twins):  # of gw it is enough to solve what decides, and neighbours in depth always are
+            fresh = _representations(source._replace(model=_twin(source, asked, i)), asked._replace(taps=list(reps)))
+            options = {**asked.options, "exact": False} if asked.measure == "gw" else asked.options
+            nulls.append(_map(fresh, asked._replace(options=options), parts / f"twin-{i}")[0])
+        squared = asked.measure == "gw"
+        grouped = groups(D, k, method=method, squared=squared, rng=asked.rng)  # type: ignore[arg-type]
         steps = boundaries(D, nulls or None, squared=squared) if len(D) > 2 else None
-        folder = out or Path("results") / f"layers-{chosen.name}"
-        _write(folder, D, rest, grouped, steps)
-        n_samples = len(next(iter(reps.values())))
-        typer.echo(f"{len(D)} taps of {chosen.name}, {n_samples:,} samples, measure {measure}")
-        typer.echo(_summary(grouped, steps, len(nulls)), nl=False)
-        typer.echo(f"nngraph: tables and figures are in {folder}", err=True)
+        _write_map(folder, D, rest, grouped, steps)
+    head = f"{len(D)} taps of {source.name}, {n_samples:,} samples, measure {asked.measure}\n"
+    return head + _summary(grouped, steps, len(nulls), found=k is None)
 
 
-def _model_0() -> Source:
-    from nngraph.reproduce.layer_groups import modular
+def _twin(source: Source, asked: Asked, i: int) -> Any:
+    from nngraph._rng import child, seed_sequence
+    from nngraph.twins import untrained_twin
 
-    return Source("modular-0", None, modular.load("0"), modular.pairs())
-
-
-def _source(source: str, inputs: str | None) -> Source:
-    """Read representations from a file, or call a function for a model; a path is always a file."""
-    if not is_function(source):
-        if inputs is not None:
-            raise ArgumentError(f"--inputs: has no effect, because {source} is no function; leave it out.")
-        if Path(source).suffix != ".npz":
-            raise ArgumentError(
-                f"{source}: got a file that does not end in .npz; expected representations, or pkg.module:function "
-                "that returns a model. Weights alone do not say how a model uses them."
-            )
-        return Source(Path(source).stem, _arrays(Path(source)))
-    import torch
-
-    found, given = call("SOURCE", source), None
-    if isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], torch.nn.Module):
-        found, given = found
-    if not isinstance(found, torch.nn.Module):
-        raise ArgumentError(
-            f"{source}: returned {type(found).__name__}; expected a torch module, alone or as (module, inputs)."
-        )
-    if inputs is not None:
-        given = _inputs(inputs, found)
-    if given is None:
-        raise ArgumentError(
-            f"{source}: returned a model alone; expected its inputs too: pass --inputs, or return (model, inputs)."
-        )
-    return Source(source.replace(":", "-"), None, found, given)
+    return untrained_twin(source.model, source.inputs, rng=child(seed_sequence(asked.rng), "twin", i))
 
 
-def _arrays(path: Path) -> dict[str, Any]:
-    """Read the arrays of an .npz file by name, without running code from it."""
-    import numpy as np
-
-    if not path.is_file():
-        raise ArgumentError(f"{path}: there is no such file.")
-    try:
-        held = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)  # a file that fails would stay open
-        return {"": held} if isinstance(held, np.ndarray) else {name: held[name] for name in held.files}
-    except Exception as error:  # a damaged zip file can fail in any way
-        raise FormatError(f"{path}: cannot be read as arrays ({error}); save them with numpy.savez.") from None
-
-
-def _inputs(name: str, model: torch.nn.Module) -> Any:
-    """Return the inputs of a file, or the images of a data set in the shape that the model sees."""
-    if Path(name).suffix in (".npy", ".npz"):
-        found = _arrays(Path(name))
-        return next(iter(found.values())) if len(found) == 1 else found
-    import torch
-
-    from nngraph.datasets import load
-
-    data = load(name)
-    images = data.images if data.test_images is None else data.test_images
-    if any(isinstance(module, torch.nn.Conv2d) for module in model.modules()):
-        channels = data.image_shape[0] if len(data.image_shape) == 3 else 1
-        images = images.reshape(-1, channels, *data.image_shape[-2:])
-    return images
-
-
-def _representations(source: Source, taps: list[str] | None, n: int, rng: int) -> Any:
+def _representations(source: Source, asked: Asked) -> Any:
     from nngraph.similarity import representations
 
-    if source.model is None:
-        held = dict(source.reps)
-        held.pop("ids", None)
-        if missing := [tap for tap in taps or () if tap not in held]:
-            raise ArgumentError(f"--taps: got {missing[0]!r}; the file has {', '.join(list(held)[:12])}.")
-        return {tap: _rows(held[tap], n, rng) for tap in taps or held}
-    chosen: Any = "auto" if not taps else taps[0] if taps in (["auto"], ["blocks"], ["all"]) else taps
-    return representations(source.model, source.inputs, chosen, n=n, rng=rng)
+    if source.model is not None:
+        return representations(source.model, source.inputs, asked.taps, n=asked.n, rng=asked.rng)
+    held = dict(source.reps)
+    held.pop("ids", None)
+    taps = asked.taps if isinstance(asked.taps, list) else []
+    if missing := [tap for tap in taps if tap not in held]:
+        raise ArgumentError(f"--taps: got {missing[0]!r}; the file has {', '.join(list(held)[:12])}.")
+    return rows_of({tap: held[tap] for tap in taps or held}, asked.n, asked.rng)
 
 
-def _rows(array: Any, n: int, rng: int) -> Any:
-    """Take n rows of an array, the same of every array of the same length."""
-    import numpy as np
-
-    from nngraph._rng import child, generator, seed_sequence
-
-    if array.ndim == 0 or len(array) <= n:
-        return array
-    return array[np.sort(generator(child(seed_sequence(rng), "rows", len(array))).permutation(len(array))[:n])]
-
-
-def _map(reps: Any, measure: str, *, exact: bool, jobs: int) -> tuple[pd.DataFrame, GromovMap | None]:
-    """Return the distances between taps, and of gw the whole result."""
+def _map(reps: Any, asked: Asked, folder: Path) -> tuple[pd.DataFrame, GromovMap | None]:
+    """Return the distances between taps, and of gw the whole result, whose finished parts a folder keeps."""
     from nngraph.similarity import gromov_map, matrix
 
-    if measure != "gw":
-        return matrix(reps, measure, n_jobs=jobs), None
-    found = gromov_map(reps, exact=exact, n_jobs=jobs)
+    if asked.measure != "gw":
+        return matrix(reps, asked.measure, n_jobs=asked.jobs, **asked.options), None
+    found = gromov_map(reps, n_jobs=asked.jobs, folder=folder, **asked.options)
     return found.squared, found
 
 
-def _maps_of_twins(
-    model: torch.nn.Module, inputs: Any, taps: list[str], measure: str, n: int, twins: int, rng: int, jobs: int
-) -> list[pd.DataFrame]:
-    """Map untrained twins; of gw it is enough to solve what decides, and neighbours in depth always are."""
-    from nngraph._rng import child, seed_sequence
-    from nngraph.similarity import representations
-    from nngraph.twins import untrained_twin
-
-    maps = []
-    for i in range(twins):
-        twin = untrained_twin(model, inputs, rng=child(seed_sequence(rng), "twin", i))
-        maps.append(_map(representations(twin, inputs, taps, n=n, rng=rng), measure, exact=False, jobs=jobs)[0])
-    return maps
-
-
-def _write(folder: Path, D: pd.DataFrame, rest: GromovMap | None, grouped: Groups, steps: pd.DataFrame | None) -> None:
+def _write_map(
+    folder: Path, D: pd.DataFrame, rest: GromovMap | None, grouped: Groups, steps: pd.DataFrame | None
+) -> None:
     import pandas as pd
 
-    from nngraph.io._atomic import replacing
     from nngraph.plot import layer_figure
 
-    folder.mkdir(parents=True, exist_ok=True)
-    tables: dict[str, pd.DataFrame] = {"map": D}
+    tables = {"map": D}
     if rest is not None:
         tables |= {name: getattr(rest, name) for name in ("root", "lower", "identity", "solved", "start")}
     tables["groups"] = pd.DataFrame({"group": grouped.labels, "silhouette": grouped.silhouettes})
+    tables["curve"] = grouped.curve
     if steps is not None:
         tables["boundaries"] = steps
-    for name, table in tables.items():
-        with replacing(folder / f"{name}.csv") as file:
-            table.to_csv(file, index_label="tap")
-    figure = layer_figure(D, groups=grouped, boundaries=steps)
-    for kind in ("png", "svg"):
-        with replacing(folder / f"layers.{kind}") as file:
-            figure.savefig(file, format=kind, dpi=200)
+    write(folder, tables, layer_figure(D, groups=grouped, boundaries=steps), "layers")
 
 
-def _summary(grouped: Groups, steps: pd.DataFrame | None, twins: int) -> str:
-    """Return the groups and the peaks, a line each."""
-    lines = [f"{grouped.k} {'group' if grouped.k == 1 else 'groups'} ({grouped.method})"]
+def _summary(grouped: Groups, steps: pd.DataFrame | None, twins: int, *, found: bool) -> str:
+    """Return the groups and why they are as many, and the peaks, a line each."""
+    lines = [f"{grouped.k} {'group' if grouped.k == 1 else 'groups'} ({grouped.method}){_why(grouped, found=found)}"]
     for number, members in enumerate(grouped.members):
         ends = members[0] if len(members) == 1 else f"{members[0]} ... {members[-1]}"
         lines.append(f"  {number}: {ends} ({len(members)} {'tap' if len(members) == 1 else 'taps'})")
@@ -267,4 +268,20 @@ def _summary(grouped: Groups, steps: pd.DataFrame | None, twins: int) -> str:
         against = f"against {twins} untrained {'twin' if twins == 1 else 'twins'}" if twins else "against no twin"
         lines.append(f"boundaries: {int(steps['boundary'].sum())} of {len(peaks)} peaks, {against}")
         lines += [f"  {row.previous} -> {tap}: {row.distance:.3g} ({row.reason})" for tap, row in peaks.iterrows()]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
+
+
+def _why(grouped: Groups, *, found: bool) -> str:
+    """Say what the number of groups rests on."""
+    tested = "not tested" if grouped.p != grouped.p else f"p = {grouped.p:.3f}"
+    if grouped.k > 1:
+        return f": mean silhouette {grouped.silhouette:.2f}, {tested if found else 'as asked'}"
+    if not found:
+        return ", as asked"
+    best = grouped.curve["silhouette"].dropna()
+    if not len(best):
+        return f": too few taps ({len(grouped.labels)}) to try more"
+    return (
+        f": the best of more, {best.idxmax()} groups of mean silhouette {best.max():.2f}, is no more than steady drift "
+        f"gives ({tested})"
+    )

@@ -39,9 +39,8 @@ def boundaries(
               \text{peak: } b_l > \operatorname{median}(b) + c \cdot 1.4826 \operatorname{MAD}(b)
 
     Two taps of different types differ in an untrained network too, and by far the largest peaks are of that kind. So a
-    peak is a boundary only where it stands out against a null: the untrained twins, or, without them, the changes
-    between the same two types of taps in other blocks, or, where there is one block, permutations of taps within their
-    types.
+    peak is a boundary only where it stands out against a null: the untrained twins, or, without them, permutations of
+    taps within their types.
 
     Parameters
     ----------
@@ -101,8 +100,8 @@ def boundaries(
     Measured on 300 maps of 9 to 31 taps without any effect, for each number of twins: a boundary was found in 0 to 5 %
     of them with 2, 3 or 5 twins; with one twin in 1 to 3 % where all places vary alike between seeds, but in 11 to 29 %
     where some vary several times as much as others. One twin cannot tell these apart: take two or more. Nor can the
-    test against other blocks: without twins, a boundary was found in 3 to 5 % of 300 maps of 2, 3 and 6 blocks where
-    all changes of type vary alike, in 46 to 79 % where some vary several times as much as others.
+    test against other blocks, which therefore decides nothing: it would have found a boundary in 3 to 5 % of 300 maps
+    of 2, 3 and 6 blocks where all changes of type vary alike, in 46 to 79 % where some vary several times as much.
     Permutations assume no spread: of 300 maps each of exchangeable heads, none had a boundary by them in one block of
     4, 12 or 30 heads a type, and p was at most .05 at 4.5 to 4.9 % of the places with 12 or 30 heads.
 
@@ -156,7 +155,7 @@ def boundaries(
         p = table[name].to_numpy()
         p = np.where(table["permutation_least"] <= level, p, np.nan) if name == "permutation_p" else p
         table.insert(table.columns.get_loc(name) + 1, f"{name}_adjusted", _adjusted(p))
-    deciding = table["p_adjusted"] if len(twins) else table["type_p_adjusted"].fillna(table["permutation_p_adjusted"])
+    deciding = table["p_adjusted" if len(twins) else "permutation_p_adjusted"]
     table["boundary"] = table["peak"] & (deciding <= level)
     table["reason"] = [_reason(row, level, twins=len(twins)) for row in table.itertuples()]
     table.attrs = {"median": middle, "spread": spread, "threshold": middle + c * spread, "c": c, "level": level}
@@ -277,7 +276,7 @@ def _reason(row: Any, level: float, *, twins: int) -> str:
     if not np.isnan(row.type_p_adjusted):
         larger = row.type_p_adjusted <= level
         parts.append("larger than this change of type in other blocks" if larger else "usual for this change of type")
-    elif not twins:
+    if not twins:
         parts.append(_of_permutations(row, level))
     return "; ".join(parts)
 
@@ -285,10 +284,7 @@ def _reason(row: Any, level: float, *, twins: int) -> str:
 def _of_permutations(row: Any, level: float) -> str:
     """Say what permutations within types say of a peak that nothing else tests."""
     if np.isnan(row.permutation_p):
-        return (
-            "not tested: no untrained twin, no other block has this change of type, and no permutation within types "
-            "changes it"
-        )
+        return "not tested: no untrained twin, and no permutation within types changes it"
     of = f"p={row.permutation_p:.3g} by permutations within types"
     if row.permutation_least > level:
         return (

@@ -165,7 +165,10 @@ def _network(name: str) -> list[str]:
 
 def _wraps(found: Mapping[str, float]) -> str:
     return (
-        f"Held-out pairs chose when to stop and which check to keep. Model E makes {found['errors']:.0f} errors in "
+        "Held-out pairs chose when to stop and which check to keep. They guided the recipes of E and L too (weight "
+        "decay, number and order of stages): these were chosen by looking at held-out accuracy, so that it is a "
+        "selected one. L was trained stage by stage, each stage from the stored end of the one before. "
+        f"Model E makes {found['errors']:.0f} errors in "
         f"{len(modular.split()[1])} held-out pairs, {found['at_wraps']:.0f} of them one step from where a sum wraps, "
         f"where {100 * found['share']:.0f} % of all pairs are."
     )

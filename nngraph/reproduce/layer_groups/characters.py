@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nngraph._rng import RNG, child, generator, seed_sequence
+from nngraph._rng import RNG, child, generator, seed_record, seed_sequence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from nngraph.finetuning import FineTuned
     from nngraph.models import Transformer
 
-__all__ = ["Corpus", "baselines", "bits_per_byte", "corpus", "load", "train", "windows"]
+__all__ = ["Corpus", "baselines", "bits_per_byte", "corpus", "load", "record", "train", "windows"]
 
 CHECKPOINT = Path(__file__).with_name("characters.safetensors")
 POSITIONS = 64
@@ -37,6 +40,9 @@ class Corpus:
 
 def corpus() -> Corpus:
     """Read the texts that are on every machine: ``pydoc_data.topics`` of Python and scikit-learn's descriptions.
+
+    They are those of the versions that run, and so is what is held out; :func:`record` has the SHA-256 of each
+    text that the stored network was scored on.
 
     Examples
     --------
@@ -78,13 +84,13 @@ def network(*, rng: RNG = 0) -> Transformer:
 
 
 def train(path: str | os.PathLike[str], *, steps: int = 2000, rng: RNG = 0) -> FineTuned:
-    """Train the network on the manual, and write its weights as float16 to a file.
+    """Train the network on the manual, and write its weights as float16 to a file, and its record beside it.
 
     Parameters
     ----------
     path : path
-        The file. That of the package was made by ``python -m nngraph.reproduce.layer_groups characters --out FILE``, in
-        four CPU minutes.
+        The file; the record has the same name and ends in .json. The weights of the package were made by
+        ``python -m nngraph.reproduce.layer_groups characters --out FILE``, in four CPU minutes.
     steps : int
         Of 32 windows each.
     rng : None, int, SeedSequence or Generator
@@ -105,6 +111,10 @@ def train(path: str | os.PathLike[str], *, steps: int = 2000, rng: RNG = 0) -> F
     run = fine_tune(network(rng=seed), (samples[:, :-1], samples[:, 1:]), lr=3e-3, rng=child(seed, "steps"))
     with replacing(path) as file:
         file.write(save({name: value.half() for name, value in run.model.state_dict().items()}))
+    with replacing(Path(path).with_suffix(".json")) as file:
+        file.write(
+            (json.dumps(scored(path) | {"steps": run.steps, "seed": seed_record(seed)}, indent=1) + "\n").encode()
+        )
     return dataclasses.replace(run, model=load(path))
 
 
@@ -121,6 +131,43 @@ def load(path: str | os.PathLike[str] = CHECKPOINT) -> Transformer:
     model = network()
     model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     return model.eval()
+
+
+def scored(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what a file of weights scores on the texts of the Python that runs, with the SHA-256 of file and texts."""
+    import platform
+
+    import sklearn
+    import torch
+
+    texts = {field.name: getattr(corpus(), field.name) for field in dataclasses.fields(Corpus)}
+    model = load(path)
+    return {
+        "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "scikit-learn": sklearn.__version__,
+        "texts": {name: hashlib.sha256(text.tobytes()).hexdigest() for name, text in texts.items()},
+        "bits_per_byte": {name: bits_per_byte(model, windows(text, 200, rng=0)) for name, text in texts.items()},
+    }
+
+
+def record() -> Mapping[str, Any]:
+    """Return what the stored network scored, and where.
+
+    Returns
+    -------
+    mapping
+        "sha256" of its file; "bits_per_byte" of 200 windows of each text of :func:`corpus`, and "texts", the SHA-256 of
+        each; "python", "torch" and "scikit-learn", the versions that these scores were taken with; "steps", "seed".
+
+    Examples
+    --------
+    >>> record()["bits_per_byte"]["test"] < 3
+    True
+    """
+    facts: dict[str, Any] = json.loads(CHECKPOINT.with_suffix(".json").read_text())
+    return facts
 
 
 def bits_per_byte(model: Transformer, samples: np.ndarray) -> float:

@@ -115,6 +115,7 @@ def _page(followed: Mapping[str, Dynamics], sizes: Mapping[str, int]) -> str:
     claims = [f"| {m} | {sizes[m]:,} | {verdict} | {why} |" for m, (verdict, why) in judged.items()]
     first = next(iter(followed.values())).table
     names = list(followed)
+    gaps = np.diff(first["step"])
     rows = [
         f"| {row.step} | {row.loss:.3f} | {row.accuracy:.3f} | "
         + " | ".join(f"{followed[m].table['mean_distance'].iloc[i]:.4f}" for m in names)
@@ -125,7 +126,11 @@ def _page(followed: Mapping[str, Dynamics], sizes: Mapping[str, int]) -> str:
 
 The paper (arXiv:2410.16484, Figures 6 and 7) sees the mean distance between layers grow with the score of a network and
 fall with its loss, in fine-tuning of a language model. Asked here of Model 0, trained from its start, at the
-{len(first)} stored checkpoints; loss and accuracy are on held-out pairs. All of this page is made by `{COMMAND}`.
+{len(first)} stored checkpoints; loss and accuracy are on held-out pairs. Weights on the way are
+stored in 8 bits: their maps and scores are of the rounded weights, those of the last step of half precision, those of
+step 0 of full. The checkpoints lie {gaps.min()} to {gaps.max()} steps apart: a difference from
+one to the next is not of equal times.
+All of this page is made by `{COMMAND}`.
 
 | measure | pairs | the mean distance grows with accuracy and falls with loss | rank correlations, by control |
 | --- | --- | --- | --- |

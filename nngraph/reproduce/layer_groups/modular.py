@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from nngraph.errors import ArgumentError
+from nngraph.errors import ArgumentError, DatasetError
 from nngraph.models import Transformer
 from nngraph.reproduce.layer_groups._sums import (
     MODULI,
@@ -45,7 +45,7 @@ __all__ = [
 FOLDER = Path(__file__).parent
 
 
-def save(run: Run, folder: str | Path = FOLDER) -> list[Path]:
+def save(run: Run, folder: str | Path) -> list[Path]:
     """Write a run as ``modular_<name>.safetensors`` and its record as ``modular_<name>.json``.
 
     Parameters
@@ -53,7 +53,7 @@ def save(run: Run, folder: str | Path = FOLDER) -> list[Path]:
     run : Run
         Of :func:`train`.
     folder : str or path
-        Where; by default the stored networks are replaced.
+        Where.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def save(run: Run, folder: str | Path = FOLDER) -> list[Path]:
     rounded = {key: value.to(torch.float16).contiguous() for key, value in run.model.state_dict().items()}
     model = network(name)
     model.load_state_dict(rounded)
-    trained, held_out = split(int(run.record["seed"]))
+    trained, held_out = split(run.seed)
     stored = {"trained": accuracy(model, name, trained), "held_out": accuracy(model, name, held_out)}
     if stored["held_out"] < run.record["held_out"]:
         raise ArgumentError(
@@ -117,6 +117,8 @@ def load(name: str, *, trained: bool = True, step: int | None = None) -> Transfo
     ------
     ArgumentError
         If there is no such network or step.
+    DatasetError
+        If its file is not there.
 
     Examples
     --------
@@ -129,11 +131,15 @@ def load(name: str, *, trained: bool = True, step: int | None = None) -> Transfo
 
     model = network(name)
     steps = stored_steps(name)
-    if step is not None and step not in steps:
+    if step is not None and (isinstance(step, bool) or step not in steps):
         raise ArgumentError(f"step: got {step!r}; expected one of {', '.join(map(str, steps))}, or None for the end.")
+    if not trained and step not in (None, 0):
+        raise ArgumentError(f"step: got {step!r} with trained=False; expected None or 0, or leave trained=False out.")
     if not trained or step == 0:
         return model
-    state = load_state(FOLDER / f"modular_{name}.safetensors")
+    file = FOLDER / f"modular_{name}.safetensors"
+    _check_file(file)
+    state = load_state(file)
     if step is None or step == steps[-1]:
         model.load_state_dict({key: state[key] for key in model.state_dict()})
     else:
@@ -167,7 +173,9 @@ def record(name: str) -> Mapping[str, Any]:
     1.0
     """
     check_name(name)
-    facts: dict[str, Any] = json.loads((FOLDER / f"modular_{name}.json").read_text())
+    file = FOLDER / f"modular_{name}.json"
+    _check_file(file)
+    facts: dict[str, Any] = json.loads(file.read_text())
     return facts
 
 
@@ -195,6 +203,14 @@ def stored_steps(name: str) -> tuple[int, ...]:
     """
     facts = record(name)
     return (0, *map(int, facts["checkpoints"]), facts["steps"])
+
+
+def _check_file(file: Path) -> None:
+    if not file.is_file():
+        raise DatasetError(
+            f"{file}: is not there; it comes with the package: install it anew, or make it by "
+            f"python -m nngraph.reproduce.layer_groups modular --model {file.stem[-1]} --out {file.parent}."
+        )
 
 
 def _eight_bits(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

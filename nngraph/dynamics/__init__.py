@@ -1,0 +1,7 @@
+"""Dynamics on the line graph of a network: neural capacitance, and the one-number reduction of any weighted graph."""
+
+from nngraph.dynamics.capacitance import BetaEff, beta_eff
+from nngraph.dynamics.line_graphs import line_graph, line_graph_size
+from nngraph.dynamics.resilience import Reduction, reduction
+
+__all__ = ["BetaEff", "Reduction", "beta_eff", "line_graph", "line_graph_size", "reduction"]
