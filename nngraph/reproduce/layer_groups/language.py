@@ -264,7 +264,8 @@ def run(
 
     Notes
     -----
-    With the default sizes about 9 CPU minutes for each seed on one core with bfloat16 instructions.
+    With the default sizes about 7 CPU minutes for each seed on one core with bfloat16 instructions, and 2 more for the
+    second data set and the fine-tuning that is followed.
     """
     from nngraph.reproduce.layer_groups import characters, language_dynamics, language_page
 
