@@ -14,9 +14,8 @@ import numpy as np
 import ot
 from scipy.stats import spearmanr
 
-from nngraph._rng import seed_sequence
-from nngraph.similarity import GromovMap, _clouds, _map_parts, gromov_map
-from nngraph.similarity._permutations import Distances
+from nngraph.similarity import GromovMap, _clouds, gromov_map
+from nngraph.similarity._permutations import Distances, solve
 
 PAIRS = {150: 465, 500: 60, 1000: 14}
 """How many of the 465 pairs POT solves, by the number of samples; 60 at any other number."""
@@ -34,7 +33,6 @@ def in_turn(reps: Mapping[str, np.ndarray], wanted: int) -> tuple[list[tuple[str
     """Return some pairs, and (pairs, 2) CPU seconds and values of ours and of POT, asked in turn."""
     names = list(reps)
     squares = {name: Distances(_clouds.distances(name, x)) for name, x in reps.items()}
-    recipe = _map_parts.Recipe(("product", "identity"), permutations=True, seed=seed_sequence(0))
     pairs = [(row, column) for k, row in enumerate(names) for column in names[k + 1 :]]
     pairs = [pairs[k] for k in np.sort(np.random.default_rng(1).permutation(len(pairs))[:wanted])]
     seconds, values = np.zeros((len(pairs), 2)), np.zeros((len(pairs), 2))
@@ -42,7 +40,7 @@ def in_turn(reps: Mapping[str, np.ndarray], wanted: int) -> tuple[list[tuple[str
         D, E = squares[row], squares[column]
         for side, call in enumerate(
             (
-                lambda D=D, E=E: _map_parts._solve(D, E, recipe, recipe.seed)[0],
+                lambda D=D, E=E: solve(D, E).value,
                 lambda D=D, E=E: ot.gromov_wasserstein2(D.D, E.D),
             )
         ):
