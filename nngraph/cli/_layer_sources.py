@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from nngraph.cli._common import call, is_function
 from nngraph.errors import ArgumentError, FormatError, NNGraphError, StudyError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 
@@ -84,6 +83,7 @@ def _letter_or_not(characters: Any, text: np.ndarray) -> Source:
 
     It has seen nothing of the text, whose first half is for training and the second for tests; the classes are equal.
     """
+    import numpy as np
     import torch
 
     model = characters.load()
@@ -150,6 +150,8 @@ def _check_model(job: Job, source: str, found: object) -> None:
 
 def _labelled(given: Any) -> tuple[Any, Any] | None:
     """Return (x, y) where that is what a pair is: y are integers, one for each sample. Else it is two arguments."""
+    import numpy as np
+
     if not isinstance(given, tuple) or len(given) != 2:
         return None
     x, y = given
@@ -168,6 +170,8 @@ def _is_tensor(value: object) -> bool:
 
 def _arrays(path: Path) -> dict[str, Any]:
     """Read the arrays of an .npz file by name, without running code from it."""
+    import numpy as np
+
     if not path.is_file():
         raise ArgumentError(f"{path}: there is no such file.")
     try:
@@ -196,6 +200,8 @@ def _inputs(name: str, model: torch.nn.Module) -> Any:
 
 def rows_of(value: Any, n: int, rng: int) -> Any:
     """Take n rows of an array, or of each array of a mapping, the same of every array of the same length."""
+    import numpy as np
+
     from nngraph._rng import child, generator, seed_sequence
 
     if isinstance(value, Mapping):
@@ -208,6 +214,8 @@ def rows_of(value: Any, n: int, rng: int) -> Any:
 @contextlib.contextmanager
 def forward_pass(source: Source) -> Iterator[None]:
     """Say in one sentence that a model fails on its inputs; errors from elsewhere pass."""
+    import numpy as np
+
     try:
         yield
     except NNGraphError:
