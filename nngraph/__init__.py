@@ -21,6 +21,7 @@ _SUBPACKAGES = (
     "ops",
     "plot",
     "similarity",
+    "sparse",
     "stats",
     "studies",
     "text",
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from nngraph import ops as ops
     from nngraph import plot as plot
     from nngraph import similarity as similarity
+    from nngraph import sparse as sparse
     from nngraph import stats as stats
     from nngraph import studies as studies
     from nngraph import text as text

@@ -20,8 +20,8 @@ from nngraph.depth import blocks_of
 from nngraph.errors import ArgumentError, FormatError
 from nngraph.finetuning import dropping, fine_tune, freezing, predictions
 from nngraph.io._atomic import replacing
+from nngraph.reproduce._folders import digest_of, opened
 from nngraph.reproduce.layer_groups import language_maps
-from nngraph.reproduce.layer_groups._folders import digest_of, opened
 from nngraph.text import Reader, encoder, rated_snippets
 from nngraph.twins import untrained_twin
 

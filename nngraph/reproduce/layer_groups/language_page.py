@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nngraph.reproduce._folders import markdown
 from nngraph.reproduce.layer_groups import language_claims as accuracies
-from nngraph.reproduce.layer_groups._folders import markdown
 from nngraph.reproduce.layer_groups.language_claims import TUNED, Results, Verdict, read
 from nngraph.reproduce.layer_groups.language_map_claims import JUDGES
 from nngraph.reproduce.layer_groups.language_maps import map_of, steps_of

@@ -15,8 +15,8 @@ from nngraph._progress import progress
 from nngraph._rng import child, seed_sequence
 from nngraph.io._atomic import replacing
 from nngraph.models import ResNet9
+from nngraph.reproduce._folders import digest_of, opened
 from nngraph.reproduce.layer_groups import vision
-from nngraph.reproduce.layer_groups._folders import digest_of, opened
 from nngraph.twins import untrained_twin
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nngraph.io._atomic import replacing
+from nngraph.reproduce._folders import markdown
 from nngraph.reproduce.layer_groups import vision, vision_maps
-from nngraph.reproduce.layer_groups._folders import markdown
 
 if TYPE_CHECKING:
     import pandas as pd
