@@ -12,13 +12,12 @@ from torch import nn
 
 from nngraph import _arguments
 from nngraph._rng import RNG, child, generator, seed_record, seed_sequence
-from nngraph.convert._layers import hold, unwrap
-from nngraph.convert.torch import from_torch
 from nngraph.errors import ArgumentError, ConvergenceError, SparsityWarning
 from nngraph.graph import Step
 from nngraph.sparse import _cells
 from nngraph.sparse._cells import Exchange, Regrowth
 from nngraph.sparse._choice import cells_of, check_masks, chosen
+from nngraph.sparse._graphs import as_mask, supported
 from nngraph.sparse._layers import Evolving, MaskedLinear, Optimizer
 from nngraph.sparse._rules import NORMAL, Regrown, Rules
 from nngraph.sparse.supports import complete, too_dense
@@ -320,7 +319,7 @@ class SET:
     @property
     def masks(self) -> dict[str, np.ndarray]:
         """(n_target, n_source) bool array of each evolving layer by name: True where an edge is present; copies."""
-        return {layer.name: _mask(layer.cells, layer.shape) for layer in self._layers}
+        return {layer.name: as_mask(layer.cells, layer.shape) for layer in self._layers}
 
     def graph(self, **options: Any) -> NeuralGraph:
         """Return the graph of the model as it is, *regrown*: every edge of a mask is present, also one of weight 0.
@@ -341,21 +340,10 @@ class SET:
         return self._graph(kept, "core", options)
 
     def _graph(self, cells: Mapping[str, np.ndarray], which: str, options: Mapping[str, Any]) -> NeuralGraph:
-        if "zeros" in options:
-            raise ArgumentError("zeros: got a value; expected none: the masks say which weights of 0 are edges.")
-        G = from_torch(self._model, **options, zeros="keep")
-        evolving = {id(layer.parameter): layer for layer in self._layers}
-        held = hold(unwrap(self._model)).values()
-        named = {each.name: evolving[id(each.tensor)] for each in held if id(each.tensor) in evolving}
-        blocks = [
-            block.with_matrix(block.dense(), _mask(cells[named[name].name], block.shape))
-            if (name := block.origin.parameter if block.origin is not None else "") in named
-            else block
-            for block in G.blocks
-        ]
+        supports = {id(layer.parameter): cells[layer.name] for layer in self._layers}
         rules = self._rules
         facts = {"graph": which, rules.unit: self._n, "zeta": rules.zeta, "regrowth": rules.regrowth}
-        return G.replace_blocks(blocks, Step("SET", facts, seed_record(self._seed)))
+        return supported(self._model, supports, Step("SET", facts, seed_record(self._seed)), options)
 
     # ----------------------------------------------------- leaving, coming back
 
@@ -430,9 +418,3 @@ class SET:
             f"SET: {len(self._layers)} layers, {n:,} edges ({100 * n / cells:.3g} % of all pairs), zeta "
             f"{self._rules.zeta:g}, {self._rules.unit} {self._n}"
         )
-
-
-def _mask(cells: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    mask = np.zeros(shape, dtype=bool)
-    mask.reshape(-1)[cells] = True
-    return mask
