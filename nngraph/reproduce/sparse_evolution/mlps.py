@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["EPSILONS", "RATES", "claims", "differences", "figures", "run", "section"]
 
 SETTINGS = Settings()
-EPSILONS = (13.0, 2.0)
+EPSILONS = (13.0, 2.0, 0.5)
 RATES = {"dense": (0.01, 0.03, 0.1), "sparse": (0.05, 0.15, 0.45)}
 """Learning rates to choose from. Sparse networks begin with larger weights, and want more."""
 REGIMES = ("SET, every epoch", "SET, every n steps")
@@ -296,7 +296,8 @@ def section(table: pd.DataFrame) -> str:
             "",
             *markdown(head, rows),
             "",
-            "Paired differences of the last test accuracy (points, mean and 95 % interval over seeds):",
+            "Paired differences of the last test accuracy (points; mean and 95 % interval over seeds, each interval by "
+            "itself):",
             "",
             *markdown(["network", "less", "seeds", "difference"], compared),
             "",
