@@ -7,6 +7,7 @@ import enum
 import importlib
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,21 @@ def one_sentence(stopped: str = "stopped.") -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo(f"nngraph: {stopped}", err=True)
         raise typer.Exit(1) from None
+
+
+@contextlib.contextmanager
+def noted(kind: type[Warning]) -> Iterator[list[str]]:
+    """Collect what the library warns of in one way, each sentence once; other warnings go their way."""
+    sentences: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", kind)
+        yield sentences
+    for warning in caught:
+        text = " ".join(str(warning.message).split())
+        if not issubclass(warning.category, kind):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        elif text not in sentences:
+            sentences.append(text)
 
 
 class Conv(enum.StrEnum):
