@@ -2,6 +2,17 @@
 
 from nngraph.dynamics.capacitance import BetaEff, beta_eff
 from nngraph.dynamics.line_graphs import line_graph, line_graph_size
+from nngraph.dynamics.prediction import AccuracyPrediction, Trajectory, predict_accuracy
 from nngraph.dynamics.resilience import Reduction, reduction
 
-__all__ = ["BetaEff", "Reduction", "beta_eff", "line_graph", "line_graph_size", "reduction"]
+__all__ = [
+    "AccuracyPrediction",
+    "BetaEff",
+    "Reduction",
+    "Trajectory",
+    "beta_eff",
+    "line_graph",
+    "line_graph_size",
+    "predict_accuracy",
+    "reduction",
+]

@@ -1,0 +1,23 @@
+"""``python -m nngraph.reproduce.capacitance``: train the candidates, judge the claims, write the page."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+from nngraph.reproduce.capacitance import runs
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Read the command line, train, write."""
+    parser = argparse.ArgumentParser(prog="python -m nngraph.reproduce.capacitance", description=__doc__)
+    parser.add_argument("--out", required=True, help="folder of trajectories, tables, pictures and the page")
+    parser.add_argument("--root", help="folder of the files of Fashion-MNIST")
+    parser.add_argument("--texts", help="where the rated snippets are; without them there is no part on texts")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    runs.train(options.out, root=options.root, texts=options.texts)
+
+
+if __name__ == "__main__":
+    main()
