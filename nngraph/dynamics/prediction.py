@@ -136,7 +136,7 @@ class Trajectory:
 
         Then further scores. n_parameters counts those of the model and of a backbone that is a module. A status is
         "ok"; "zero" where beta_eff is exactly 0, as theorems have it for few layers; "pole" where its denominator
-        cannot be told from 0; "fitted" where all errors of the probe batch are exactly 0, which is 0/0; "diverged"
+        cannot be told from 0; "0/0" where both are exactly 0, as where all errors of the probe batch are; "diverged"
         where weights or outputs are NaN or infinite. In the last three beta_eff is NaN.
         """
         import pandas as pd
@@ -158,7 +158,7 @@ class Trajectory:
                 self._said.add(str(warning.message))
                 warnings.warn(warning.message, stacklevel=3)
         if math.isnan(found.value):
-            return found, "pole" if found.numerator or found.denominator else "fitted"
+            return found, "pole" if found.numerator or found.denominator else "0/0"
         return found, "ok" if found.value else "zero"
 
 
@@ -222,9 +222,9 @@ def predict_accuracy(trajectory: Recorded, *, start: int = 0, stop: int | None =
 
     Notes
     -----
-    alpha and lambda maximise the evidence (scikit-learn's BayesianRidge with its defaults). beta_eff is divided by
-    its standard deviation over the epochs first: otherwise the fit stops early where beta_eff is small, and hangs on
-    its scale. No number is clipped. Epochs whose beta_eff is NaN are left out, and counted out.
+    alpha and lambda maximise the evidence (scikit-learn's BayesianRidge with its weak priors on them, iterated to
+    convergence). beta_eff is divided by its standard deviation over the epochs first, so that the fit does not hang on
+    its scale. No number is clipped. Epochs whose beta_eff is NaN are left out, and n_epochs says how many were not.
 
     The idea is that beta_eff vanishes as training ends. It does where every sample is fitted, at the pace of the
     errors; a network that ends with errors has not arrived at 0. The last accuracy needs none of this, and is what
@@ -294,7 +294,8 @@ def _ridge(beta: np.ndarray, accuracy: np.ndarray) -> tuple[float, float, float,
 
     scale = float(beta.std()) or 1.0
     z = beta / scale
-    fit = BayesianRidge().fit(z[:, None], accuracy)
+    # slopes are of the order of accuracies here, of which the default tolerance is a large part
+    fit = BayesianRidge(tol=1e-8, max_iter=10_000).fit(z[:, None], accuracy)
     noise = 1 / float(fit.alpha_)
     variance = noise * (1 + 1 / len(z)) + float(z.mean()) ** 2 * float(fit.sigma_[0, 0])
     return float(fit.intercept_), math.sqrt(variance), float(fit.coef_[0]) / scale, math.sqrt(noise)

@@ -64,8 +64,9 @@ def texts(
         for state, one in (("trained", model), ("untrained", untrained_twin(model, rng=SEED))):
             taps = [read(one, half) for half in given]
             for depth in taps[0]:
-                features = Samples(*((tap[depth], labels) for tap, labels in zip(taps, y, strict=True)), classes=2)
-                yield f"{name}, {state}, {depth}", features.seen_as([x for x, _ in features.halves])
+                pairs = [(tap[depth], labels) for tap, labels in zip(taps, y, strict=True)]
+                features = Samples(pairs[0], pairs[1], pairs[2], classes=2)
+                yield f"{name}, {state}, {depth}", features.seen_as([x for x, _ in pairs])
 
 
 def _readers() -> Iterator[tuple[str, nn.Module, Callable[[Any, list[str]], dict[str, np.ndarray]]]]:
