@@ -96,6 +96,49 @@ def number():
 def broken():
     raise RuntimeError("boom")
 
+def trained(layers=(6, 9, 9, 9, 3)):
+    import copy
+    model, kept = nng.mlp(layers, rng=0).double(), {}
+    for epoch in range(7):
+        if epoch:
+            nng.train(model, X, Y, epochs=1, lr=0.02, batch_size=20, validation=None, select="last", rng=epoch)
+        kept[epoch] = copy.deepcopy(model)
+    return kept
+
+def epochs():
+    return trained(), (X, Y)
+
+def epochs_alone():
+    return trained()
+
+def epochs_tested():
+    return {epoch: model.train() for epoch, model in reversed(trained().items())}, (X, Y), (X[::-1] ** 3, Y)
+
+def epochs_three():
+    return trained((6, 9, 9, 3)), (X, Y)
+
+def epochs_diverged():
+    kept = trained()
+    torch.nn.init.constant_(kept[2][0].weight, float("nan"))
+    torch.nn.init.constant_(kept[3][6].bias, float("inf"))
+    return kept, (X, Y)
+
+def epochs_short():
+    kept = trained()
+    return {epoch: kept[epoch] for epoch in (0, 1)}, (X, Y)
+
+def epochs_by_name():
+    return {"first": alone()}, (X, Y)
+
+def epochs_of_targets():
+    return trained(), (X, np.eye(3)[Y])
+
+def epochs_of_one():
+    return trained(), (X, Y), (X[:1], Y[:1])
+
+def epochs_of_more_classes():
+    return trained(), (X, Y), (X, Y + 1)
+
 def in_training():
     return torch.nn.Sequential(alone(), torch.nn.Dropout(0.5)).train(), (X, Y)
 """
@@ -112,7 +155,9 @@ def here(tmp_path, monkeypatch):
     sys.modules.pop("mine_capacitance", None)
 
 
-def run(function, *arguments):
+def run(function="", *arguments):
+    if str(function).startswith("-"):
+        function, arguments = "", (function, *arguments)
     source = [f"mine_capacitance:{function}"] if function and "." not in function else [function] if function else []
     return CliRunner().invoke(app, ["capacitance", *source, *map(str, arguments)])
 
@@ -292,6 +337,190 @@ def test_a_network_of_two_parts_is_zero_and_says_why(here):
     assert "warning: no node has strength both in and out" in text
 
 
+# -------------------------------------------------------------------- epochs
+
+
+def record(function, **options):
+    """What the library makes of the epochs of the user's own, and their accuracies on the samples."""
+    import mine_capacitance
+    import torch
+
+    models, (x, y) = getattr(mine_capacitance, function)()[:2]
+    trajectory = nng.dynamics.Trajectory(x, y, **options)
+    with torch.no_grad():
+        for epoch, one in models.items():
+            outputs = one(torch.from_numpy(x)).numpy()
+            accuracy, loss = nng.metrics.accuracy(outputs, y), nng.metrics.cross_entropy(outputs, y)
+            trajectory.record(epoch, one, accuracy=accuracy, loss=loss)
+    return trajectory
+
+
+def predictions(folder):
+    return pd.read_csv(folder / "prediction.csv").set_index("predictor")
+
+
+def test_a_prediction_is_that_of_the_library_and_stands_beside_what_costs_nothing(here):
+    text = done("epochs", "--start", 1, "--stop", 4)
+    folder = here / "results" / "capacitance-mine_capacitance-epochs"
+    trajectory = record("epochs")
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "trajectory.csv"), trajectory.table, rtol=1e-9)
+    found = nng.dynamics.predict_accuracy(trajectory, start=1, stop=4)
+    table = predictions(folder)
+    np.testing.assert_allclose(table.loc["beta_eff = 0", ["value", "low", "high"]], [found.value, *found.interval()])
+    final = trajectory.table["accuracy"].iloc[-1]
+    np.testing.assert_allclose(table["final"], final)
+    for name in ("last_accuracy", "best_accuracy", "last_loss", "abs_beta_eff"):
+        predictor = "|beta_eff|" if name == "abs_beta_eff" else name.replace("_", " ")
+        assert table.loc[predictor, "value"] == pytest.approx(found.baselines[name])
+        assert f"{predictor} {found.baselines[name]:.4f}" in " ".join(text.split())
+    np.testing.assert_allclose(table["error"].iloc[:3], table["value"].iloc[:3] - final)
+    assert table["error"].iloc[3:].isna().all()
+    assert f"beta_eff = 0 {found.value:.4f}" in text
+    assert "accuracy told from epochs 1 to 4, 4 of them" in text
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "capacitance.png", "capacitance.svg", "prediction.csv", "summary.txt", "trajectory.csv",
+    ]  # fmt: skip
+    assert (folder / "summary.txt").read_text() == text
+    assert b"<svg" in (folder / "capacitance.svg").read_bytes()
+
+
+def test_without_later_epochs_there_is_nothing_to_compare_with_and_that_is_said(here):
+    text = done("epochs", "--out", "o")
+    assert "note: no epoch after 6 to compare with" in text
+    assert list(predictions(here / "o").columns) == ["value", "low", "high"]
+
+
+def test_the_final_accuracy_is_that_of_test_samples_that_no_epoch_has_seen(here):
+    import mine_capacitance
+    import torch
+
+    done("epochs_tested", "--stop", 4, "--out", "o")
+    models, _, (x, y) = mine_capacitance.epochs_tested()
+    with torch.no_grad():
+        whole = nng.metrics.accuracy(models[6].eval()(torch.from_numpy(x.copy())).numpy(), y)
+    table = pd.read_csv(here / "o" / "trajectory.csv")
+    assert list(table["epoch"]) == list(range(7))
+    known, unknown = table["accuracy"].iloc[-1], predictions(here / "o")["final"].iloc[0]
+    assert (known + unknown) / 2 == pytest.approx(whole)
+    from nngraph.cli._capacitance_runs import _halves
+    from nngraph.cli._capacitance_sources import Run
+
+    ids = np.arange(61)[:, None]
+    halves = [x[:, 0] for x, _ in _halves(Run("r", {}, (X, Y), (ids, np.zeros(61, dtype=int)), None), 3)]
+    assert sorted(np.concatenate(halves)) == list(range(61))
+    assert len(halves[0]) - len(halves[1]) == 1
+
+
+def test_an_epoch_that_diverged_is_a_row_and_the_others_are_used(here):
+    text = done("epochs_diverged", "--out", "o")
+    table = pd.read_csv(here / "o" / "trajectory.csv").set_index("epoch")
+    assert list(table.index[table["status"] == "diverged"]) == [2, 3]
+    assert table.loc[[2, 3], ["beta_eff", "accuracy", "loss"]].isna().all(axis=None)
+    assert "told from epochs 0 to 6, 5 of them with beta_eff" in text
+
+
+def test_few_layers_make_the_prediction_a_mean_and_that_is_said_once(here):
+    text = done("epochs_three", "--out", "o")
+    warned = [line for line in text.splitlines() if line.startswith("warning: ")]
+    assert len(warned) == 2
+    assert "is the mean of their accuracies" in warned[0]
+    assert "three weight layers" in warned[1]
+    accuracies = pd.read_csv(here / "o" / "trajectory.csv")["accuracy"]
+    assert predictions(here / "o").loc["beta_eff = 0", "value"] == pytest.approx(accuracies.mean(), rel=1e-3)
+
+
+def test_too_few_epochs_are_no_prediction_and_that_is_said(here):
+    text = done("epochs_short", "--out", "o")
+    assert "too few epochs" in text
+    assert predictions(here / "o").loc["beta_eff = 0"].isna().all()
+    assert predictions(here / "o").loc["last accuracy", "value"] > 0
+
+
+def test_the_squared_loss_is_half_the_squared_error_of_a_sample(here):
+    import mine_capacitance
+    import torch
+
+    done("epochs", "--loss", "squared", "--out", "o")
+    last = mine_capacitance.trained()[6]
+    with torch.no_grad():
+        outputs = last(torch.from_numpy(X)).numpy()
+    expected = 0.5 * ((outputs - np.eye(3)[Y]) ** 2).sum(1).mean()
+    assert pd.read_csv(here / "o" / "trajectory.csv")["loss"].iloc[-1] == pytest.approx(expected)
+
+
+def test_accuracies_over_epochs_see_through_the_backbone(here):
+    import mine_capacitance
+    import torch
+
+    np.savez(here / "data.npz", x=X, y=Y)
+    done("epochs", "--backbone", "mine_capacitance:linear", "--inputs", "data.npz", "--out", "o")
+    seen, last = mine_capacitance.linear(), mine_capacitance.trained()[6]
+    with torch.no_grad():
+        outputs = last(seen(torch.from_numpy(X))).numpy()
+    table = pd.read_csv(here / "o" / "trajectory.csv")
+    assert table["accuracy"].iloc[-1] == nng.metrics.accuracy(outputs, Y)
+    b = nng.dynamics.beta_eff(last, X, Y, backbone=seen)
+    assert table["beta_eff"].iloc[-1] == pytest.approx(b.value)
+
+
+# -------------------------------------------------------------------- without a source
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Three small networks and few epochs in the place of the study's."""
+    from nngraph.reproduce.capacitance import candidates
+
+    chosen = {name: candidates.FAMILY[name] for name in ("MLP 3x4", "MLP 3x16", "MLP 3x64", "CNN 2-4")}
+    monkeypatch.setattr(candidates, "FAMILY", chosen)
+    monkeypatch.setattr(candidates, "RECORDED", tuple(range(6)))
+    return list(chosen)[:3]
+
+
+def test_without_a_source_networks_are_trained_predicted_and_ranked(here, few):
+    text = done("-n", 100, "--stop", 4)
+    folder = here / "results" / "capacitance-digits"
+    trajectory = pd.read_csv(folder / "trajectory.csv")
+    assert list(trajectory["model"].unique()) == few
+    assert list(trajectory["epoch"][:6]) == list(range(6))
+    models = pd.read_csv(folder / "prediction.csv", index_col="model")
+    tables = dict(iter(trajectory.groupby("model")))
+    expected = nng.dynamics.rank_models(tables, models["final"], start=1, stop=4, n_boot=2, rng=0)
+    pd.testing.assert_frame_equal(models.loc[expected.models.index], expected.models, rtol=1e-6)
+    ranking = pd.read_csv(folder / "ranking.csv")
+    np.testing.assert_allclose(ranking["spearman"], expected.scores["spearman"])
+    assert "3 networks on digits (699 samples for training, 200 for" in text
+    assert "beta_eff on 100 of the first" in text
+    assert "accuracy at epoch 5 told from epochs 1 to 4:" in text
+    for predictor, rho in zip(ranking["predictor"], ranking["spearman"], strict=True):
+        assert f"{predictor} 3 {rho:.3f} [" in " ".join(text.split())
+    assert text.splitlines()[-1].startswith("beta_eff = 0 ranks ")
+    assert {path.name for path in folder.iterdir()} == {
+        "capacitance.png", "capacitance.svg", "prediction.csv", "ranking.csv", "summary.txt", "trajectory.csv",
+    }  # fmt: skip
+
+
+def test_the_same_seed_trains_the_same_networks(here, few):
+    first, same, other = (done("--stop", 3, "--rng", seed, "--out", f"o{seed}") for seed in (1, 1, 2))
+    assert first == same != other
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(0.1, 0.3, "ranks better than"), (-0.3, -0.1, "ranks worse than"), (-0.1, 0.3, "ranks no better than")],
+)
+def test_whether_the_ranking_is_better_is_decided_by_the_interval_of_the_difference(low, high, words):
+    from types import SimpleNamespace
+
+    from nngraph.cli._capacitance_runs import _verdict
+
+    row = {"predictor": "beta_eff = 0", "spearman": 0.8, "difference": (low + high) / 2}
+    scores = pd.DataFrame([row | {"difference_low": low, "difference_high": high}])
+    found = _verdict(SimpleNamespace(scores=scores))
+    assert words in found
+    assert f"Spearman 0.800 against {0.8 - (low + high) / 2:.3f}" in found
+
+
 # -------------------------------------------------------------------- bad input
 
 BAD = {
@@ -312,6 +541,18 @@ BAD = {
     "backbone of a file": (["g.graphml", "--backbone", "a:b"], 2, "--backbone: has no effect"),
     "variant of a graph": (["graph", "--variant", "hessian"], 2, "--variant: has no effect on a graph"),
     "state of a model": (["net", "--state", "x"], 2, "--state: has no effect on a single model"),
+    "start of a model": (["net", "--start", "3"], 2, "--start: has no effect on a single model"),
+    "state of epochs": (["epochs", "--state", "x"], 2, "--state: has no effect on models over epochs"),
+    "loss of nothing": (["", "--loss", "squared"], 2, "--loss: has no effect on the networks on digits"),
+    "inputs of nothing": (["", "--inputs", "digits"], 2, "--inputs: has no effect on the networks on digits"),
+    "a span of nothing": (["", "--stop", "40"], 2, "before 40, the end of training"),
+    "epochs by name": (["epochs_by_name"], 2, "the key 'first'"),
+    "epochs without samples": (["epochs_alone"], 2, "returned models alone"),
+    "epochs of targets": (["epochs_of_targets"], 2, "integer classes"),
+    "one test sample": (["epochs_of_one"], 2, "at least 2"),
+    "classes that have no output": (["epochs_of_more_classes"], 2, "expected 0 to 2"),
+    "epochs that were not recorded": (["epochs", "--start", "20"], 2, "no epoch from 20"),
+    "epochs the wrong way": (["epochs", "--start", "5", "--stop", "2"], 2, "stop"),
     "targets under cross-entropy": (["targets"], 2, "integer classes"),
     "absolute hessian": (["net", "--absolute", "--variant", "hessian"], 2, "absolute"),
     "a backbone that is nothing": (["net", "--backbone", "mine_capacitance:nothing"], 2, "returned NoneType"),

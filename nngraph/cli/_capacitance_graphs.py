@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nngraph.cli._capacitance_sources import Network
+from nngraph.cli._capacitance_sources import Network, Page
 from nngraph.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nngraph.graph import NeuralGraph
 
 
-def reduced(found: Network, state: str | None) -> tuple[str, dict[str, pd.DataFrame]]:
+def reduced(found: Network, state: str | None) -> Page:
     """Return beta_eff of a weighted graph with its parts, x_eff of a state, and the table of nodes."""
     from nngraph.dynamics import reduction
     from nngraph.graph import NeuralGraph
@@ -46,7 +46,7 @@ def reduced(found: Network, state: str | None) -> tuple[str, dict[str, pd.DataFr
         )
     lines += _on_negative(g, r)
     nodes["s_in"], nodes["s_out"] = r.s_in, r.s_out
-    return "\n".join(lines), {"nodes": nodes}
+    return Page("\n".join(lines), {"nodes": nodes})
 
 
 def _nodes(g: igraph.Graph | NeuralGraph) -> pd.DataFrame:

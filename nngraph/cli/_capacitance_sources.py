@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import numbers
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -12,11 +13,12 @@ from nngraph.errors import ArgumentError, NNGraphError, StudyError
 
 if TYPE_CHECKING:
     import igraph
+    import pandas as pd
     import torch
 
     from nngraph.graph import NeuralGraph
 
-    Samples: TypeAlias = tuple[Any, Any]
+Samples: TypeAlias = tuple[Any, Any]
 
 
 class Network(NamedTuple):
@@ -35,7 +37,25 @@ class Model(NamedTuple):
     backbone: Any
 
 
-def source_of(source: str, inputs: str | None, backbone: str | None) -> Network | Model:
+class Run(NamedTuple):
+    """Models at epochs of one training, samples to measure on, and perhaps others that accuracies are of."""
+
+    name: str
+    models: Mapping[int, torch.nn.Module]
+    samples: Samples
+    test: Samples | None
+    backbone: Any
+
+
+class Page(NamedTuple):
+    """What is printed, and what is written."""
+
+    text: str
+    tables: Mapping[str, pd.DataFrame]
+    figure: Any = None
+
+
+def source_of(source: str, inputs: str | None, backbone: str | None) -> Network | Model | Run:
     """Read a graph from a file, or call a function; a path is always a file."""
     if is_function(source):
         return _of_function(source, inputs, backbone)
@@ -55,7 +75,7 @@ def source_of(source: str, inputs: str | None, backbone: str | None) -> Network 
     )
 
 
-def _of_function(source: str, inputs: str | None, backbone: str | None) -> Network | Model:
+def _of_function(source: str, inputs: str | None, backbone: str | None) -> Network | Model | Run:
     import igraph
 
     from nngraph.graph import NeuralGraph
@@ -66,20 +86,30 @@ def _of_function(source: str, inputs: str | None, backbone: str | None) -> Netwo
         _refuse(inputs, backbone, f"{source} returns a graph")
         return Network(name, found)
     first, *rest = found if isinstance(found, tuple) and found else (found,)
-    if not is_model(first) or len(rest) > 1:
+    is_run = isinstance(first, Mapping) and bool(first) and all(map(is_model, first.values()))
+    if not (is_run or is_model(first)) or len(rest) > (2 if is_run else 1):
         raise ArgumentError(f"{source}: returned {_shown(found)}; expected one of {_EXPECTED}.")
-    pairs = [_pair(source, samples) for samples in rest]
+    pairs = [
+        _pair(source, samples, which) for samples, which in zip(rest, ("(x, y)", "(x_test, y_test)"), strict=False)
+    ]
     frozen = None if backbone is None else _backbone(backbone)
     if inputs is not None:
-        pairs = [_samples_of(inputs, first if frozen is None else frozen)]
+        seen_by = frozen if frozen is not None else next(iter(first.values())) if is_run else first
+        pairs = [_samples_of(inputs, seen_by), *pairs[1:]]
     if not pairs:
         raise ArgumentError(
-            f"{source}: returned a model alone; expected samples too: pass --inputs, or return (model, (x, y))."
+            f"{source}: returned {'models' if is_run else 'a model'} alone; expected samples too: pass --inputs, or "
+            "return (model, (x, y))."
         )
+    if is_run:
+        return Run(name, _by_epoch(source, first), pairs[0], pairs[1] if len(pairs) == 2 else None, frozen)
     return Model(name, first, pairs[0], frozen)
 
 
-_EXPECTED = "a torch module, (module, (x, y)), a NeuralGraph, an igraph.Graph"
+_EXPECTED = (
+    "a torch module, (module, (x, y)), (mapping from epochs to modules, (x, y)) with (x_test, y_test) or without, a "
+    "NeuralGraph, an igraph.Graph"
+)
 
 
 def _refuse(inputs: str | None, backbone: str | None, why: str) -> None:
@@ -94,16 +124,25 @@ def _shown(found: Any) -> str:
     return type(found).__name__
 
 
-def _pair(source: str, given: Any) -> Samples:
+def _pair(source: str, given: Any, which: str) -> Samples:
     """Return samples with an answer each."""
     if isinstance(given, tuple) and len(given) == 2:
         x, y = given
         if number_of(x) is not None and number_of(x) == number_of(y):
             return x, y
         raise ArgumentError(
-            f"{source}: returned as (x, y) {number_of(x)} samples with {number_of(y)} answers; expected one each."
+            f"{source}: returned as {which} {number_of(x)} samples with {number_of(y)} answers; expected one each."
         )
-    raise ArgumentError(f"{source}: returned {_shown(given)} as (x, y); expected a pair of samples and answers.")
+    raise ArgumentError(f"{source}: returned {_shown(given)} as {which}; expected a pair of samples and answers.")
+
+
+def _by_epoch(source: str, models: Mapping[Any, Any]) -> dict[int, Any]:
+    for epoch in models:
+        if not isinstance(epoch, numbers.Integral) or isinstance(epoch, bool) or epoch < 0:
+            raise ArgumentError(
+                f"{source}: returned a mapping with the key {epoch!r}; expected epochs, as integers of at least 0."
+            )
+    return {int(epoch): models[epoch] for epoch in sorted(models)}
 
 
 def _samples_of(inputs: str, model: Any) -> Samples:

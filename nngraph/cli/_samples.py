@@ -43,6 +43,16 @@ def as_array(value: Any) -> np.ndarray:
     return np.asarray(value.detach().cpu() if isinstance(value, torch.Tensor) else value)
 
 
+def classes_of(y: Any) -> Any:
+    """Return answers as integer classes, for accuracies."""
+    labels = as_array(y)
+    if labels.ndim != 1 or labels.dtype.kind not in "biu":
+        raise ArgumentError(
+            f"y: got {labels.dtype} of shape {labels.shape}; accuracies over epochs expected (n,) integer classes."
+        )
+    return labels
+
+
 def number_of(x: Any) -> int | None:
     """Return the number of samples of an array, or of the first array of a mapping; None where there is none."""
     first: Any = next(iter(x.values()), None) if isinstance(x, Mapping) else x

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from nngraph.cli._capacitance_graphs import reduced
-from nngraph.cli._capacitance_sources import Model, Network, source_of
+from nngraph.cli._capacitance_runs import embedded, followed
+from nngraph.cli._capacitance_sources import Model, Network, Page, Run, source_of
 from nngraph.cli._common import check_out, noted, one_sentence, refuse_unused, write
 from nngraph.cli._samples import forward_pass, number_of, rows_of
 from nngraph.errors import CapacitanceWarning
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Variant(enum.StrEnum):
@@ -34,19 +33,26 @@ class Loss(enum.StrEnum):
 
 
 _MODEL = {"inputs", "backbone", "loss", "variant", "absolute", "n", "rng"}
-_GRAPH = {"state"}
-_ALL = _MODEL | _GRAPH
+_USED = {
+    Network: ({"state"}, "a graph"),
+    Model: (_MODEL, "a single model"),
+    Run: (_MODEL | {"start", "stop"}, "models over epochs"),
+    type(None): ({"n", "start", "stop", "rng"}, "the networks on digits"),
+}
+"""Which options, beside the source and --out, each kind of source reads, and what it is called."""
 
 
 def capacitance(
     context: typer.Context,
     source: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            help="pkg.module:function that returns a model in evaluation mode, or (model, (x, y)). Or any weighted "
-            "graph: .graphml, .nngraph, or a function that returns one."
+            metavar="[SOURCE]",
+            help="pkg.module:function that returns a model in evaluation mode, or (model, (x, y)), or (mapping from "
+            "epochs to models, (x, y)) with (x_test, y_test) behind it or without. Or any weighted graph: .graphml, "
+            ".nngraph, or a function that returns one. Without it small networks are trained on embedded digits.",
         ),
-    ],
+    ] = None,
     inputs: Annotated[
         str | None,
         typer.Option(
@@ -72,6 +78,14 @@ def capacitance(
     ] = Variant.frozen,
     absolute: Annotated[bool, typer.Option("--absolute", help="Let no term of the sums cancel another.")] = False,
     n: Annotated[int, typer.Option("-n", "--n", help="Samples to measure on, drawn from those given.", min=1)] = 1000,
+    start: Annotated[
+        int | None,
+        typer.Option(help="First epoch that predictions rest on; by default 0, on digits 1.", min=0),
+    ] = None,
+    stop: Annotated[
+        int | None,
+        typer.Option(help="Last epoch that predictions rest on; by default the last, on digits 10.", min=0),
+    ] = None,
     state: Annotated[
         str | None,
         typer.Option(help="Vertex attribute of a graph that holds the state of each node, for x_eff."),
@@ -79,33 +93,46 @@ def capacitance(
     rng: Annotated[int, typer.Option(help="Seed of samples and of training.", min=0)] = 0,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of tables; by default none."),
+        typer.Option(
+            help="Folder of tables; by default none for a model or a graph, and results/capacitance-SOURCE for epochs."
+        ),
     ] = None,
 ) -> None:
-    """Print the neural capacitance beta_eff of a model on samples, or beta_eff of any weighted graph.
+    """Print the neural capacitance of a model, or predict its accuracy from that of its first epochs.
 
-    A model: its value with numerator and denominator, by block; --out has blocks.csv, nodes.csv and summary.txt. A
-    graph: the one number of Gao, Barzel and Barabasi; --out has nodes.csv and summary.txt.
+    A model: beta_eff with numerator and denominator, by block; --out has blocks.csv, nodes.csv and summary.txt.
+    Epochs: trajectory.csv, prediction.csv and the figure capacitance.png and .svg; the prediction stands beside the
+    last accuracy, the best so far, and the last loss, which cost nothing. Half of the test samples, drawn by --rng,
+    give the accuracies over epochs, and the others the final one. A graph: beta_eff of Gao, Barzel and Barabasi.
 
-    Examples: nngraph capacitance mine:net --inputs digits; nngraph capacitance mine:net --loss squared --variant
-    hessian --out results/net; nngraph capacitance plants.graphml --state abundance
+    Examples: nngraph capacitance; nngraph capacitance mine:net --inputs digits; nngraph capacitance mine:net --loss
+    squared --variant hessian --out results/net; nngraph capacitance mine:epochs --stop 10; nngraph capacitance
+    plants.graphml --state abundance
     """
     with one_sentence():
         if out is not None:
             check_out(out)
         asked: dict[str, Any] = {"loss": loss.value, "variant": variant.value, "absolute": absolute}
-        found = source_of(source, inputs, backbone)
-        if isinstance(found, Network):
-            refuse_unused(context, _GRAPH, _ALL, "a graph")
-            text, tables = reduced(found, state)
+        found = None if source is None else source_of(source, inputs, backbone)
+        used, what = _USED[type(found)]
+        refuse_unused(context, used, set.union(*(used for used, _ in _USED.values())), what)
+        if out is None and (found is None or isinstance(found, Run)):
+            out = Path("results") / f"capacitance-{'digits' if found is None else found.name}"
+            check_out(out)
+        if found is None:
+            page = embedded(n, start, stop, rng)
+        elif isinstance(found, Network):
+            page = reduced(found, state)
+        elif isinstance(found, Model):
+            page = measured(found, asked, n, rng)
         else:
-            refuse_unused(context, _MODEL, _ALL, "a single model")
-            text, tables = _of_model(found, asked, n, rng)
-        typer.echo(text)
+            page = followed(found, asked, n, start, stop, rng)
+        typer.echo(page.text)
         if out is not None:
-            write(out, tables, None, "capacitance")
-            _write_text(out, text)
-            typer.echo(f"nngraph: tables and summary.txt are in {out}", err=True)
+            write(out, page.tables, page.figure, "capacitance")
+            _write_text(out, page.text)
+            what = "tables and summary.txt are" if page.figure is None else "tables, summary.txt and figures are"
+            typer.echo(f"nngraph: {what} in {out}", err=True)
 
 
 def _write_text(folder: Path, text: str) -> None:
@@ -115,8 +142,8 @@ def _write_text(folder: Path, text: str) -> None:
         file.write(f"{text}\n".encode())
 
 
-def _of_model(found: Model, asked: dict[str, Any], n: int, rng: int) -> tuple[str, dict[str, pd.DataFrame]]:
-    """Return beta_eff of a model with its parts, and the tables of its blocks and neurons."""
+def measured(found: Model, asked: Mapping[str, Any], n: int, rng: int) -> Page:
+    """Return beta_eff of a model with what it is made of, and the tables of its blocks and neurons."""
     from nngraph.dynamics import beta_eff, line_graph_size
 
     x, y = (rows_of(part, n, rng) for part in found.samples)
@@ -136,4 +163,4 @@ def _of_model(found: Model, asked: dict[str, Any], n: int, rng: int) -> tuple[st
             "precision can tell, and --absolute has no poles."
         )
     lines += [f"warning: {note}" for note in notes]
-    return "\n".join(lines), {"blocks": b.blocks, "nodes": b.nodes.reset_index()}
+    return Page("\n".join(lines), {"blocks": b.blocks, "nodes": b.nodes.reset_index()})
