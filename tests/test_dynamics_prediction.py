@@ -141,6 +141,7 @@ def test_a_theorem_of_zero_is_said_once_and_makes_the_ridge_the_mean_accuracy():
     assert found.constant
     assert not found.extrapolated
     assert found.value == pytest.approx(np.mean(accuracies))
+    assert found.value == pytest.approx(found.baselines["mean_accuracy"])
 
 
 def test_classes_that_the_probe_batch_lacks_are_said_once():
@@ -245,6 +246,7 @@ def test_epochs_outside_of_start_and_stop_and_epochs_without_beta_eff_are_not_us
     assert found.baselines == {
         "last_accuracy": accuracy[7],
         "best_accuracy": accuracy[3:8].max(),
+        "mean_accuracy": pytest.approx(accuracy[3:8].mean()),
         "last_loss": 7.0,
         "abs_beta_eff": abs(beta[7]),
     }
@@ -320,6 +322,7 @@ def test_scores_are_rank_correlations_and_errors_of_the_predictors_in_the_direct
         "|beta_eff|": [-one.baselines["abs_beta_eff"] for one in told.values()],
         "last accuracy": [one.loc[4, "accuracy"] for one in TABLES.values()],
         "best accuracy": [one.loc[1:4, "accuracy"].max() for one in TABLES.values()],
+        "mean accuracy": [one.loc[1:4, "accuracy"].mean() for one in TABLES.values()],
         "last loss": [-one.loc[4, "loss"] for one in TABLES.values()],
         "parameters": [one["n_parameters"].iloc[0] for one in TABLES.values()],
     }
@@ -381,7 +384,7 @@ def test_models_without_a_prediction_are_left_out_of_its_row_and_compared_on_the
     tables["m0"]["beta_eff"] = math.nan
     found = rank_models(tables, FINAL, stop=4, n_boot=20, rng=0)
     scores = found.scores.set_index("predictor")
-    assert list(scores["n"]) == [7, 7, 8, 8, 8, 8]
+    assert list(scores["n"]) == [7, 7, 8, 8, 8, 8, 8]
     rest = {name: one for name, one in TABLES.items() if name != "m0"}
     alone = rank_models(rest, FINAL, stop=4, n_boot=20, rng=0).scores.set_index("predictor")
     for column in ("spearman", "mae", "difference"):
@@ -392,7 +395,7 @@ def test_models_without_a_prediction_are_left_out_of_its_row_and_compared_on_the
 def test_a_table_without_loss_or_size_has_no_such_predictors():
     tables = {name: one[["epoch", "beta_eff", "accuracy"]] for name, one in TABLES.items()}
     scores = rank_models(tables, FINAL, stop=4, n_boot=20, rng=0).scores.set_index("predictor")
-    assert list(scores["n"]) == [8, 8, 8, 8, 0, 0]
+    assert list(scores["n"]) == [8, 8, 8, 8, 8, 0, 0]
     assert scores.loc[["last loss", "parameters"], "spearman":].isna().all(axis=None)
 
 

@@ -24,11 +24,12 @@ PREDICTORS = {
     "|beta_eff|": -1,
     BASELINE: 1,
     "best accuracy": 1,
+    "mean accuracy": 1,
     "last loss": -1,
     "parameters": 1,
 }
 """What the better model is expected to have more (1) or less (-1) of."""
-ACCURACIES = ("beta_eff = 0", BASELINE, "best accuracy")
+ACCURACIES = ("beta_eff = 0", BASELINE, "best accuracy", "mean accuracy")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,8 +42,8 @@ class Ranking:
 
     spearman and kendall (tau-b) compare with the final accuracy, the sign such that 1 is right. mae is the mean
     absolute error of those that predict accuracies, NaN for the others. The differences are spearman and mae less those
-    of the last accuracy on the same models, their intervals paired. regret is how much less than the best model has the one of the
-    best prediction; of predictions that tie the worst one counts."""
+    of the last accuracy on the same models, their intervals paired. regret is how much less than the best model has the
+    one of the best prediction; of predictions that tie the worst one counts."""
     models: pd.DataFrame = dataclasses.field(repr=False)
     """One row for each model: a column for each predictor, sd of the prediction at beta_eff = 0, n_epochs, final."""
     start: int
@@ -102,8 +103,8 @@ def rank_models(
 
     Notes
     -----
-    Predictors: the Bayesian ridge at beta_eff = 0; abs(beta_eff), accuracy and loss at ``stop``; the best accuracy so
-    far; the number of parameters. A model of which a predictor is not known (a pole, a divergence) is left out of that
+    Predictors: the Bayesian ridge at beta_eff = 0; abs(beta_eff), accuracy and loss at ``stop``; the best and
+    the mean accuracy of these epochs; the number of parameters. The mean is the ridge without beta_eff. A model of which a predictor is not known (a pole, a divergence) is left out of that
     row, and n says so. Intervals are percentiles of the bootstrap; draws in which all values tie are left out of them.
 
     The difference from the last accuracy is the one to look at: the ridge is fitted to accuracies, so that it ranks
@@ -235,6 +236,7 @@ def _known(name: str, trajectory: Recorded, start: int, stop: int) -> dict[str, 
         found.baselines["abs_beta_eff"],
         found.baselines["last_accuracy"],
         found.baselines["best_accuracy"],
+        found.baselines["mean_accuracy"],
         found.baselines["last_loss"],
         float(table["n_parameters"].iloc[-1]) if "n_parameters" in table else np.nan,
     )

@@ -186,7 +186,8 @@ class AccuracyPrediction:
     n_epochs: int
     """Epochs that were fitted: finite beta_eff and accuracy."""
     baselines: dict[str, float]
-    """last_accuracy, best_accuracy, last_loss and abs_beta_eff: the trivial predictors at the last of these epochs."""
+    """What is known without the fit: accuracy, loss and abs(beta_eff) at the last epoch (last_accuracy, last_loss,
+    abs_beta_eff), best_accuracy so far, and mean_accuracy, which is the ridge without beta_eff."""
     epochs: pd.DataFrame = dataclasses.field(repr=False)
     """epoch, beta_eff, accuracy, and fitted: the line, at each epoch that was used."""
 
@@ -258,6 +259,7 @@ def predict_accuracy(trajectory: Recorded, *, start: int = 0, stop: int | None =
     baselines = {
         "last_accuracy": float(accuracy[-1]),
         "best_accuracy": float(np.fmax.reduce(accuracy)),
+        "mean_accuracy": float(accuracy[np.isfinite(accuracy)].mean()) if np.isfinite(accuracy).any() else math.nan,
         "last_loss": float(rows["loss"].iloc[-1]) if "loss" in rows else math.nan,
         "abs_beta_eff": abs(float(beta[-1])),
     }

@@ -25,6 +25,7 @@ LOOKS = {
     "|beta_eff|": (_style.ORANGE, "-", "^", r"$-|\beta_\mathrm{eff}|$"),
     "last accuracy": (_style.BLUE, "--", "s", "last accuracy"),
     "best accuracy": (_style.SKY, ":", "v", "best accuracy"),
+    "mean accuracy": (_style.PURPLE, "--", "P", "mean accuracy"),
     "last loss": (_style.GREEN, "-.", "D", "$-$ last loss"),
     "parameters": (_style.GREY, ":", "x", "parameters"),
 }
