@@ -41,9 +41,12 @@ def followed(run: Run, asked: Mapping[str, Any], n: int, start: int | None, stop
     end = last if stop is None else stop
     table = trajectory.table
     predictions = _predictions(found, final if last > end else math.nan)
-    of = "the samples measured on" if run.test is None else "half of the test samples, the final one of the other half"
+    if run.test is None:
+        of = f"all {number_of(run.samples[0]):,}"
+    else:
+        of = f"half of {number_of(run.test[0]):,} test samples, the final one of the other half"
     lines = [
-        f"{len(table)} epochs of {run.name}, {number_of(probe[0]):,} samples, accuracies of {of}",
+        f"{len(table)} epochs of {run.name}, beta_eff on {number_of(probe[0]):,} samples, accuracies of {of}",
         _some(table[["epoch", "beta_eff", "accuracy", "loss", "status"]]),
         f"accuracy told from epochs {start or 0} to {end}, {found.n_epochs} of them with beta_eff, with 95 % interval:",
         predictions.to_string(index=False, float_format=lambda value: f"{value:.4f}", na_rep="-"),
@@ -141,6 +144,7 @@ def _predictions(found: AccuracyPrediction, final: float) -> pd.DataFrame:
         ("beta_eff = 0", found.value, low, high, True),
         ("last accuracy", found.baselines["last_accuracy"], math.nan, math.nan, True),
         ("best accuracy", found.baselines["best_accuracy"], math.nan, math.nan, True),
+        ("mean accuracy", found.baselines["mean_accuracy"], math.nan, math.nan, True),
         ("last loss", found.baselines["last_loss"], math.nan, math.nan, False),
         ("|beta_eff|", found.baselines["abs_beta_eff"], math.nan, math.nan, False),
     ]
@@ -212,7 +216,7 @@ def embedded(n: int, start: int | None, stop: int | None, rng: int) -> Page:
 def _models_of(ranking: Ranking) -> str:
     """Return the predictions for each network, the best in the end first."""
     shown = ranking.models.sort_values("final", ascending=False, kind="stable").reset_index()
-    columns = ["model", "final", "beta_eff = 0", "sd", "last accuracy", "best accuracy", "last loss"]
+    columns = ["model", "final", "beta_eff = 0", "sd", "last accuracy", "best accuracy", "mean accuracy", "last loss"]
     text: str = shown[columns].to_string(index=False, float_format=lambda value: f"{value:.3f}", na_rep="-")
     return text
 
