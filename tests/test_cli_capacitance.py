@@ -496,7 +496,7 @@ def test_without_a_source_networks_are_trained_predicted_and_ranked(here, few):
     assert "accuracy at epoch 5 told from epochs 1 to 4:" in text
     for predictor, rho in zip(ranking["predictor"], ranking["spearman"], strict=True):
         assert f"{predictor} 3 {rho:.3f} [" in " ".join(text.split())
-    assert text.splitlines()[-1].startswith("beta_eff = 0 ranks ")
+    assert text.splitlines()[-2].startswith("beta_eff = 0 ranks ")
     assert {path.name for path in folder.iterdir()} == {
         "capacitance.png", "capacitance.svg", "prediction.csv", "ranking.csv", "summary.txt", "trajectory.csv",
     }  # fmt: skip
@@ -517,11 +517,14 @@ def test_whether_the_ranking_is_better_is_decided_by_the_interval_of_the_differe
 
     from nngraph.cli._capacitance_runs import _verdict
 
-    row = {"predictor": "beta_eff = 0", "spearman": 0.8, "difference": (low + high) / 2}
-    scores = pd.DataFrame([row | {"difference_low": low, "difference_high": high}])
-    found = _verdict(SimpleNamespace(scores=scores))
+    ours = {"predictor": "beta_eff = 0", "spearman": 0.8, "mae": 0.125, "difference": (low + high) / 2}
+    mean = {"predictor": "mean accuracy", "spearman": 0.7, "mae": 0.25}
+    scores = pd.DataFrame([ours | {"difference_low": low, "difference_high": high}, mean])
+    found = _verdict(SimpleNamespace(scores=scores, coverage=lambda: 0.5))
     assert words in found
     assert f"Spearman 0.800 against {0.8 - (low + high) / 2:.3f}" in found
+    assert "has Spearman 0.700 and error 0.250; beta_eff = 0 has error 0.125" in found
+    assert "hold 50% of" in found
 
 
 # -------------------------------------------------------------------- bad input
