@@ -103,9 +103,10 @@ def rank_models(
 
     Notes
     -----
-    Predictors: the Bayesian ridge at beta_eff = 0; abs(beta_eff), accuracy and loss at ``stop``; the best and
-    the mean accuracy of these epochs; the number of parameters. The mean is the ridge without beta_eff. A model of which a predictor is not known (a pole, a divergence) is left out of that
-    row, and n says so. Intervals are percentiles of the bootstrap; draws in which all values tie are left out of them.
+    Predictors: the Bayesian ridge at beta_eff = 0; abs(beta_eff), accuracy and loss at ``stop``; the best and the mean
+    accuracy of these epochs, the latter being the ridge without beta_eff; the number of parameters. A model of which a
+    predictor is not known (a pole, a divergence) is left out of that row, and n says so. Intervals are percentiles of
+    the bootstrap; draws in which all values tie are left out of them.
 
     The difference from the last accuracy is the one to look at: the ridge is fitted to accuracies, so that it ranks
     nearly as they do even where beta_eff says nothing.

@@ -37,7 +37,7 @@ def capacitance_trajectories(
     *,
     final: Mapping[str, float] | None = None,
     column: str = "beta_eff",
-    smallest: float = 1e-3,
+    smallest: float | None = 1e-3,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw beta_eff of each model against the epoch; the axis is linear about 0 and logarithmic beyond.
@@ -50,8 +50,8 @@ def capacitance_trajectories(
         Final accuracies, in [0, 1], which then colour the lines.
     column : str
         What is drawn.
-    smallest : float
-        Absolute value below which the axis is linear.
+    smallest : float, optional
+        Absolute value below which the axis is linear. None: absolute values are drawn, on a logarithmic axis.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default in a new figure.
 
@@ -85,28 +85,32 @@ def capacitance_trajectories(
 
     if not trajectories:
         raise ArgumentError("capacitance_trajectories: got no trajectory; expected at least one.")
-    smallest = _arguments.number("smallest", smallest, "a positive number", lambda value: value > 0)
+    if smallest is not None:
+        smallest = _arguments.number("smallest", smallest, "a positive number", lambda value: value > 0)
     tables = {name: recorded(one) for name, one in trajectories.items()}
     if missing := [name for name, table in tables.items() if column not in table]:
         raise ArgumentError(f"column: got {column!r}, which the trajectory of {missing[0]!r} lacks.")
     ax = _style.new_axes(ax)
+    colors: dict[str, Any] = dict.fromkeys(tables, _style.BLUE)
     shades = None
     if final is not None:
-        reached = [100 * final[name] for name in tables]
-        shades = ScalarMappable(Normalize(min(reached), max(reached)), colormaps["cividis"])
+        reached = np.array([100 * final[name] for name in tables])
+        shades = ScalarMappable(Normalize(reached.min(), reached.max()), colormaps["cividis"])
+        colors = dict(zip(tables, shades.to_rgba(reached), strict=True))
     for name, table in tables.items():
-        color: Any = _style.BLUE
-        if shades is not None and final is not None:
-            color = shades.cmap(shades.norm(100 * final[name]))
-        ax.plot(table["epoch"], table[column], color=color, linewidth=0.8, marker="o", markersize=1.8, label=name)
-    ax.axhline(0, color=_style.BLACK, linewidth=0.6, zorder=0)
-    ax.set_yscale("symlog", linthresh=smallest)
+        values = table[column] if smallest is not None else table[column].abs()
+        ax.plot(table["epoch"], values, color=colors[name], linewidth=0.8, marker="o", markersize=1.8, label=name)
+    if smallest is None:
+        ax.set_yscale("log")
+    else:
+        ax.axhline(0, color=_style.BLACK, linewidth=0.6, zorder=0)
+        ax.set_yscale("symlog", linthresh=smallest)
     if shades is not None:
         bar = ax.figure.colorbar(shades, ax=ax)
         bar.set_label("final accuracy (%)", fontsize=_style.TEXT)
         bar.ax.tick_params(labelsize=_style.SMALL)
-    label = r"$\beta_\mathrm{eff}$" if column == "beta_eff" else column
-    return _style.dress(ax, x="epoch", y=label)
+    label = r"\beta_\mathrm{eff}" if column == "beta_eff" else rf"\mathrm{{{column}}}"
+    return _style.dress(ax, x="epoch", y=f"${label}$" if smallest is not None else f"$|{label}|$")
 
 
 def predicted_accuracies(ranking: Ranking, *, baseline: str = "last accuracy", ax: Axes | None = None) -> Axes:

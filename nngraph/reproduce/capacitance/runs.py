@@ -218,5 +218,5 @@ def _gathered(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _read(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     import pandas as pd
 
-    runs, trajectories = (pd.read_csv(folder / name, float_precision="round_trip") for name in TABLES)
+    runs, trajectories = (pd.read_csv(folder / name) for name in TABLES)
     return runs, trajectories
