@@ -22,6 +22,7 @@ from nngraph.reproduce.sparse_evolution._networks import ARMS, Settings
 TINY = Settings(data="digits", n_train=200, n_validation=100, hidden=(40, 20), epochs=5, batch=20, every=10)
 RATES = {"dense": (0.01, 0.05), "sparse": (0.05,)}
 EPSILON = 4.0
+STUDY = {math.inf: ("dense",), EPSILON: tuple(arm for arm in ARMS if arm != "dense")}
 DOCS = Path(__file__).parents[1] / "docs"
 
 
@@ -34,7 +35,7 @@ def close():
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mlp")
-    return folder, mlps.run(folder, settings=TINY, epsilons=(EPSILON,), rates=RATES, seeds=2)
+    return folder, mlps.run(folder, settings=TINY, study=STUDY, rates=RATES, seeds=2)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def test_a_run_goes_on_where_it_stopped_and_does_nothing_twice(trained, monkeypa
     trainings = []
     fit = _networks.fit
     monkeypatch.setattr(_networks, "fit", lambda *args, **options: trainings.append(1) or fit(*args, **options))
-    again = mlps.run(folder, settings=TINY, epsilons=(EPSILON,), rates=RATES, seeds=2)
+    again = mlps.run(folder, settings=TINY, study=STUDY, rates=RATES, seeds=2)
     assert len(trainings) == 1
     pd.testing.assert_frame_equal(again.drop(columns="cpu_seconds"), table.drop(columns="cpu_seconds"))
 
@@ -86,7 +87,7 @@ def test_a_run_goes_on_where_it_stopped_and_does_nothing_twice(trained, monkeypa
 def test_a_folder_of_other_settings_is_refused(trained):
     folder, _ = trained
     with pytest.raises(StudyError, match="batch"):
-        mlps.run(folder, settings=dataclasses.replace(TINY, batch=10), epsilons=(EPSILON,), rates=RATES, seeds=2)
+        mlps.run(folder, settings=dataclasses.replace(TINY, batch=10), study=STUDY, rates=RATES, seeds=2)
 
 
 @pytest.mark.parametrize("arm", [arm for arm in ARMS if arm != "dense"])
@@ -364,9 +365,10 @@ def test_curves_have_a_panel_for_each_density_with_the_dense_network_in_each():
 
 
 def test_points_of_differences_are_the_paired_ones():
-    ax = plot.paired_differences(mlps.final(curves([0.01, -0.02])))
+    (ax,) = plot.paired_differences(mlps.final(curves([0.01, -0.02]))).axes
     names = [label.get_text() for label in ax.get_yticklabels()]
-    place = names.index("SET, every epoch, ε = 2")
+    assert sorted(names) == ["SET, every epoch", "dense"]
+    place = names.index("SET, every epoch")
     drawn = [line.get_xdata() for line in ax.lines if set(line.get_ydata()) == {place} and len(line.get_xdata()) == 2]
     assert any(np.allclose(points, [1, -2]) for points in drawn)
 
