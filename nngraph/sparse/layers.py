@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-import itertools
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,10 +17,9 @@ from nngraph.sparse import _cells
 from nngraph.sparse._products import Support, product
 from nngraph.sparse.supports import complete
 
-__all__ = ["SparseLinear", "densify", "sparse_mlp", "sparsify"]
+__all__ = ["Mask", "SparseLinear"]
 
 Mask = np.ndarray | torch.Tensor
-M = TypeVar("M", bound=nn.Module)
 
 _DTYPES = (torch.float32, torch.float64)
 
@@ -131,7 +127,7 @@ class SparseLinear(nn.Module):
         cells = _cells.initial((n_target, n_source), p, generator(child(seed, "erdos_renyi_mask")))
         scale = np.sqrt(2 * n_target / max(len(cells), 1))
         drawn = generator(child(seed, "weights")).standard_normal(len(cells)) * scale
-        values = torch.from_numpy(drawn).to(_check_dtype(dtype, "SparseLinear"))
+        values = torch.from_numpy(drawn).to(check_dtype(dtype, "SparseLinear"))
         zeros = values.new_zeros(n_target) if _arguments.flag("bias", bias) else None
         self._begin(n_source, n_target, cells, values, zeros)
         self.to(device)
@@ -145,7 +141,7 @@ class SparseLinear(nn.Module):
         self.register_parameter("bias", None if bias is None else nn.Parameter(bias))
         for name in ("starts", "columns", "turned_starts", "turned_rows", "turned_order"):
             self.register_buffer(name, values.new_empty(0, dtype=torch.int32), persistent=name[:6] != "turned")
-        self._lay(cells)
+        self.hold_cells(cells)
 
     @classmethod
     def from_cells(
@@ -178,7 +174,7 @@ class SparseLinear(nn.Module):
         """
         n_source, n_target = _arguments.whole("n_source", n_source), _arguments.whole("n_target", n_target)
         weights = _tensor(values).detach().clone()
-        _check_dtype(weights.dtype, "SparseLinear.from_cells")
+        check_dtype(weights.dtype, "SparseLinear.from_cells")
         cells = np.asarray(cells)
         if cells.dtype.kind not in "iu" or cells.ndim != 1 or weights.shape != cells.shape:
             raise ArgumentError(
@@ -229,17 +225,19 @@ class SparseLinear(nn.Module):
         held: Any = layer
         pruned = "weight_mask" in layer._buffers
         weight = (held.weight_orig if pruned else layer.weight).detach()
-        _check_dtype(weight.dtype, "SparseLinear.from_linear")
+        check_dtype(weight.dtype, "SparseLinear.from_linear")
         present = (held.weight_mask if pruned else weight) != 0 if mask is None else _tensor(mask)
         if present.dtype is not torch.bool or present.shape != weight.shape:
             raise ArgumentError(
                 f"SparseLinear.from_linear: got a mask of shape {tuple(present.shape)} and type {present.dtype}; "
                 f"expected bool of shape {tuple(weight.shape)}, that of the weight."
             )
-        cells = torch.nonzero(present.reshape(-1)).reshape(-1)
-        values = weight.reshape(-1)[cells.to(weight.device)]
-        made = cls.from_cells(layer.in_features, layer.out_features, cells.cpu().numpy(), values, layer.bias)
-        return made.train(layer.training)
+        return cls._of_linear(layer, weight, torch.nonzero(present.reshape(-1)).reshape(-1).cpu().numpy())
+
+    @classmethod
+    def _of_linear(cls, layer: nn.Linear, weight: torch.Tensor, cells: np.ndarray) -> SparseLinear:
+        values = weight.reshape(-1)[torch.from_numpy(cells).to(weight.device)]
+        return cls.from_cells(layer.in_features, layer.out_features, cells, values, layer.bias).train(layer.training)
 
     def to_linear(self) -> nn.Linear:
         """Return the layer as torch.nn.Linear with a pruning mask of torch, so that whatever reads masks reads it.
@@ -276,8 +274,8 @@ class SparseLinear(nn.Module):
         """Return where the edges are: (n_edges,) target * n_source + source, ascending, int64."""
         return _cells_of(self.starts, self.columns, self.in_features)
 
-    def _lay(self, cells: np.ndarray) -> None:
-        """Hold the support with these cells."""
+    def hold_cells(self, cells: np.ndarray) -> None:
+        """Take other places for the edges, as many as there are values, ascending; ``values`` stay as they are."""
         if len(cells) >= 2**31:
             raise ArgumentError(f"SparseLinear: got {len(cells):,} edges; expected fewer than {2**31:,}.")
         first = np.arange(self.out_features + 1) * self.in_features
@@ -336,7 +334,7 @@ class SparseLinear(nn.Module):
                 f"SparseLinear: got an input of shape {tuple(x.shape)} and type {x.dtype}; expected "
                 f"(..., {self.in_features}) and {values.dtype}, the type of its weights."
             )
-        _check_dtype(values.dtype, "SparseLinear")
+        check_dtype(values.dtype, "SparseLinear")
         support = Support(
             (self.out_features, self.in_features),
             self.starts,
@@ -358,164 +356,6 @@ class SparseLinear(nn.Module):
         return f"{self.in_features} -> {self.out_features}, {self.n_edges:,} edges of {n_cells:,}{bias}"
 
 
-def sparse_mlp(
-    sizes: Sequence[int],
-    epsilon: float = 13,
-    *,
-    dense_output: bool = True,
-    dtype: torch.dtype = torch.float32,
-    device: torch.device | str | None = None,
-    rng: RNG = None,
-) -> nn.Sequential:
-    r"""Return a multilayer perceptron of sparse layers with ReLU between them, made without one dense matrix.
-
-    .. math:: \langle E \rangle = \varepsilon \sum_l (n_{l-1} + n_l)
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        Numbers of neurons, from the inputs to the outputs; at least 2.
-    epsilon : float
-        As for :class:`SparseLinear`, the same for all layers.
-    dense_output : bool
-        Whether the last layer is a torch.nn.Linear, as published.
-    dtype, device
-        As for :class:`SparseLinear`.
-    rng : None, int, SeedSequence or Generator
-        The same seed gives the same model; torch's global generator is neither read nor moved.
-
-    Returns
-    -------
-    torch.nn.Sequential
-        In training mode.
-
-    Raises
-    ------
-    ArgumentError
-        If an argument is out of its range.
-
-    Warns
-    -----
-    SparsityWarning
-        If epsilon makes a layer complete.
-
-    Examples
-    --------
-    >>> model = sparse_mlp([784, 400, 400, 10], epsilon=13, rng=0)
-    >>> [type(module).__name__ for module in model]
-    ['SparseLinear', 'ReLU', 'SparseLinear', 'ReLU', 'Linear']
-    """
-    if not isinstance(sizes, Sequence) or len(sizes) < 2:
-        raise ArgumentError(
-            f"sizes: got {sizes!r}; expected at least two numbers of neurons, for example [784, 400, 10]."
-        )
-    sizes = [_arguments.whole("sizes", n) for n in sizes]
-    _arguments.flag("dense_output", dense_output)
-    seed, modules = seed_sequence(rng), list[nn.Module]()
-    for number, (n_source, n_target) in enumerate(itertools.pairwise(sizes)):
-        its = child(seed, "layer", number)
-        if modules:
-            modules.append(nn.ReLU())
-        if dense_output and number == len(sizes) - 2:
-            output = nn.utils.skip_init(nn.Linear, n_source, n_target, dtype=_check_dtype(dtype, "sparse_mlp"))
-            drawn = generator(child(its, "weights")).standard_normal((n_target, n_source)) / np.sqrt(n_source)
-            with torch.no_grad():
-                output.weight.copy_(torch.from_numpy(drawn))
-                output.bias.zero_()
-            modules.append(output)
-        else:
-            modules.append(SparseLinear(n_source, n_target, epsilon, dtype=dtype, rng=its))
-    return nn.Sequential(*modules).to(device)
-
-
-def sparsify(model: M, masks: Mapping[str, Mask] | None = None) -> M:
-    """Return a copy of a model whose masked linear layers are held as their edges alone.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Not changed.
-    masks : mapping of str to (n_target, n_source) bool array or tensor, optional
-        Names of torch.nn.Linear modules and which of their edges are present. By default every torch.nn.Linear that has
-        a pruning mask of torch on its weight.
-
-    Returns
-    -------
-    torch.nn.Module
-        With a :class:`SparseLinear` in place of each of these layers. Make the optimiser of its parameters afterwards.
-
-    Raises
-    ------
-    ArgumentError
-        If a name is no torch.nn.Linear, a mask does not fit, or no layer has a mask.
-
-    Notes
-    -----
-    Hooks of the replaced layers are not copied. Outputs are the same to rounding. Below a tenth of all edges a layer
-    takes less time and memory so, see ``benchmarks/bench_sparse_training.py``.
-
-    Examples
-    --------
-    >>> import torch
-    >>> model = torch.nn.Sequential(torch.nn.Linear(8, 6), torch.nn.ReLU(), torch.nn.Linear(6, 2))
-    >>> sparsify(model, {"0": model[0].weight > 0})[0].n_edges == int((model[0].weight > 0).sum())
-    True
-    """
-    modules = dict(model.named_modules())
-    if masks is None:
-        pruned = {
-            name: module._buffers.get("weight_mask")
-            for name, module in modules.items()
-            if isinstance(module, nn.Linear)
-        }
-        masks = {name: mask != 0 for name, mask in pruned.items() if mask is not None}
-    if not masks:
-        raise ArgumentError(
-            "sparsify: no linear layer has a mask; pass masks={name: mask}, or prune the model first, for example by "
-            "nng.to_torch(G, model, masks=True)."
-        )
-    linear = [name for name, module in modules.items() if isinstance(module, nn.Linear)]
-    if unknown := [name for name in masks if name not in linear]:
-        raise ArgumentError(f"masks: got {unknown[0]!r}, which is no torch.nn.Linear; expected some of {linear}.")
-    return _with(model, {name: SparseLinear.from_linear(modules[name], mask) for name, mask in masks.items()})
-
-
-def densify(model: M) -> M:
-    """Return a copy of a model whose sparse layers are torch.nn.Linear with pruning masks of torch.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Not changed.
-
-    Returns
-    -------
-    torch.nn.Module
-        What :func:`sparsify` gives back, to rounding in its outputs. Hooks of the replaced layers are not copied.
-
-    Examples
-    --------
-    >>> model = densify(sparse_mlp([8, 6, 2], epsilon=1, rng=0))
-    >>> [type(module).__name__ for module in model]
-    ['Linear', 'ReLU', 'Linear']
-    """
-    found = {name: module.to_linear() for name, module in model.named_modules() if isinstance(module, SparseLinear)}
-    return _with(model, found)
-
-
-def _with(model: M, others: Mapping[str, nn.Module]) -> M:
-    """Return a deep copy with other modules in place of those named, which are not copied."""
-    modules = dict(model.named_modules())
-    memo: dict[int, Any] = {id(modules[name]): other for name, other in others.items()}
-    memo |= {
-        id(value): value.detach().clone()  # pruned modules hold a tensor that is part of an autograd graph
-        for module in modules.values()
-        for value in vars(module).values()
-        if isinstance(value, torch.Tensor) and not value.is_leaf
-    }
-    return copy.deepcopy(model, memo)
-
-
 def _cells_of(starts: torch.Tensor, columns: torch.Tensor, n_source: int) -> np.ndarray:
     rows, sources = (t.cpu().numpy().astype(np.int64) for t in (starts, columns))
     cells: np.ndarray = np.repeat(np.arange(len(rows) - 1) * n_source, np.diff(rows)) + sources
@@ -526,7 +366,7 @@ def _tensor(array: Mask) -> torch.Tensor:
     return array if isinstance(array, torch.Tensor) else torch.from_numpy(np.array(array))
 
 
-def _check_dtype(dtype: torch.dtype, where: str) -> torch.dtype:
+def check_dtype(dtype: torch.dtype, where: str) -> torch.dtype:
     if dtype not in _DTYPES:
         raise ArgumentError(
             f"{where}: got the type {dtype}; expected torch.float32 or torch.float64, the types of sparse products. "
