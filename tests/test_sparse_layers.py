@@ -1,7 +1,8 @@
 import copy
 import io
 import pickle
-import warnings
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -258,7 +259,48 @@ def test_bad_arguments_are_refused_in_one_sentence():
             call()
 
 
+def test_under_autocast_the_layer_computes_in_the_type_of_its_weights():
+    model = sparse_mlp([9, 8, 7], 2, dense_output=False, rng=0)
+    x = torch.randn(4, 9)
+    expected = model(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = model(x)
+        between = model[2](torch.relu(model[0](x)).bfloat16())
+        y.sum().backward()
+    assert torch.equal(y, expected)
+    torch.testing.assert_close(between, expected, rtol=0.1, atol=0.1)
+    grad = model[0].values.grad.clone()
+    model.zero_grad()
+    model(x).sum().backward()
+    assert torch.equal(model[0].values.grad, grad)
+
+
+def test_functional_gradients_are_those_of_backward():
+    layer = SparseLinear.from_linear(*random_layer(6, 4, 0.5))
+    x = torch.randn(3, 6, dtype=torch.float64)
+    layer(x).square().sum().backward()
+
+    def loss(values):
+        return torch.func.functional_call(layer, {"values": values}, (x,)).square().sum()
+
+    torch.testing.assert_close(torch.func.grad(loss)(layer.values.detach()), layer.values.grad)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_layer_on_cuda_computes_what_it_does_on_the_processor():
+    layer = SparseLinear.from_linear(*random_layer(9, 6, 0.4))
+    other = copy.deepcopy(layer).cuda()
+    x = torch.randn(5, 9, dtype=torch.float64)
+    for each, given in ((layer, x), (other, x.cuda())):
+        each(given).square().sum().backward()
+    torch.testing.assert_close(other(x.cuda()).cpu(), layer(x))
+    torch.testing.assert_close(other.values.grad.cpu(), layer.values.grad)
+    torch.testing.assert_close(other.to_linear().weight.cpu(), layer.to_linear().weight)
+
+
 def test_torch_says_nothing_about_compressed_rows():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        SparseLinear(4, 3, 1, rng=0)(torch.zeros(1, 4))
+    code = (
+        "import warnings; warnings.simplefilter('error'); import torch; from nngraph.sparse import SparseLinear; "
+        "SparseLinear(4, 3, 1, rng=0)(torch.zeros(1, 4)).sum().backward()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

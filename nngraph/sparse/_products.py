@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 from typing import Any, NamedTuple
 
@@ -38,13 +37,18 @@ class _Product(torch.autograd.Function):
     """W x, or W^T x."""
 
     @staticmethod
-    def forward(ctx: Any, values: torch.Tensor, x: torch.Tensor, support: Support, turned: Any) -> torch.Tensor:
-        ctx.save_for_backward(values, x)
-        ctx.support, ctx.is_turned = support, turned
+    def forward(values: torch.Tensor, x: torch.Tensor, support: Support, turned: Any) -> torch.Tensor:
         rows, batch = support.shape[1 if turned else 0], x.shape[1]
         if not len(values) or not batch:
             return x.new_zeros(rows, batch)
-        return (support.turned(values) if turned else support.matrix(values)) @ x
+        matrix = support.turned(values) if turned else support.matrix(values)
+        with torch.autocast(x.device.type, enabled=False):  # it would take 16 bits, for which there is no product
+            return matrix @ x
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        values, x, ctx.support, ctx.is_turned = inputs
+        ctx.save_for_backward(values, x)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -63,14 +67,17 @@ class _SampledProduct(torch.autograd.Function):
     """The entries of a b^T at the edges."""
 
     @staticmethod
-    def forward(ctx: Any, a: torch.Tensor, b: torch.Tensor, support: Support) -> torch.Tensor:
-        ctx.save_for_backward(a, b)
-        ctx.support = support
+    def forward(a: torch.Tensor, b: torch.Tensor, support: Support) -> torch.Tensor:
         zeros = a.new_zeros(len(support.columns))
         if not len(zeros) or not a.shape[1]:
             return zeros
         sampled: torch.Tensor = torch.sparse.sampled_addmm(support.matrix(zeros), a, b.t(), beta=0.0)
         return sampled.values()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        a, b, ctx.support = inputs
+        ctx.save_for_backward(a, b)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -98,15 +105,10 @@ def sampled_product(a: torch.Tensor, b: torch.Tensor, support: Support) -> torch
 def _compressed(
     starts: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, shape: tuple[int, ...]
 ) -> torch.Tensor:
-    _hush()
     matrix: torch.Tensor = torch.sparse_csr_tensor(starts, columns, values, size=shape, check_invariants=False)
     return matrix
 
 
-@functools.cache
-def _hush() -> None:
-    """Let torch say here, once and unheard, that compressed rows are new to it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        one = torch.ones(1)
-        torch.sparse_csr_tensor(torch.tensor([0, 1]), torch.tensor([0]), one, size=(1, 1))
+with warnings.catch_warnings():  # torch says once that compressed rows are new to it: here, unheard
+    warnings.simplefilter("ignore")
+    torch.sparse_csr_tensor(torch.tensor([0, 1]), torch.tensor([0]), torch.ones(1), size=(1, 1))
