@@ -2,6 +2,7 @@
 
 import copy
 import io
+import pickle
 import warnings
 
 import numpy as np
@@ -447,6 +448,19 @@ def test_a_copy_of_the_model_is_free_of_masks():
     assert other[0].weight.grad.numpy()[~evo.masks["0"]].any()
 
 
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda all_: pickle.loads(pickle.dumps(all_))])
+def test_a_copy_of_model_optimizer_and_evolution_goes_on_as_they_do(copied):
+    model = nng.mlp(SIZES, rng=0)
+    mine = model, OPTIMIZERS["adam"](model.parameters()), SET(model, epsilon=3, every=3, rng=0)
+    trained(mine[2], *mine[:2], 4)
+    theirs = copied(mine)
+    for model, optimizer, evo in (mine, theirs):
+        trained(evo, model, optimizer, 7)
+    assert bits(mine[0]) == bits(theirs[0])
+    nn.functional.cross_entropy(theirs[0](data()[0]), data()[1]).backward()
+    assert not theirs[0][0].weight.grad.numpy()[~theirs[2].masks["0"]].any()
+
+
 def test_a_model_may_change_its_type_while_it_evolves():
     model = nng.mlp(SIZES, rng=0)
     evo, (x, y) = SET(model, epsilon=3, every=2, regrow="normal", rng=0), data()
@@ -596,8 +610,9 @@ def test_weights_that_diverged_are_named_with_the_step_and_no_layer_is_changed(b
 def test_an_optimizer_of_other_parameters_is_refused():
     model = nng.mlp(SIZES, rng=0)
     evo = SET(model, epsilon=3, rng=0)
-    with pytest.raises(ArgumentError, match="does not hold the weights of layer '0'"):
-        evo.after_step(torch.optim.SGD(model[4].parameters(), lr=0.1))
+    for _ in range(2):  # a call that failed is no step
+        with pytest.raises(ArgumentError, match="does not hold the weights of layer '0'"):
+            evo.after_step(torch.optim.SGD(model[4].parameters(), lr=0.1))
     with pytest.raises(ArgumentError, match="optimizer: got NoneType; expected a torch"):
         SET(nng.mlp(SIZES, rng=0), epsilon=3, rng=0).after_step(None)
 
@@ -623,6 +638,17 @@ def test_a_state_of_other_layers_is_refused_and_changes_nothing():
     drawing = SET(nng.mlp(SIZES, rng=0), epsilon=3, regrow="init", rng=0)
     with pytest.raises(ArgumentError, match="got a state without initial weights; regrow='init' needs them"):
         drawing.load_state_dict(evo.state_dict())
+
+
+def test_a_layer_that_has_no_edge_trains_and_is_saved_and_loaded():
+    model = nng.mlp(SIZES, rng=0)
+    masks = {"0": np.zeros((30, 20), dtype=bool), "2": erdos_renyi_mask(25, 30, 3, rng=0)}
+    evo = SET.from_masks(model, masks, every=1, regrow="init", rng=0)
+    trained(evo, model, OPTIMIZERS["adam"](model.parameters()), 3)
+    other = SET.from_masks(nng.mlp(SIZES, rng=0), masks, regrow="init", rng=1)
+    other.load_state_dict(evo.state_dict())
+    assert not other.masks["0"].any()
+    assert np.array_equal(other.masks["2"], evo.masks["2"])
 
 
 def test_the_zeros_of_a_graph_are_not_to_be_chosen():
