@@ -222,6 +222,21 @@ def test_a_rewiring_resets_the_state_of_edges_that_changed_and_of_nothing_else(o
     assert n_tensors == 6 * {"momentum": 1, "adam": 2, "adamw": 3, "rmsprop": 2}[optimizer]
 
 
+def test_edges_that_grow_do_not_inherit_what_an_optimizer_knew_before_the_network_was_sparse():
+    model = nng.mlp(SIZES, rng=0)
+    optimizer, (x, y) = OPTIMIZERS["adam"](model.parameters()), data()
+    step(model, optimizer, x, y)
+    evo = SET(model, epsilon=3, every=1, rng=0)
+    old = optimizer.state[model[0].weight]["exp_avg_sq"].numpy().copy()
+    before = evo.masks["0"]
+    evo.after_step(optimizer)
+    new = optimizer.state[model[0].weight]["exp_avg_sq"].numpy()
+    grown = evo.masks["0"] & ~before
+    assert old[grown].any()
+    assert not new[grown].any()
+    assert np.array_equal(new[before & evo.core().block("0").mask], old[before & evo.core().block("0").mask])
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
     runs = []
     for rng in (3, 3, 4):
