@@ -149,6 +149,17 @@ def test_a_run_goes_on_from_saved_states_as_if_it_had_not_stopped():
     assert again[2].graph() == whole[2].graph()
 
 
+def test_a_state_loaded_into_the_model_alone_is_what_evolves():
+    model = sparse_mlp([20, 30, 25, 4], 4, dtype=torch.float64, rng=0)
+    evo = SET(model, every=1, rng=0)
+    other = sparse_mlp([20, 30, 25, 4], 4, dtype=torch.float64, rng=5)
+    model.load_state_dict(other.state_dict())
+    step(model, OPTIMIZERS["momentum"](model.parameters()), evo)
+    before, now = other[0].to_linear().weight_mask, model[0].to_linear().weight_mask
+    assert model[0].n_edges == other[0].n_edges
+    assert (before * now).sum() > 0.6 * before.sum()  # of two random supports a sixth of the edges are common
+
+
 def test_restored_supports_keep_the_weights_of_edges_that_stay():
     model = sparse_mlp([20, 30, 4], 2, dtype=torch.float64, rng=0)
     state = SET(model, rng=0).state_dict()

@@ -16,7 +16,11 @@ class EvolvingEdges:
     def __init__(self, name: str, module: SparseLinear) -> None:
         self.name, self.module = name, module
         self.shape = (module.out_features, module.in_features)
-        self.cells: np.ndarray = module.cells()
+
+    @property
+    def cells(self) -> np.ndarray:
+        """(n_edges,): read off the layer, whose state may be loaded at any time."""
+        return self.module.cells()
 
     @property
     def parameter(self) -> torch.Tensor:
@@ -41,10 +45,9 @@ class EvolvingEdges:
 
     def exchange(self, done: Exchange, grown: np.ndarray, optimizer: Optimizer) -> None:
         """Move the edges in place; of those that grew, gradient and state are 0."""
-        kept = np.delete(np.arange(len(self.cells)), done.removed)
+        kept = np.delete(np.arange(self.module.n_edges), done.removed)
         cells = np.concatenate([self.cells[kept], done.added])
         order = np.argsort(cells, kind="stable")
-        self.cells = cells[order]
         parameter = self.module.values
         stays, at = (torch.from_numpy(index).to(parameter.device) for index in (kept, order))
 
@@ -58,15 +61,14 @@ class EvolvingEdges:
             for tensor in moving:
                 if isinstance(tensor, torch.Tensor) and tensor.shape == parameter.shape:
                     move(tensor, zeros.to(tensor))
-        self.module.hold_cells(self.cells)
+        self.module.hold_cells(cells[order])
 
     def restore(self, cells: np.ndarray) -> None:
         """Take other edges; those that were edges already keep their weights."""
-        held, old = self.module.cells(), self.parameter.detach()
+        held, old = self.cells, self.parameter.detach()
         values = old.new_zeros(len(cells))
         new_at, old_at = (torch.from_numpy(is_in(a, b)).to(old.device) for a, b in ((held, cells), (cells, held)))
         values[new_at] = old[old_at]
-        self.cells = cells
         if len(values) == len(self.parameter):
             with torch.no_grad():
                 self.parameter.copy_(values)

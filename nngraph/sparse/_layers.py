@@ -20,8 +20,10 @@ class Evolving(Protocol):
 
     name: str
     shape: tuple[int, int]
-    cells: np.ndarray
-    """(n_edges,) int64 cells of the present edges, ascending."""
+
+    @property
+    def cells(self) -> np.ndarray:
+        """Return the (n_edges,) int64 cells of the present edges, ascending."""
 
     @property
     def parameter(self) -> torch.Tensor:
