@@ -135,11 +135,11 @@ def _short(study: Study) -> str:
     coverage = [one.coverage() for one in study.rankings.values()]
     rho = [row["spearman"] for row in rows]
     return f"""In short: the ridge at beta_eff = 0 ranks candidates with rho from {min(rho):.2f} to {max(rho):.2f} in
-{n} settings (candidates, data, epochs). In {better} of them it ranks better than the last accuracy alone, in {worse} worse, and in
-{n - better - worse} the interval of the difference has 0 in it. In {by_mean} its rho is above that of the mean
-accuracy, which is the same fit without beta_eff. As an accuracy it is further off than the last accuracy in {further}
-and nearer in {closer}; its interval of 95 % has {100 * min(coverage):.0f} to {100 * max(coverage):.0f} % of the final
-accuracies in it.
+{n} settings (candidates, data, epochs). In {better} of them it ranks better than the last accuracy alone, in {worse}
+worse, and in {n - better - worse} the interval of the difference has 0 in it. In {by_mean} its rho is above that of the
+mean accuracy, which is the same fit without beta_eff. As an accuracy it is further off than the last accuracy in
+{further} and nearer in {closer}; its interval of 95 % has {100 * min(coverage):.0f} to {100 * max(coverage):.0f} % of
+the final accuracies in it.
 """
 
 
