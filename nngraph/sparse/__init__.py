@@ -1,6 +1,7 @@
 """Sparse training on the graph: sparse evolutionary training, lottery tickets, and layers that hold edges alone."""
 
 from nngraph.sparse.boltzmann import BoltzmannMachine, LogPartition
+from nngraph.sparse.evolution import SET
 from nngraph.sparse.supports import Rewiring, erdos_renyi_mask, rewire
 
-__all__ = ["BoltzmannMachine", "LogPartition", "Rewiring", "erdos_renyi_mask", "rewire"]
+__all__ = ["SET", "BoltzmannMachine", "LogPartition", "Rewiring", "erdos_renyi_mask", "rewire"]
