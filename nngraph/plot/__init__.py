@@ -17,6 +17,7 @@ from nngraph.plot.randomizations import (
 )
 from nngraph.plot.samples import distance_histograms, plan
 from nngraph.plot.scatters import in_out
+from nngraph.plot.scores import scores_by_size
 from nngraph.plot.tails import ccdf, pdf
 from nngraph.plot.thumbnails import feature_maps
 from nngraph.plot.trainings import dynamics
@@ -44,6 +45,7 @@ __all__ = [
     "pruned_randomizations",
     "randomization",
     "randomizations",
+    "scores_by_size",
     "strengths",
     "study_figures",
     "violin",
