@@ -41,7 +41,7 @@ chains count: effective chains near 1 mean that the true likelihood may be far l
 def run(
     folder: str | os.PathLike[str],
     *,
-    studies: Sequence[Settings] = tuple(SETTINGS.values()),
+    studies: Sequence[Settings] = (SETTINGS["digits"],),
     arms: Sequence[str] = ARMS,
     root: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
