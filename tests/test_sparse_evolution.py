@@ -2,6 +2,7 @@
 
 import copy
 import io
+import pickle
 import warnings
 
 import numpy as np
@@ -445,6 +446,19 @@ def test_a_copy_of_the_model_is_free_of_masks():
     other, (x, y) = copy.deepcopy(model), data()
     nn.functional.cross_entropy(other(x), y).backward()
     assert other[0].weight.grad.numpy()[~evo.masks["0"]].any()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda all_: pickle.loads(pickle.dumps(all_))])
+def test_a_copy_of_model_optimizer_and_evolution_goes_on_as_they_do(copied):
+    model = nng.mlp(SIZES, rng=0)
+    mine = model, OPTIMIZERS["adam"](model.parameters()), SET(model, epsilon=3, every=3, rng=0)
+    trained(mine[2], *mine[:2], 4)
+    theirs = copied(mine)
+    for model, optimizer, evo in (mine, theirs):
+        trained(evo, model, optimizer, 7)
+    assert bits(mine[0]) == bits(theirs[0])
+    nn.functional.cross_entropy(theirs[0](data()[0]), data()[1]).backward()
+    assert not theirs[0][0].weight.grad.numpy()[~theirs[2].masks["0"]].any()
 
 
 def test_a_model_may_change_its_type_while_it_evolves():

@@ -4,6 +4,7 @@ from nngraph.plot.curves import perturbation, perturbations
 from nngraph.plot.decays import mixing
 from nngraph.plot.distributions import degrees, strengths
 from nngraph.plot.drawing import network
+from nngraph.plot.evolutions import accuracy_curves, degree_changes, paired_differences, pixel_maps, variance_ratios
 from nngraph.plot.histograms import weights
 from nngraph.plot.ladders import ladder
 from nngraph.plot.layers import boundaries, layer_map, maps
@@ -24,8 +25,10 @@ from nngraph.plot.trainings import dynamics
 from nngraph.plot.violins import violin
 
 __all__ = [
+    "accuracy_curves",
     "boundaries",
     "ccdf",
+    "degree_changes",
     "degrees",
     "distance_histograms",
     "dynamics",
@@ -37,9 +40,11 @@ __all__ = [
     "maps",
     "mixing",
     "network",
+    "paired_differences",
     "pdf",
     "perturbation",
     "perturbations",
+    "pixel_maps",
     "plan",
     "pruned_randomization",
     "pruned_randomizations",
@@ -48,6 +53,7 @@ __all__ = [
     "scores_by_size",
     "strengths",
     "study_figures",
+    "variance_ratios",
     "violin",
     "weights",
 ]

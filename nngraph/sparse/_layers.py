@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils import prune
+from torch.utils.hooks import RemovableHandle
 
 from nngraph.sparse._cells import Exchange
 
@@ -57,8 +58,15 @@ class MaskedLinear:
         self.name, self.module, self.parameter = name, module, module.weight
         self.shape = (module.out_features, module.in_features)
         self.cells: np.ndarray = cells
-        self._handle = self.parameter.register_post_accumulate_grad_hook(self._mask_gradient)
+        self._handle: RemovableHandle | None = self._listen()
         self.restore(cells)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_handle": self._handle is not None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._handle = self._listen() if state["_handle"] else None  # copies of parameters have no hooks
 
     def values(self) -> np.ndarray:
         """Return the weights of the present edges."""
@@ -105,7 +113,9 @@ class MaskedLinear:
 
     def release(self, *, masks: bool) -> None:
         """Stop masking gradients; install a pruning mask, as ``to_torch(G, model, masks=True)`` does."""
-        self._handle.remove()
+        if self._handle is not None:
+            self._handle.remove()
+        self._handle = None
         if masks and len(self.cells) < self.shape[0] * self.shape[1]:
             prune.custom_from_mask(self.module, "weight", self._mask() != 0)  # type: ignore[no-untyped-call]
 
@@ -113,6 +123,10 @@ class MaskedLinear:
         if self._held.device != self.parameter.device or self._held.dtype != self.parameter.dtype:
             self._held = self._held.to(self.parameter)  # the model was moved
         return self._held
+
+    def _listen(self) -> RemovableHandle:
+        handle: RemovableHandle = self.parameter.register_post_accumulate_grad_hook(self._mask_gradient)
+        return handle
 
     def _mask_gradient(self, parameter: torch.Tensor) -> None:
         if parameter.grad is not None:
