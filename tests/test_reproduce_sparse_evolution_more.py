@@ -254,7 +254,7 @@ def made(test, rho, effective=30.0):
     for seed in range(3):
         common = {"data": "digits", "purpose": "test", "seed": str(seed), "epoch": 9}
         rows += [
-            {**common, "arm": "dense", "test": -100.0 + seed},
+            *({**common, "arm": arm, "test": -100.0 + seed} for arm in ("dense", "dense, as many weights")),
             {**common, "arm": "fixed mask", "test": -100.0 + seed, "pixel_core_rho": 0.01 * seed},
             {**common, "arm": "node-blind", "pixel_core_rho": -0.01 * seed},
             {
@@ -269,10 +269,10 @@ def made(test, rho, effective=30.0):
 
 
 def test_verdicts_on_machines_follow_their_rules():
-    assert list(boltzmann.claims(made(5, 0.7))["verdict"]) == ["holds"] * 3
-    assert list(boltzmann.claims(made(-5, 0.1))["verdict"]) == ["does not hold"] * 3
-    assert list(boltzmann.claims(made(-0.1, 0.7))["verdict"]) == ["undecided", "undecided", "holds"]
-    assert list(boltzmann.claims(made(5, 0.7, effective=1.1))["verdict"]) == ["undecided", "undecided", "holds"]
+    assert list(boltzmann.claims(made(5, 0.7))["verdict"]) == ["holds"] * 4
+    assert list(boltzmann.claims(made(-5, 0.1))["verdict"]) == ["does not hold"] * 4
+    assert list(boltzmann.claims(made(-0.1, 0.7))["verdict"]) == ["undecided"] * 3 + ["holds"]
+    assert list(boltzmann.claims(made(5, 0.7, effective=1.1))["verdict"]) == ["undecided"] * 3 + ["holds"]
 
 
 def test_the_section_on_machines_has_the_numbers_of_the_table(machines):
@@ -291,9 +291,13 @@ def test_the_section_on_machines_has_the_numbers_of_the_table(machines):
 def test_the_figures_of_machines_are_drawn(machines):
     folder, table = machines
     found = boltzmann.figures(table, folder)
-    assert sorted(found) == ["boltzmann_digits"]
+    assert sorted(found) == ["boltzmann_digits", "pixels_digits"]
     texts = [text.get_text() for text in found["boltzmann_digits"].axes[0].get_legend().get_texts()]
     assert set(texts) == {*boltzmann.ARMS, "independent pixels"}
+    with np.load(folder / "digits" / "pixels_0.npz") as kept:
+        shown = [ax.images[0].get_array() for ax in found["pixels_digits"].axes if ax.get_title(loc="left")]
+        for image, name in zip(shown, ("start", "graph", "core", "variance"), strict=True):
+            assert np.array_equal(image.ravel(), kept[name])
 
 
 # ------------------------------------------------- networks with sparse layers

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nngraph._progress import progress
 from nngraph.reproduce._folders import markdown, opened
 from nngraph.reproduce.sparse_evolution import _arms, _machines, _units
@@ -24,8 +26,13 @@ FEWEST_CHAINS = 2.0
 """Effective number of chains below which an estimate rests on one of them."""
 CORRELATION = 0.3
 """How far a rank correlation of degrees is to lie above its controls to count as a concentration."""
-LIKE = {"dense": "dense machine with the same hidden units", "fixed mask": "same random support kept fixed"}
-PUBLISHED = {"dense": "SET is higher, with far fewer weights", "fixed mask": "SET is higher"}
+LIKE = {
+    "dense": "the dense machine with the same hidden units",
+    "dense, as many weights": "a dense machine with as many weights",
+    "fixed mask": "the same random support kept fixed",
+}
+PUBLISHED = {"dense": "SET is higher, with far fewer weights"}
+PANELS = {"degree at the start": "start", "degree at the end": "graph", "degree, core": "core", "variance": "variance"}
 TEXT = """## Restricted Boltzmann machines
 
 Visible units are the 784 pixels of images, on where there is more than half of the ink; the published study has MNIST,
@@ -136,14 +143,14 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
     for name, whole in table.groupby("data", sort=False):
         last = _units.tested(whole)
         mixed = float(last.loc[last["arm"] == "SET", "effective"].min())
-        for other in ("dense", "fixed mask"):
+        for other in LIKE:
             difference = _units.paired(last, "test", "SET", other)
             rows.append(
                 (
-                    f"RBM on {name}: SET has at least the log-likelihood of the {LIKE[other]}",
+                    f"RBM on {name}: SET has at least the log-likelihood of {LIKE[other]}",
                     f"{_units.RULE.format('0 nats')}; also undecided where an estimate for SET has fewer than "
                     f"{FEWEST_CHAINS:g} effective chains, as such estimates are too high",
-                    PUBLISHED[other],
+                    PUBLISHED.get(other, "SET is higher"),
                     f"{difference.text(1, sign='+')} nats",
                     "undecided" if mixed < FEWEST_CHAINS else _units.at_least(difference),
                 )
@@ -201,10 +208,7 @@ def _part(name: str, table: pd.DataFrame) -> list[str]:
         if group["pixel_rho"].notna().any():
             columns = ("pixel_rho", "pixel_core_rho", "pixel_share", "pixel_core_share")
             pixels.append([arm, *(_units.interval(group[column]).text(2) for column in columns)])
-    differences = [
-        [other, _units.paired(last, "test", "SET", other).text(1, sign="+")]
-        for other in ("dense", "dense, as many weights", "fixed mask")
-    ]
+    differences = [[other, _units.paired(last, "test", "SET", other).text(1, sign="+")] for other in LIKE]
     rewired = int(last.loc[last["arm"] == "SET", "rewirings"].iloc[0])
     return [
         "",
@@ -229,6 +233,8 @@ def _part(name: str, table: pd.DataFrame) -> list[str]:
         "of the pixels that varies most (0.5 without preference).",
         "",
         *markdown(["support", "ρ", "ρ, core", "share", "share, core"], pixels),
+        "",
+        f"![degrees of pixels](pictures/sparse_evolution_pixels_{name}.png)",
     ]
 
 
@@ -240,15 +246,22 @@ def figures(table: pd.DataFrame, folder: str | os.PathLike[str]) -> dict[str, Fi
     table : pandas.DataFrame
         Of :func:`run`.
     folder : path
-        That it ran in; not read.
+        That it ran in, with the degrees of pixels.
 
     Returns
     -------
     dict of str to matplotlib.figure.Figure
+        For each data set the log-likelihoods, and the degrees of pixels of the first seed.
     """
+    from nngraph import plot
+
     found: dict[str, Figure] = {}
     for name, rows in table.groupby("data", sort=False):
         last = _units.tested(rows)
         label = "test log-likelihood (nats an image)"
         found[f"boltzmann_{name}"] = _arms.figure(last, "test", size="edges", label=label)
+        with np.load(Path(folder) / name / "pixels_0.npz") as kept:
+            side = round(len(kept["variance"]) ** 0.5)
+            maps = {title: kept[key].reshape(side, side) for title, key in PANELS.items()}
+        found[f"pixels_{name}"] = plot.pixel_maps(maps)
     return found
