@@ -16,7 +16,7 @@ from nngraph.errors import ArgumentError, StudyError
 from nngraph.metrics import auc
 from nngraph.reproduce.sparse_evolution import _arms, _collisions, _machines, _units, boltzmann, convolutions, tabular
 from nngraph.reproduce.sparse_evolution._arms import Training
-from nngraph.sparse import BoltzmannMachine
+from nngraph.sparse import BoltzmannMachine, LogPartition
 
 MACHINES = boltzmann.Settings(
     n_train=200,
@@ -222,8 +222,22 @@ def test_a_machine_of_the_study_is_what_its_seed_makes(machines):
     )
     machine.train(found["train"], epochs=4, lr=row["rate"], batch_size=50)
     machine.train(found["train"], epochs=1, lr=row["rate"] / 10, batch_size=50)
-    log_z = machine.log_partition(n_chains=6, n_temperatures=20)
+    log_z = machine.log_partition(n_chains=6, n_temperatures=int(row["temperatures"]))
     assert machine.log_likelihood(found["test"], log_z).mean() == pytest.approx(row["test"])
+
+
+@pytest.mark.parametrize(("effective", "asked"), [([5], [20]), ([1, 9], [20, 80]), ([1, 1.9, 1.5], [20, 80, 320])])
+def test_where_few_chains_count_log_z_is_estimated_again_with_more_temperatures(monkeypatch, effective, asked):
+    left, found = iter(effective), []
+
+    def log_partition(self, *, n_chains, n_temperatures):
+        found.append(n_temperatures)
+        return LogPartition(0.0, 0.1, next(left), exact=False)
+
+    monkeypatch.setattr(BoltzmannMachine, "log_partition", log_partition)
+    row = _machines._scored(BoltzmannMachine(784, 2, rng=0), MACHINES, _machines.samples(MACHINES), 5)
+    assert found == asked
+    assert (row["effective"], row["temperatures"]) == (effective[-1], asked[-1])
 
 
 def test_shares_and_correlations_of_pixels_are_of_their_degrees(machines):

@@ -20,7 +20,11 @@ from nngraph.sparse import BoltzmannMachine, erdos_renyi_mask, rewire
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SETTINGS", "Settings", "blind", "independent", "samples", "unit"]
+__all__ = ["FEWEST_CHAINS", "SETTINGS", "Settings", "blind", "independent", "samples", "unit"]
+
+
+FEWEST_CHAINS = 2.0
+"""Effective number of chains below which an estimate rests on one of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,12 +176,19 @@ def _trained(
 def _scored(
     machine: BoltzmannMachine, settings: Settings, found: Mapping[str, np.ndarray], epoch: int
 ) -> dict[str, float]:
-    """Return mean log-likelihoods; before the end with a quarter of the temperatures."""
-    share = 1 if epoch == settings.epochs else 4
-    log_z = machine.log_partition(n_chains=settings.chains, n_temperatures=max(1, settings.temperatures // share))
+    """Return mean log-likelihoods, before the end of the training with a quarter of the temperatures.
+
+    At the end the temperatures are 4, and then 16, times as many where the effective number of chains is too low.
+    """
+    for factor in (1, 4, 16) if epoch == settings.epochs else (0.25,):
+        n_temperatures = max(1, round(factor * settings.temperatures))
+        log_z = machine.log_partition(n_chains=settings.chains, n_temperatures=n_temperatures)
+        if log_z.effective >= FEWEST_CHAINS:
+            break
     values = {name: float(machine.log_likelihood(x, log_z).mean()) for name, x in found.items()}
     # no infinity in JSON: where all states are summed there are no chains
-    return {"epoch": epoch, **values, "error": log_z.error} | ({} if log_z.exact else {"effective": log_z.effective})
+    sampled = {} if log_z.exact else {"effective": log_z.effective, "temperatures": n_temperatures}
+    return {"epoch": epoch, **values, "error": log_z.error} | sampled
 
 
 def _pixels(degrees: np.ndarray, core: np.ndarray, variance: np.ndarray) -> dict[str, float]:

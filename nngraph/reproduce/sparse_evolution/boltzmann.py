@@ -13,7 +13,7 @@ import numpy as np
 from nngraph._progress import progress
 from nngraph.reproduce._folders import markdown, opened
 from nngraph.reproduce.sparse_evolution import _arms, _machines, _units
-from nngraph.reproduce.sparse_evolution._machines import SETTINGS, Settings
+from nngraph.reproduce.sparse_evolution._machines import FEWEST_CHAINS, SETTINGS, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["ARMS", "SETTINGS", "Settings", "claims", "figures", "run", "section"]
 
 ARMS = ("dense", "dense, as many weights", "fixed mask", "SET")
-FEWEST_CHAINS = 2.0
-"""Effective number of chains below which an estimate rests on one of them."""
 CORRELATION = 0.3
 """How far a rank correlation of degrees is to lie above its controls to count as a concentration."""
 LIKE = {
@@ -42,7 +40,7 @@ rate of each arm is the one with the best validation log-likelihood of a machine
 weights* has as many weights as SET and therefore few hidden units, *fixed mask* begins with the supports of SET and
 keeps them, *node-blind* rewires them as often on random weights. log Z is by annealed importance sampling from the
 independent pixels, or summed over all states. Estimates of log Z are too low, and likelihoods too high, where few
-chains count: effective chains near 1 mean that the true likelihood may be far lower."""
+chains count; where fewer than 2 do, there are 4 and then 16 times as many temperatures."""
 
 
 def run(
@@ -70,12 +68,12 @@ def run(
     -------
     pandas.DataFrame
         data, purpose ("tuning" or "test"), arm, seed, rate, hidden (units), edges, epoch, mean log-likelihood (nats) of
-        train, validation and test images, error (standard error of log Z) and effective (number of chains), both empty
-        or 0 where log Z is exact; one row "independent pixels". The last epoch of "SET" and "fixed mask", and
-        "node-blind" (the initial support of SET rewired as often on random weights), have also ``pixel_rho``, the rank
-        correlation of the degree of a pixel with its variance, ``pixel_share``, the share of edges at the half of the
-        pixels that varies most, and both of the core of the last rewiring, ``pixel_core_rho`` and
-        ``pixel_core_share``.
+        train, validation and test images, error (standard error of log Z), effective (number of chains) and
+        temperatures, which are 0 or empty where log Z is exact; one row "independent pixels". The last epoch of "SET"
+        and "fixed mask", and "node-blind" (the initial support of SET rewired as often on random weights), have also
+        ``pixel_rho``, the rank correlation of the degree of a pixel with its variance, ``pixel_share``, the share of
+        edges at the half of the pixels that varies most, and both of the core of the last rewiring,
+        ``pixel_core_rho`` and ``pixel_core_share``.
 
     Raises
     ------
@@ -217,7 +215,7 @@ def _part(name: str, table: pd.DataFrame) -> list[str]:
         f"{settings.n_train:,} training images, {settings.epochs} epochs in batches of {settings.batch}; SET rewires "
         f"{rewired} times, {settings.every} updates apart. Log-likelihoods in nats an image, mean and 95 % interval "
         f"over {last['seed'].nunique()} seeds; log Z from {settings.chains} chains of {settings.temperatures:,} "
-        "temperatures.",
+        "temperatures or more.",
         "",
         *markdown(
             ["machine", "hidden", "weights", "rate", "test", "training", "log Z: error, least effective chains"], rows
