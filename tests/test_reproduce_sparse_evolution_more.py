@@ -141,6 +141,14 @@ def test_the_rate_with_the_best_validation_is_chosen_whatever_the_labels_of_rows
     assert _units.chosen(tried) == {"a": 1.0, "b": 2.0}
 
 
+def test_it_is_said_where_the_best_rate_is_the_last_one_tried():
+    tuned = [("tuning", arm, rate) for arm in "abc" for rate in (1, 2, 3)]
+    rows = [*tuned, ("test", "a", 3), ("test", "b", 2), ("test", "c", 3), ("test", "d", None)]
+    table = pd.DataFrame(rows, columns=["purpose", "arm", "rate"])
+    assert _units.at_the_edge(table).endswith("the largest of the rates tried (3) was the best for: a; c.")
+    assert _units.at_the_edge(table[table["arm"] == "b"]) == ""
+
+
 def test_a_unit_that_is_done_is_not_done_again(tmp_path):
     calls = []
 

@@ -231,11 +231,12 @@ def lines(table: pd.DataFrame, arm: str) -> list[str]:
     last, rows = _units.tested(table), []
     scores = [column for column in ("accuracy", "auc") if column in table]
     for name, group in last.groupby("arm", sort=False):
-        found = [_units.interval(group[score]).text(2, 100) for score in scores]
+        found = [f"{100 * group['validation'].mean():.2f}"]
+        found += [_units.interval(group[score]).text(2, 100) for score in scores]
         seconds = f"{group['cpu_seconds'].mean():.0f}"
         rows.append([name, f"{group['weights'].mean():,.0f}", f"{group['rate'].iloc[0]:g}", *found, seconds])
     rows += [
-        [one["arm"], "", "", *(f"{100 * one[score]:.2f}" for score in scores), ""]
+        [one["arm"], "", "", "", *(f"{100 * one[score]:.2f}" for score in scores), ""]
         for one in table[table["purpose"] == "baseline"].to_dict("records")
     ]
     others = [name for name in last["arm"].unique() if name != arm]
@@ -244,9 +245,11 @@ def lines(table: pd.DataFrame, arm: str) -> list[str]:
     ]
     titles = [{"accuracy": "test accuracy (%)", "auc": "area under ROC curve (%)"}[score] for score in scores]
     return [
-        *markdown(["network", "weights", "rate", *titles, "CPU seconds"], rows),
+        *markdown(["network", "weights", "rate", "validation accuracy (%)", *titles, "CPU seconds"], rows),
         "",
-        f"Means and 95 % intervals over {last['seed'].nunique()} seeds. Paired differences (points):",
+        f"Means and 95 % intervals over {last['seed'].nunique()} seeds. {_units.at_the_edge(table)}",
+        "",
+        "Paired differences (points):",
         "",
         *markdown([f"{arm} less", *titles], differences),
     ]

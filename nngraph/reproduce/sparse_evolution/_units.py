@@ -15,7 +15,7 @@ from nngraph.io._atomic import replacing
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "RULE", "Interval", "at_least", "chosen", "interval", "kept", "paired", "tested"]
+__all__ = ["COLUMNS", "RULE", "Interval", "at_least", "at_the_edge", "chosen", "interval", "kept", "paired", "tested"]
 
 COLUMNS = ("claim", "rule", "published", "measured", "verdict")
 """Of a table of claims."""
@@ -74,6 +74,17 @@ def chosen(tried: pd.DataFrame, by: str = "validation") -> dict[str, float]:
     tried = tried.reset_index(drop=True)
     best = tried.loc[tried.groupby("arm")[by].idxmax()]
     return dict(zip(best["arm"], best["rate"].astype(float), strict=True))
+
+
+def at_the_edge(table: pd.DataFrame) -> str:
+    """Say for which arms the rate that was chosen is the smallest or the largest of those tried."""
+    rates = table.loc[table["purpose"] == "tuning", ["arm", "rate"]]
+    used = table[table["purpose"] == "test"].dropna(subset=["rate"]).groupby("arm", sort=False)["rate"].first()
+    said = []
+    for end, rate in (("smallest", rates["rate"].min()), ("largest", rates["rate"].max())):
+        if arms := [str(arm) for arm in used[used == rate].index if len(rates)]:
+            said.append(f"the {end} of the rates tried ({rate:g}) was the best for: {'; '.join(arms)}")
+    return f"Rates beyond were not tried, though {', and '.join(said)}." if said else ""
 
 
 def kept(file: Path, make: Callable[[], Mapping[str, Any] | list[dict[str, Any]]]) -> Any:

@@ -29,7 +29,7 @@ LIKE = {
     "dense, as many weights": "a dense machine with as many weights",
     "fixed mask": "the same random support kept fixed",
 }
-PUBLISHED = {"dense": "SET is higher, with far fewer weights"}
+PUBLISHED = {"dense": "it has", "dense, as many weights": "not compared", "fixed mask": "SET is higher"}
 PANELS = {"degree at the start": "start", "degree at the end": "graph", "degree, core": "core", "variance": "variance"}
 TEXT = """## Restricted Boltzmann machines
 
@@ -148,7 +148,7 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
                     f"RBM on {name}: SET has at least the log-likelihood of {LIKE[other]}",
                     f"{_units.RULE.format('0 nats')}; also undecided where an estimate for SET has fewer than "
                     f"{FEWEST_CHAINS:g} effective chains, as such estimates are too high",
-                    PUBLISHED.get(other, "SET is higher"),
+                    PUBLISHED[other],
                     f"{difference.text(1, sign='+')} nats",
                     "undecided" if mixed < FEWEST_CHAINS else _units.at_least(difference),
                 )
@@ -220,6 +220,8 @@ def _part(name: str, table: pd.DataFrame) -> list[str]:
         *markdown(
             ["machine", "hidden", "weights", "rate", "test", "training", "log Z: error, least effective chains"], rows
         ),
+        "",
+        _units.at_the_edge(table),
         "",
         "Paired differences of the test log-likelihood (nats):",
         "",
