@@ -222,6 +222,21 @@ def test_a_rewiring_resets_the_state_of_edges_that_changed_and_of_nothing_else(o
     assert n_tensors == 6 * {"momentum": 1, "adam": 2, "adamw": 3, "rmsprop": 2}[optimizer]
 
 
+def test_edges_that_grow_do_not_inherit_what_an_optimizer_knew_before_the_network_was_sparse():
+    model = nng.mlp(SIZES, rng=0)
+    optimizer, (x, y) = OPTIMIZERS["adam"](model.parameters()), data()
+    step(model, optimizer, x, y)
+    evo = SET(model, epsilon=3, every=1, rng=0)
+    old = optimizer.state[model[0].weight]["exp_avg_sq"].numpy().copy()
+    before = evo.masks["0"]
+    evo.after_step(optimizer)
+    new = optimizer.state[model[0].weight]["exp_avg_sq"].numpy()
+    grown = evo.masks["0"] & ~before
+    assert old[grown].any()
+    assert not new[grown].any()
+    assert np.array_equal(new[before & evo.core().block("0").mask], old[before & evo.core().block("0").mask])
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
     runs = []
     for rng in (3, 3, 4):
@@ -610,8 +625,9 @@ def test_weights_that_diverged_are_named_with_the_step_and_no_layer_is_changed(b
 def test_an_optimizer_of_other_parameters_is_refused():
     model = nng.mlp(SIZES, rng=0)
     evo = SET(model, epsilon=3, rng=0)
-    with pytest.raises(ArgumentError, match="does not hold the weights of layer '0'"):
-        evo.after_step(torch.optim.SGD(model[4].parameters(), lr=0.1))
+    for _ in range(2):  # a call that failed is no step
+        with pytest.raises(ArgumentError, match="does not hold the weights of layer '0'"):
+            evo.after_step(torch.optim.SGD(model[4].parameters(), lr=0.1))
     with pytest.raises(ArgumentError, match="optimizer: got NoneType; expected a torch"):
         SET(nng.mlp(SIZES, rng=0), epsilon=3, rng=0).after_step(None)
 
@@ -637,6 +653,17 @@ def test_a_state_of_other_layers_is_refused_and_changes_nothing():
     drawing = SET(nng.mlp(SIZES, rng=0), epsilon=3, regrow="init", rng=0)
     with pytest.raises(ArgumentError, match="got a state without initial weights; regrow='init' needs them"):
         drawing.load_state_dict(evo.state_dict())
+
+
+def test_a_layer_that_has_no_edge_trains_and_is_saved_and_loaded():
+    model = nng.mlp(SIZES, rng=0)
+    masks = {"0": np.zeros((30, 20), dtype=bool), "2": erdos_renyi_mask(25, 30, 3, rng=0)}
+    evo = SET.from_masks(model, masks, every=1, regrow="init", rng=0)
+    trained(evo, model, OPTIMIZERS["adam"](model.parameters()), 3)
+    other = SET.from_masks(nng.mlp(SIZES, rng=0), masks, regrow="init", rng=1)
+    other.load_state_dict(evo.state_dict())
+    assert not other.masks["0"].any()
+    assert np.array_equal(other.masks["2"], evo.masks["2"])
 
 
 def test_the_zeros_of_a_graph_are_not_to_be_chosen():

@@ -247,11 +247,11 @@ class SET:
     def _advance(self, optimizer: Optimizer) -> None:
         if self._finished:
             raise ArgumentError("SET: got a call after finish(); make a new SET to go on.")
+        if self._n == 0 or self._rules.due(self._n + 1):
+            self._check_optimizer(optimizer)
         for layer in self._layers:
             layer.hold()
         self._n += 1
-        if self._n == 1 or self._rules.due(self._n):
-            self._check_optimizer(optimizer)
         if self._rules.due(self._n):
             self._rewire(optimizer)
 
@@ -398,7 +398,8 @@ class SET:
         there = {name: list(each["shape"]) for name, each in state["layers"].items()} if "layers" in state else None
         if there != here:
             raise ArgumentError(f"load_state_dict: got a state of the layers {there}; expected {here}.")
-        if self._rules.regrow == "init" and not all(len(each["first"]) for each in state["layers"].values()):
+        saved_first = [len(each["first"]) or not len(each["cells"]) for each in state["layers"].values()]
+        if self._rules.regrow == "init" and not all(saved_first):
             raise ArgumentError("load_state_dict: got a state without initial weights; regrow='init' needs them.")
         self._n = int(state["n"])
         self._seed = np.random.SeedSequence(state["entropy"], spawn_key=tuple(state["spawn_key"]))
