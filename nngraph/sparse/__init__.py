@@ -2,6 +2,19 @@
 
 from nngraph.sparse.boltzmann import BoltzmannMachine, LogPartition
 from nngraph.sparse.evolution import SET
+from nngraph.sparse.layers import SparseLinear
+from nngraph.sparse.networks import densify, sparse_mlp, sparsify
 from nngraph.sparse.supports import Rewiring, erdos_renyi_mask, rewire
 
-__all__ = ["SET", "BoltzmannMachine", "LogPartition", "Rewiring", "erdos_renyi_mask", "rewire"]
+__all__ = [
+    "SET",
+    "BoltzmannMachine",
+    "LogPartition",
+    "Rewiring",
+    "SparseLinear",
+    "densify",
+    "erdos_renyi_mask",
+    "rewire",
+    "sparse_mlp",
+    "sparsify",
+]
