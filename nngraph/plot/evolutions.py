@@ -52,8 +52,8 @@ def accuracy_curves(table: pd.DataFrame, *, fig: Figure | None = None) -> Figure
     1
     """
     epsilons = _epsilons("accuracy_curves", table)
-    fig, axes = _style.new_figure(fig, 1, len(epsilons), sharey=True)
-    fig.set_size_inches(3.6 * len(epsilons), 3.2)
+    fig, axes = _style.new_figure(fig, 1, len(epsilons))
+    fig.set_size_inches(2.8 * len(epsilons), 3.0)
     arms = list(dict.fromkeys(table["arm"]))
     for ax, epsilon in zip(axes[0], epsilons, strict=True):
         shown = table[(table["epsilon"] == epsilon) | np.isinf(table["epsilon"])]
@@ -67,13 +67,14 @@ def accuracy_curves(table: pd.DataFrame, *, fig: Figure | None = None) -> Figure
         _plain_ticks(ax)
         _style.dress(ax, x="epoch", title="" if math.isinf(epsilon) else f"ε = {epsilon:g}")
     axes[0, 0].set_ylabel("test accuracy (%)", fontsize=_style.TEXT)
-    axes[0, -1].legend(frameon=False, fontsize=_style.SMALL, loc="lower right")
-    low, high = (100 * float(np.quantile(table["accuracy"], q)) for q in (0.06, 1))
-    axes[0, 0].set_ylim(low - 0.5, high + 0.5)
+    found = {line.get_label(): line for ax in axes[0] for line in ax.lines}
+    fig.legend(
+        found.values(), found, frameon=False, fontsize=_style.SMALL, loc="outside upper center", ncols=len(found)
+    )
     return fig
 
 
-def paired_differences(last: pd.DataFrame, *, against: str = "fixed mask", ax: Axes | None = None) -> Axes:
+def paired_differences(last: pd.DataFrame, *, against: str = "fixed mask", fig: Figure | None = None) -> Figure:
     """Draw the difference of accuracy of each arm from another, of the same seed, with 95 % intervals.
 
     Parameters
@@ -82,13 +83,13 @@ def paired_differences(last: pd.DataFrame, *, against: str = "fixed mask", ax: A
         ``epsilon``, ``arm``, ``seed``, ``accuracy``: one row for each network.
     against : str
         The arm whose accuracy is taken off, at the same epsilon.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+    fig : matplotlib.figure.Figure, optional
+        Where to draw; by default a new figure.
 
     Returns
     -------
-    matplotlib.axes.Axes
-        A point for each seed, a bar for Student's interval of the mean.
+    matplotlib.figure.Figure
+        A panel for each epsilon; in it a point for each seed, a bar for Student's interval of the mean.
 
     Raises
     ------
@@ -100,31 +101,35 @@ def paired_differences(last: pd.DataFrame, *, against: str = "fixed mask", ax: A
     >>> import pandas as pd
     >>> gains = {"fixed mask": 0.0, "SET": 0.01}
     >>> rows = [(arm, 2.0, seed, 0.8 + seed * gain) for arm, gain in gains.items() for seed in (0, 1)]
-    >>> ax = paired_differences(pd.DataFrame(rows, columns=["arm", "epsilon", "seed", "accuracy"]))
-    >>> [label.get_text() for label in ax.get_yticklabels()]
-    ['SET, ε = 2']
+    >>> fig = paired_differences(pd.DataFrame(rows, columns=["arm", "epsilon", "seed", "accuracy"]))
+    >>> [label.get_text() for label in fig.axes[0].get_yticklabels()]
+    ['SET']
     """
     from scipy.stats import t
 
     groups = last.groupby(["epsilon", "arm"], sort=False)
     held = {cell: group.set_index("seed")["accuracy"] for cell, group in groups}
-    names, gaps = [], []
+    panels: dict[float, dict[str, np.ndarray]] = {}
     for epsilon in _epsilons("paired_differences", last):
         for other, arm in held:
             if arm != against and (other == epsilon or math.isinf(other)) and (epsilon, against) in held:
-                gaps.append((100 * (held[other, arm] - held[epsilon, against])).dropna().to_numpy())
-                names.append(f"{arm}, ε = {epsilon:g}" if other == epsilon else f"{arm} (at ε = {epsilon:g})")
-    if not names:
+                gaps = (100 * (held[other, arm] - held[epsilon, against])).dropna().to_numpy()
+                panels.setdefault(epsilon, {})[arm] = gaps
+    if not panels:
         raise ArgumentError(f"paired_differences: got no arm beside {against!r}; expected at least one.")
-    ax = _style.new_axes(ax, width=5.2, height=0.6 + 0.26 * len(names))
-    for place, values in enumerate(gaps):
-        ax.plot(values, np.full(len(values), place), "o", color=_style.SKY, markersize=3, zorder=2)
-        half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else 0
-        ax.errorbar(values.mean(), place, xerr=half, fmt="D", color=_style.BLACK, markersize=4, capsize=3, zorder=3)
-    ax.axvline(0, color=_style.PALE, linestyle="--", linewidth=1, zorder=0)
-    ax.set_yticks(range(len(names)), names)
-    ax.invert_yaxis()
-    return _style.dress(ax, x=f"test accuracy less that of the {against} (points)")
+    fig, axes = _style.new_figure(fig, 1, len(panels))
+    fig.set_size_inches(1.3 + 2.2 * len(panels), 0.8 + 0.28 * max(map(len, panels.values())))
+    for ax, (epsilon, arms) in zip(axes[0], panels.items(), strict=True):
+        for place, values in enumerate(arms.values()):
+            ax.plot(values, np.full(len(values), place), "o", color=_style.SKY, markersize=3.5, zorder=2)
+            half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else 0
+            ax.errorbar(values.mean(), place, xerr=half, fmt="D", color=_style.BLACK, markersize=3, capsize=3, zorder=3)
+        ax.axvline(0, color=_style.PALE, linestyle="--", linewidth=1, zorder=0)
+        ax.set_yticks(range(len(arms)), arms)
+        ax.set_ylim(len(arms) - 0.5, -0.5)
+        _style.dress(ax, title="" if math.isinf(epsilon) else f"ε = {epsilon:g}")
+    fig.supxlabel(f"test accuracy less that of the {against} (points)", fontsize=_style.TEXT)
+    return fig
 
 
 def variance_ratios(table: pd.DataFrame, *, fig: Figure | None = None) -> Figure:

@@ -33,15 +33,16 @@ RATE = 0.05
 """Constant; times 100 steps it is as far as the published 0.01 times 500 steps."""
 N_BOOT = 200
 GRAPHS = ("core", "regrown")
-SHORT = {"zero": "regrown at 0", "normal": "regrown at random", "blind": "node-blind"}
+SHORT = {"zero": "new edges at 0", "normal": "new edges at random", "blind": "node-blind"}
 TAIL = ("verdict", "alpha", "n_tail", "decades", "dispersion_p")
-KINDS = {"zero": "trained, edges regrow at 0", "normal": "trained, edges regrow at N(0, 0.01)", "blind": "node-blind"}
+KINDS = {"zero": "trained, new edges at 0", "normal": "trained, new edges at random", "blind": "node-blind"}
 TEXT = """784-400-400-10 networks, ε = {epsilon:g}, trained on {n_train} images of Fashion-MNIST with the constant
-learning rate {rate:g}; after each of {last} epochs of {steps} steps they are rewired. *Regrown at 0* and *regrown at
+learning rate {rate:g}; after each of {last} epochs of {steps} steps they are rewired. New edges *at 0*, and *at
 random*, normal with standard deviation 0.1, are the two published ways. Two controls start from the same supports: a
 fixed mask, whose degrees stay those of the start, and *node-blind* rewiring, as many times, on weights that are drawn
 anew each time. If edges survive whatever their nodes, degrees stay binomial: each node loses a binomial share of its
-edges and gets back a Poisson number. Only survival that depends on the node widens them.
+edges and gets back a Poisson number. Only survival that depends on the node widens them. An edge from a pixel that is
+always dark gets no gradient: begun at 0 it stays there and goes first, begun at random it stays as likely as others.
 
 The Kolmogorov-Smirnov distance is from the binomial law of the mean degree, with a p-value by {n_boot} samples of that
 law; the verdict is that of `nng.stats.fit_tail`, for at most as many edges as there are nodes on the other side."""
@@ -386,13 +387,13 @@ def section(table: pd.DataFrame) -> str:
             one.isolated,
             f"{one.variance_ratio:.2f}",
             f"{one.ks:.3f} ({one.ks_p:.3f})",
-            one.verdict,
+            f"{one.verdict} (α = {one.alpha:.1f}, {one.n_tail:.0f})",
             "" if np.isnan(one.pixel_rho) else f"{one.pixel_rho:+.2f}",
         ]
         for one in shown.sort_values(["rewiring"], kind="stable").itertuples()
     ]
     head = ["edges", "graph", "layer, side", "mean", "largest", "isolated", "variance / binomial"]
-    head += ["KS from binomial (p)", "verdict on the tail", "correlation with pixel variance"]
+    head += ["KS from binomial (p)", "verdict on the tail (exponent, nodes in it)", "correlation with pixel variance"]
     return "\n".join(
         [
             "## Degrees",
@@ -402,6 +403,8 @@ def section(table: pd.DataFrame) -> str:
             ),
             "",
             *markdown(head, rows),
+            "",
+            *_unused(table[table["rewiring"] == last]),
             "",
             "![variance of degrees](pictures/sparse_evolution_variances.png)",
             "",
@@ -416,6 +419,13 @@ def section(table: pd.DataFrame) -> str:
             "Out-degree of each pixel of the 28 x 28 image, and the variance of the pixel over the training images.",
         ]
     )
+
+
+def _unused(end: pd.DataFrame) -> list[str]:
+    """Say how many neurons are left without an edge in the core."""
+    core = end[(end["graph"] == "core") & (end["kind"] != "blind") & end["layer"].str.endswith(", in")]
+    told = [f"{one.isolated} of {one.n} ({one.layer}; {SHORT[one.kind]})" for one in core.itertuples()]
+    return [f"Hidden neurons that no edge of the core enters any more: {', '.join(told)}."]
 
 
 def figures(table: pd.DataFrame, folder: str | os.PathLike[str]) -> dict[str, Figure]:

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,13 +22,19 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["EPSILONS", "RATES", "claims", "differences", "figures", "run", "section"]
+__all__ = ["RATES", "STUDY", "claims", "differences", "figures", "run", "section"]
 
 SETTINGS = Settings()
-EPSILONS = (13.0, 2.0)
+REGIMES = ("SET, every epoch", "SET, every n steps")
+STUDY: Mapping[float, Sequence[str]] = {
+    math.inf: ("dense",),
+    13.0: ("fixed mask", *REGIMES),
+    2.0: ("fixed mask", *REGIMES),
+    0.5: ("fixed mask", "SET, every n steps"),
+}
+"""By epsilon of the initial supports (infinite: all edges) the arms that are trained."""
 RATES = {"dense": (0.01, 0.03, 0.1), "sparse": (0.05, 0.15, 0.45)}
 """Learning rates to choose from. Sparse networks begin with larger weights, and want more."""
-REGIMES = ("SET, every epoch", "SET, every n steps")
 TUNING = 0.4
 """Share of the epochs of a training that the learning rates are tried for."""
 LIKE = {"SET, preferential": "SET, every n steps", "SET, degrees kept": "SET, every n steps"}
@@ -39,15 +45,18 @@ epochs of batches of {batch}, stochastic gradient descent with momentum {momentu
 variance 2 / (mean number of edges into a neuron). All sparse networks of a seed share the initial support and draws,
 all networks of a seed the batches. ζ = {zeta:g}; new edges begin at 0.
 
-- *dense*: all edges. *fixed mask*: the Erdős–Rényi support that SET begins with, never rewired.
-- *SET, every epoch*: as published, after every epoch ({steps} steps) but the last.
-- *SET, every n steps*: every {every} steps, and no more after 80 % of the training, so that the last edges can learn.
-- *SET, preferential*, *SET, degrees kept*: the same, but edges grow where degrees are high already, or so that every
-  degree stays what it was.
+{arms}
 
 The learning rate of each is the one with the best accuracy on {n_validation:,} other images after {tuning} epochs, from
-a seed of its own; *preferential* and *degrees kept* take that of *every n steps*. Accuracies below are of the 10,000
-test images after the last epoch: nothing was chosen by them."""
+a seed of its own. Accuracies below are of the 10,000 test images after the last epoch: nothing was chosen by them."""
+TOLD = {
+    "dense": "all edges",
+    "fixed mask": "the Erdős–Rényi support that SET begins with, never rewired",
+    "SET, every epoch": "as published, after every epoch ({steps} steps) but the last",
+    "SET, every n steps": "every {every} steps, none after 80 % of the training, so that the last edges can learn",
+    "SET, preferential": "as *SET, every n steps*, but edges grow where degrees are high; with its learning rate",
+    "SET, degrees kept": "as *SET, every n steps*, but every degree stays what it was; with its learning rate",
+}
 MARGIN = 0.005
 """How much less accurate than a dense network counts as no decrease, in [0, 1]."""
 COLUMNS = ("purpose", "epsilon", "arm", "seed", "rate", "epoch", "edges", "loss", "accuracy", "cpu_seconds")
@@ -57,8 +66,7 @@ def run(
     folder: str | os.PathLike[str],
     *,
     settings: Settings = SETTINGS,
-    epsilons: Sequence[float] = EPSILONS,
-    arms: Sequence[str] = tuple(ARMS),
+    study: Mapping[float, Sequence[str]] = STUDY,
     rates: Mapping[str, Sequence[float]] = RATES,
     seeds: int = 5,
     root: str | os.PathLike[str] | None = None,
@@ -71,10 +79,8 @@ def run(
         Keeps each finished training as a table; a run that was stopped goes on.
     settings : Settings
         What all arms share.
-    epsilons : sequence of float
-        Of the initial supports, the same for all sparse arms.
-    arms : sequence of str
-        Some of ``ARMS``.
+    study : mapping of float to sequence of str
+        By epsilon of the initial supports, arms of :mod:`._networks`; "dense" at infinity alone.
     rates : mapping
         Learning rates to choose from, of "dense" and of "sparse" networks.
     seeds : int
@@ -106,8 +112,7 @@ def run(
     samples = _networks.images(settings, root=root)
     short = dataclasses.replace(settings, epochs=max(1, round(TUNING * settings.epochs)))
     tables, chosen = [], {}
-    cells = [(math.inf, arm) for arm in arms if arm == "dense"]
-    cells += [(epsilon, arm) for epsilon in epsilons for arm in arms if arm != "dense"]
+    cells = [(epsilon, arm) for epsilon, arms in study.items() for arm in arms]
     for epsilon, arm in cells:
         if arm not in LIKE:
             among = rates["dense" if arm == "dense" else "sparse"]
@@ -279,6 +284,10 @@ def section(table: pd.DataFrame) -> str:
                 f"{group['cpu_seconds'].mean():.0f}",
             )
         )
+    told = "\n".join(
+        f"- *{arm}*: {TOLD[arm].format(steps=SETTINGS.steps, every=SETTINGS.every)}."
+        for arm in dict.fromkeys(last["arm"])
+    )
     head = ["network", "edges", "learning rate", "seeds", "test accuracy (%)", "CPU seconds"]
     compared = [
         [_name(one.epsilon, one.arm), one.against, one.n, _points(one)] for one in differences(table).itertuples()
@@ -292,11 +301,12 @@ def section(table: pd.DataFrame) -> str:
         [
             "## Accuracy of networks",
             "",
-            TEXT.format(tuning=int(tuned["epoch"].max()), steps=SETTINGS.steps, **dataclasses.asdict(SETTINGS)),
+            TEXT.format(tuning=int(tuned["epoch"].max()), arms=told, **dataclasses.asdict(SETTINGS)),
             "",
             *markdown(head, rows),
             "",
-            "Paired differences of the last test accuracy (points, mean and 95 % interval over seeds):",
+            "Paired differences of the last test accuracy (points; mean and 95 % interval over seeds, each interval by "
+            "itself):",
             "",
             *markdown(["network", "less", "seeds", "difference"], compared),
             "",
@@ -321,7 +331,7 @@ def figures(table: pd.DataFrame, folder: str | os.PathLike[str]) -> dict[str, Fi
 
     return {
         "curves": plot.accuracy_curves(table[table["purpose"] == "test"]),
-        "differences": cast("Figure", plot.paired_differences(final(table)).figure),
+        "differences": plot.paired_differences(final(table)),
     }
 
 
