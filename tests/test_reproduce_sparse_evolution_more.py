@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,16 @@ from nngraph import plot
 from nngraph._rng import child, seed_sequence
 from nngraph.errors import ArgumentError, StudyError
 from nngraph.metrics import auc
-from nngraph.reproduce.sparse_evolution import _arms, _collisions, _machines, _units, boltzmann, convolutions, tabular
+from nngraph.reproduce.sparse_evolution import (
+    _arms,
+    _collisions,
+    _machines,
+    _units,
+    boltzmann,
+    convolutions,
+    pages,
+    tabular,
+)
 from nngraph.reproduce.sparse_evolution._arms import Training
 from nngraph.sparse import BoltzmannMachine, LogPartition
 
@@ -479,6 +489,23 @@ def test_the_figures_of_networks_show_every_arm(networks, collisions):
     (picture,) = tabular.figures(collisions[1], collisions[0]).values()
     texts = {text.get_text() for text in picture.axes[0].get_legend().get_texts()}
     assert texts == {*tabular.arms(EVENTS), *tabular.BASELINES}
+
+
+def test_the_page_has_their_sections_claims_and_pictures(machines, networks, collisions, tmp_path):
+    tables = {"boltzmann": machines[1], "convolutions": networks[1], "tabular": collisions[1]}
+    for verb, (folder, _) in zip(tables, (machines, networks, collisions), strict=True):
+        (tmp_path / verb).symlink_to(folder)
+    page = pages.write(tmp_path / "docs", tables, tmp_path).read_text(encoding="utf-8")
+    for module, table in zip((boltzmann, convolutions, tabular), tables.values(), strict=True):
+        assert module.section(table) in page
+        for one in module.claims(table).itertuples():
+            assert f"| {one.claim} | {one.published} | {one.measured} | {one.verdict} |" in page
+    pictures = re.findall(r"\]\((pictures/.*?)\)", page)
+    assert len(pictures) == 4
+    for picture in pictures:
+        content = (tmp_path / "docs" / picture).read_bytes()
+        assert content.startswith(b"\x89PNG")
+        assert len(content) < 150_000
 
 
 def test_scores_by_size_draws_every_network_and_refuses_an_empty_table():
