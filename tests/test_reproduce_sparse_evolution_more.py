@@ -499,7 +499,7 @@ def test_the_page_has_their_sections_claims_and_pictures(machines, networks, col
     for module, table in zip((boltzmann, convolutions, tabular), tables.values(), strict=True):
         assert module.section(table) in page
         for one in module.claims(table).itertuples():
-            assert f"| {one.claim} | {one.published} | {one.measured} | {one.verdict} |" in page
+            assert f" | {one.claim} | {one.published} | {one.measured} | {one.verdict} |" in page
     pictures = re.findall(r"\]\((pictures/.*?)\)", page)
     assert len(pictures) == 4
     for picture in pictures:

@@ -66,22 +66,24 @@ def scores_by_size(
         raise ArgumentError(
             f"scores_by_size: got {len(arms)} arms with a number of weights; expected 1 to {len(_LOOKS)}."
         )
-    ax = _style.new_axes(ax, width=3.6, height=3.0)
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    ax = _style.new_axes(ax, width=5.4, height=2.8)
     factor = _style.scale(score)
     for (color, marker), arm in zip(_LOOKS, arms, strict=False):
-        group = sized[sized["arm"] == arm]
-        ax.plot(group[size], factor * group[score], marker, color=color, alpha=0.35, markersize=4, markeredgewidth=0)
-        ax.plot(
-            group[size].mean(), factor * group[score].mean(), marker, color=color, markersize=6, label=arm, zorder=3
-        )
+        x, y = sized.loc[sized["arm"] == arm, size], factor * sized.loc[sized["arm"] == arm, score]
+        ax.plot(x, y, marker, color=color, alpha=0.35, markersize=4, markeredgewidth=0)
+        ax.plot(x.mean(), y.mean(), marker, color=color, markersize=6, label=arm, zorder=3)
     across = rows[rows[size].isna()]
     lines = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
     for i, (arm, group) in enumerate(across.groupby("arm", sort=False)):
-        ax.axhline(
-            factor * group[score].mean(), color=_style.PALE, linestyle=lines[i % 4], linewidth=1, label=arm, zorder=0
-        )
+        level = factor * group[score].mean()
+        ax.axhline(level, color=_style.PALE, linestyle=lines[i % 4], linewidth=1, label=arm, zorder=0)
     ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
     _style.dress(ax, x="weights present", y=label or _style.LABELS.get(score, score))
     ax.margins(x=0.1)
-    ax.legend(frameon=False, fontsize=_style.SMALL, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    ax.legend(frameon=False, fontsize=_style.SMALL, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax

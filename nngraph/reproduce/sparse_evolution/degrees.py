@@ -42,7 +42,8 @@ random*, normal with standard deviation 0.1, are the two published ways. Two con
 fixed mask, whose degrees stay those of the start, and *node-blind* rewiring, as many times, on weights that are drawn
 anew each time. If edges survive whatever their nodes, degrees stay binomial: each node loses a binomial share of its
 edges and gets back a Poisson number. Only survival that depends on the node widens them. An edge from a pixel that is
-always dark gets no gradient: begun at 0 it stays there and goes first, begun at random it stays as likely as others.
+always dark gets no gradient: begun at 0 it stays there and goes first, begun at random it may stay. One network of each
+kind was trained.
 
 The Kolmogorov-Smirnov distance is from the binomial law of the mean degree, with a p-value by {n_boot} samples of that
 law; the verdict is that of `nng.stats.fit_tail`, for at most as many edges as there are nodes on the other side."""

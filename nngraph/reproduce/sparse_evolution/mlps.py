@@ -26,9 +26,11 @@ __all__ = ["RATES", "STUDY", "claims", "differences", "figures", "run", "section
 
 SETTINGS = Settings()
 REGIMES = ("SET, every epoch", "SET, every n steps")
+LIKE = {"SET, preferential": "SET, every n steps", "SET, degrees kept": "SET, every n steps"}
+"""Arms that take the learning rate of another."""
 STUDY: Mapping[float, Sequence[str]] = {
     math.inf: ("dense",),
-    13.0: ("fixed mask", *REGIMES),
+    13.0: ("fixed mask", *REGIMES, *LIKE),
     2.0: ("fixed mask", *REGIMES),
     0.5: ("fixed mask", "SET, every n steps"),
 }
@@ -37,8 +39,6 @@ RATES = {"dense": (0.01, 0.03, 0.1), "sparse": (0.05, 0.15, 0.45)}
 """Learning rates to choose from. Sparse networks begin with larger weights, and want more."""
 TUNING = 0.4
 """Share of the epochs of a training that the learning rates are tried for."""
-LIKE = {"SET, preferential": "SET, every n steps", "SET, degrees kept": "SET, every n steps"}
-"""Arms that take the learning rate of another."""
 TEXT = """784-400-400-10 ReLU networks on Fashion-MNIST: {n_train:,} training images, pixels from 0 to 1, {epochs}
 epochs of batches of {batch}, stochastic gradient descent with momentum {momentum:g} and weight decay
 {weight_decay:g}, the learning rate falling to 0 along half a cosine: the same for all. Weights begin normal with
@@ -293,8 +293,9 @@ def section(table: pd.DataFrame) -> str:
         [_name(one.epsilon, one.arm), one.against, one.n, _points(one)] for one in differences(table).itertuples()
     ]
     tried = tuned.pivot_table(index=["epsilon", "arm"], columns="rate", values="accuracy", sort=False)
+    tried = tried[sorted(tried.columns)]
     rates = [
-        [_name(*cell), *(f"{100 * value:.2f}" for value in row)]
+        [_name(*cell), *("" if math.isnan(value) else f"{100 * value:.2f}" for value in row)]
         for cell, row in zip(tried.index, tried.to_numpy(), strict=True)
     ]
     return "\n".join(

@@ -78,13 +78,15 @@ def write(docs: str | os.PathLike[str], tables: Mapping[str, pd.DataFrame], fold
 
 def _claims(judged: pd.DataFrame) -> Sequence[str]:
     rows = judged[["claim", "published", "measured", "verdict"]].to_numpy().tolist()
-    rules = judged.groupby("rule", sort=False)["claim"].agg(list)
+    rules: dict[str, list[str]] = {}
+    for number, rule in enumerate(judged["rule"], start=1):
+        rules.setdefault(rule, []).append(str(number))
     return [
         "## Claims",
         "",
-        *markdown(["claim", "published", "here", "verdict"], rows),
+        *markdown(["", "claim", "published", "here", "verdict"], [[i, *row] for i, row in enumerate(rows, start=1)]),
         "",
         "The rules:",
         "",
-        *(f"- {'; '.join(told)}: {rule}." for rule, told in rules.items()),
+        *(f"- {', '.join(numbers)}: {rule}." for rule, numbers in rules.items()),
     ]
