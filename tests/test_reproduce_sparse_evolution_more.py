@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -516,3 +517,17 @@ def test_scores_by_size_draws_every_network_and_refuses_an_empty_table():
     assert sorted(y for label, values in drawn if label not in "ab" for y in values) == pytest.approx([50, 70, 90])
     with pytest.raises(ArgumentError, match="got 0 arms"):
         plot.scores_by_size(table[:0])
+
+
+def test_the_page_of_the_documentation_has_their_sections_of_the_full_settings_and_small_pictures():
+    docs = Path(__file__).parents[1] / "docs"
+    page = (docs / "sparse_evolution.md").read_text(encoding="utf-8")
+    for module in (boltzmann, convolutions, tabular):
+        assert module.TEXT in page
+    full, machines = tabular.Settings(), boltzmann.SETTINGS["digits"]
+    assert f"{full.n_train:,} training and {full.n_test:,} test events, {full.training.epochs} epochs" in page
+    assert f"{machines.n_train:,} training images, {machines.epochs} epochs in batches of {machines.batch}" in page
+    for name in ("boltzmann_digits", "pixels_digits", "convolutions_colour-patches", "tabular"):
+        picture = f"pictures/sparse_evolution_{name}.png"
+        assert f"]({picture})" in page
+        assert 0 < (docs / picture).stat().st_size < 150_000
