@@ -1,3 +1,18 @@
 """Sparse training on the graph: sparse evolutionary training, lottery tickets, and layers that hold edges alone."""
 
-__all__: list[str] = []
+from nngraph.sparse._precedence import decay_round, departures, precedence
+from nngraph.sparse._ticket_measures import MEASURES, against_controls, ticket_measures
+from nngraph.sparse.tickets import CONTROLS, Tickets, lottery_tickets, ticket_control
+
+__all__ = [
+    "CONTROLS",
+    "MEASURES",
+    "Tickets",
+    "against_controls",
+    "decay_round",
+    "departures",
+    "lottery_tickets",
+    "precedence",
+    "ticket_control",
+    "ticket_measures",
+]
