@@ -37,7 +37,7 @@ COLUMNS = ["round", "density", "measure", "of", "null", "observed", "mean", "sd"
 
 def _layer_degrees(G: NeuralGraph) -> dict[str, float]:
     """Return moments, isolated nodes and heterogeneity (beside its binomial value) of the degrees of each block."""
-    found = {}
+    found: dict[str, float] = {}
     for block in G.blocks:
         one = G.select([block.name])
         unequal = heterogeneity(one)

@@ -202,7 +202,7 @@ def lottery_tickets(
     store = Rounds(folder, settings)
     trainer = Trainer(base, train, scores, seed, conversion)
     if rewind == "init" and not store.has_start():
-        store.keep(START, _lean(G), rest_of(base, G))
+        store.keep(START, trainer.graph(base), rest_of(base, G))
 
     def initial(number: int) -> NeuralGraph:
         if number == 0 and rewind != "init":
@@ -376,8 +376,3 @@ def _at_random(start: NeuralGraph, ticket: NeuralGraph, seed: np.random.SeedSequ
             kept[key] = generator(child(seed, "order", block.name)).permutation(block.n_edges) < its.n_edges
         blocks.append(block.with_support(kept[key]))
     return start.replace_blocks(blocks, Step("random_ticket", {}))
-
-
-def _lean(G: NeuralGraph) -> NeuralGraph:
-    """Return a graph without the values that the model holds under its masks."""
-    return G.replace_blocks([block.replace() for block in G.blocks])
