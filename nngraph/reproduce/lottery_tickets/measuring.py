@@ -24,7 +24,7 @@ MEASURED = ("tickets", "random")
 POOLED = "all blocks pooled"
 
 
-def measures(folder: Path, arms: Mapping[str, Tickets], *, n: int, seed: int) -> dict[str, pd.DataFrame]:
+def measures(folder: Path, arms: Mapping[str, Tickets], *, n: Mapping[str, int], seed: int) -> dict[str, pd.DataFrame]:
     """Return the measures of every round of the arms in MEASURED, or read those that are there.
 
     Parameters
@@ -33,8 +33,8 @@ def measures(folder: Path, arms: Mapping[str, Tickets], *, n: int, seed: int) ->
         A folder of this seed; gets measures_<arm>_<n>.csv.
     arms : mapping of str to Tickets
         Of :func:`nngraph.reproduce.lottery_tickets.training.run_seed`.
-    n : int
-        Random masks for each round.
+    n : mapping of str to int
+        Random masks for each round, by arm.
     seed : int
         Of the masks.
 
@@ -48,10 +48,10 @@ def measures(folder: Path, arms: Mapping[str, Tickets], *, n: int, seed: int) ->
 
     found = {}
     for arm in MEASURED:
-        path = folder / f"measures_{arm}_{n}.csv"
+        path = folder / f"measures_{arm}_{n[arm]}.csv"
         if not path.exists():
             rng = child(seed_sequence(seed), "measures", arm)
-            _write(ticket_measures(arms[arm], n=n, rng=rng), path)
+            _write(ticket_measures(arms[arm], n=n[arm], rng=rng), path)
         found[arm] = pd.read_csv(path)
     whole = found["tickets"][found["tickets"]["round"] == 0]
     return found | {"random": pd.concat([whole, found["random"]], ignore_index=True)}

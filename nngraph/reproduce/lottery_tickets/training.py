@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -94,9 +94,14 @@ def split(settings: Settings, seed: int, *, root: str | os.PathLike[str] | None 
 
 
 def run_seed(
-    folder: Path, settings: Settings, seed: int, *, root: str | os.PathLike[str] | None = None
+    folder: Path,
+    settings: Settings,
+    seed: int,
+    *,
+    arms: Sequence[str] = ARMS,
+    root: str | os.PathLike[str] | None = None,
 ) -> dict[str, Tickets]:
-    """Train all arms of one seed, or read those that are there.
+    """Train the arms of one seed, or read those that are there.
 
     Parameters
     ----------
@@ -106,6 +111,8 @@ def run_seed(
         What to train.
     seed : int
         Of the images, the initial weights, and the order of images.
+    arms : sequence of str
+        Which; "tickets" always.
     root : path, optional
         Folder of the files of the data set.
 
@@ -125,7 +132,7 @@ def run_seed(
     data = split(settings, seed, root=root)
     model = mlp(settings.sizes, rng=child(seed_sequence(seed), "weights"))
     with single_thread():
-        arms = {
+        found = {
             "tickets": lottery_tickets(
                 model,
                 _training(data, settings),
@@ -136,11 +143,12 @@ def run_seed(
                 rng=child(seed_sequence(seed), "tickets"),
             )
         }
-        for kind in ARMS[1:]:
-            step = 1 if kind == "random" else settings.every
-            rounds = [number for number in arms["tickets"].trained[1:] if number % step == 0]
-            arms[kind] = ticket_control(arms["tickets"], kind, rounds=rounds, folder=folder / kind)
-    return arms
+        for kind in arms:
+            if kind != "tickets":
+                step = 1 if kind == "random" else settings.every
+                rounds = [number for number in found["tickets"].trained[1:] if number % step == 0]
+                found[kind] = ticket_control(found["tickets"], kind, rounds=rounds, folder=folder / kind)
+    return found
 
 
 def _training(data: Split, settings: Settings) -> Callable[[nn.Module, int], Iterator[None]]:
