@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -129,7 +129,7 @@ def ticket_measure(
         color, marker = ARMS.get(arm, (_style.GREY, "ovsD"[number % 4]))
         middle = _lines(ax, rows, "observed", color=color, marker=None, label=arm)
         beyond = (rows["z"].abs() > 3).groupby(rows["round"]).all().to_numpy()
-        points = {"linestyle": "none", "color": color, "markersize": 3.5}
+        points: dict[str, Any] = {"linestyle": "none", "color": color, "markersize": 3.5}
         ax.plot(middle.index[beyond], middle[beyond], marker, **points)
         ax.plot(middle.index[~beyond], middle[~beyond], marker, markerfacecolor="white", **points)
         if number == 0:

@@ -190,9 +190,10 @@ def _weight_peak(study: Study) -> Claim:
     random = np.array([study.series("random", seed, "weight:mean").to_numpy() for seed in range(study.n)]).mean(0)
     return Claim(
         "The mean weight peaks at or before the decay",
-        "in every seed the mean weight is largest at a round that is neither the first nor the last and not after the decay",
-        f"round of its largest value (of the decay) by seed: {', '.join(texts)}; mean over seeds from {w[0]:.4f} in the whole "
-        f"network to {w[-1]:.4f} at the last round, under random pruning {random[-1]:.4f}",
+        "in every seed the mean weight is largest at a round that is neither the first nor the last, and not after the "
+        "decay",
+        f"round of its largest value (of the decay) by seed: {', '.join(texts)}; mean over seeds from {w[0]:.4f} in the "
+        f"whole network to {w[-1]:.4f} at the last round, under random pruning {random[-1]:.4f}",
         _all(held),
     )
 

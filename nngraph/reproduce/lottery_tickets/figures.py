@@ -34,8 +34,8 @@ def accuracies(study: Study) -> Figure:
 
     from nngraph import plot
 
-    fig, ax = plt.subplots(figsize=(4.4, 3.2), layout="constrained")
-    plot.ticket_scores(study.scores, ax=ax)
+    fig: Figure = plt.figure(figsize=(4.4, 3.2), layout="constrained")
+    plot.ticket_scores(study.scores, ax=fig.subplots())
     return fig
 
 
@@ -45,7 +45,8 @@ def measures(study: Study) -> Figure:
 
     from nngraph import plot
 
-    fig, axes = plt.subplots(4, 2, figsize=(7.2, 8.6), layout="constrained", sharex=True)
+    fig: Figure = plt.figure(figsize=(7.2, 8.6), layout="constrained")
+    axes = fig.subplots(4, 2, sharex=True)
     decays = {arm: study.decay_densities(arm) for arm in study.runs}
     for ax, (measure, null, title) in zip(axes.flat, PANELS, strict=True):
         plot.ticket_measure(study.runs, measure, null=null, decays=decays, title=title, ax=ax)
@@ -69,8 +70,8 @@ def subnetwork(G: NeuralGraph) -> Figure:
             for block in G.blocks
         ]
     )
-    fig, ax = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
+    fig: Figure = plt.figure(figsize=(6.4, 4.0), layout="constrained")
     side = round(G.parts[0].size ** 0.5)
     grids = {G.parts[0].name: (side, side)} if side**2 == G.parts[0].size else {}
-    plot.network(G.with_support(keep), top=None, grids=grids, ax=ax)
+    plot.network(G.with_support(keep), top=None, grids=grids, ax=fig.subplots())
     return fig

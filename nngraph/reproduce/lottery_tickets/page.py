@@ -168,10 +168,10 @@ layer (`shuffle`), moved to a random mask of the same degrees (`degree`, the nul
 initial weights (`reinitialize`).
 
 Measures of the tickets are held against {masks["tickets"]} random masks of the same densities in each round (those of
-`random` against {masks["random"]}), with the trained weights dealt over them at random; mean weights and magnitudes, which
-dealing keeps, against the trained random networks of all seeds. A measure departs at the first of two consecutive rounds with
-|z| > 3. The network decays at the first of two consecutive rounds with an accuracy more than 1 point below that of the
-whole network of the same seed.
+`random` against {masks["random"]}), with the trained weights dealt over them at random; mean weights and magnitudes,
+which dealing keeps, against the trained random networks of all seeds. A measure departs at the first of two consecutive
+rounds with |z| > 3. The network decays at the first of two consecutive rounds with an accuracy more than 1 point below
+that of the whole network of the same seed.
 
 All of this page is made by `{COMMAND}`;
 no number is typed. Training took {seconds:,.0f} CPU seconds on one core.
