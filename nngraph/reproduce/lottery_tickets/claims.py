@@ -192,8 +192,8 @@ def _weight_peak(study: Study) -> Claim:
         "The mean weight peaks at or before the decay",
         "in every seed the mean weight is largest at a round that is neither the first nor the last, and not after the "
         "decay",
-        f"round of its largest value (of the decay) by seed: {', '.join(texts)}; mean over seeds from {w[0]:.4f} in the "
-        f"whole network to {w[-1]:.4f} at the last round, under random pruning {random[-1]:.4f}",
+        f"round of its largest value (of the decay) by seed: {', '.join(texts)}; mean over seeds {w[0]:.4f} in the "
+        f"whole network, {w[-1]:.4f} at the last round, under random pruning {random[-1]:.4f}",
         _all(held),
     )
 
