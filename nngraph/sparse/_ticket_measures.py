@@ -142,8 +142,8 @@ def ticket_measures(
 
     References
     ----------
-    .. [1] Y. Kang and others, on network measures of lottery tickets, 2025, as retold in the documentation: which
-       measures, not their formulas.
+    .. [1] Kang et al., 2025, on the network measures of lottery tickets: which measures, their formulas are those of
+       :mod:`nngraph.stats`.
 
     Examples
     --------

@@ -99,6 +99,7 @@ def ordered(study: Study) -> pd.DataFrame:
     for name, (arm, by) in columns.items():
         chosen = [_tested(run) for run in study.runs[arm]]
         tables[name] = precedence(chosen, by=by).set_index("measure")  # type: ignore[arg-type]
+    late = precedence([_tested(run) for run in study.runs["tickets"]], drop=0.05).set_index("measure")
     for label, (measure, _) in TESTED.items():
         z, size, control = (tables[name].loc[measure] for name in columns)
         rows.append(
@@ -114,6 +115,7 @@ def ordered(study: Study) -> pd.DataFrame:
                 "first_by_size": int(size["first"]),
                 "departure_by_size": size["departure"],
                 "first_in_random": int(control["first"]),
+                "first_before_5_points": int(late.loc[measure, "first"]),
                 "verdict": _order(study.n, z, size, control),
             }
         )

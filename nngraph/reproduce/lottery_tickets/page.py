@@ -198,12 +198,13 @@ def _order(order: pd.DataFrame, study: Study) -> str:
             f"{r.p_holm:.2f}",
             f"{r.first_by_size} ({_number(r.departure_by_size, '.0f')})",
             r.first_in_random,
+            r.first_before_5_points,
             r.verdict,
         )
         for r in order.itertuples()
     ]
     header = ["measure", "first / tie / later", "median departure (round)", "p", "p, Holm"]
-    header += ["first by size (round)", "first in random pruning", "what that says"]
+    header += ["first by size (round)", "first in random pruning", "first, 5 points", "what that says"]
     decays = {arm: ", ".join(_number(x, ".0f") for x in study.decays(arm)) for arm in study.runs}
     return (
         "## Which comes first\n\n"
@@ -219,7 +220,8 @@ random ones, and with many edges the smallest difference has a large z: "from th
 departure is in round {EARLY} or before. A difference may be certain and small: "by z, not by size" says that it does
 not pass 0.1 (in the measure's own units below 1, relative above) before the decay in every seed. And what departs
 before the decay under random pruning too says nothing of tickets: "as in the random control". Measures of the support
-cannot depart there but by chance; measures of weights can.
+cannot depart there but by chance; measures of weights can. What is first depends on what counts as decay: "first, 5
+points" counts the seeds in which the departure comes before a fall of 5 points in the place of 1.
 """
     )
 
