@@ -212,7 +212,7 @@ def test_what_preferential_regrowth_lists_has_the_same_law_as_what_it_draws():
 
 @pytest.mark.parametrize("k", [1, 2])
 def test_the_list_of_preferential_regrowth_is_drawn_by_the_same_probabilities(k, monkeypatch):
-    monkeypatch.setattr(_cells, "_is_in", lambda cells, sought: np.ones(len(sought), dtype=bool))  # all thrown away
+    monkeypatch.setattr(_cells, "is_in", lambda cells, sought: np.ones(len(sought), dtype=bool))  # all thrown away
     core, shape, n = np.array([0, 1, 2, 3]), (3, 3), 4000
     chance = {4: 4, 5: 4, 6: 3, 7: 2, 8: 2}  # (k_target + 1)(k_source + 1): rows 3 1 0, columns 2 1 1
     draws = [_cells._preferential(core, k, shape, np.random.default_rng(seed)).tolist() for seed in range(n)]

@@ -2,12 +2,14 @@
 
 from nngraph.sparse._precedence import decay_round, departures, precedence
 from nngraph.sparse._ticket_measures import MEASURES, against_controls, ticket_measures
+from nngraph.sparse.evolution import SET
 from nngraph.sparse.supports import Rewiring, erdos_renyi_mask, rewire
 from nngraph.sparse.tickets import CONTROLS, Tickets, lottery_tickets, ticket_control
 
 __all__ = [
     "CONTROLS",
     "MEASURES",
+    "SET",
     "Rewiring",
     "Tickets",
     "against_controls",

@@ -153,7 +153,7 @@ def _absent(ranks: np.ndarray, cells: np.ndarray) -> np.ndarray:
     return found
 
 
-def _is_in(cells: np.ndarray, sought: np.ndarray) -> np.ndarray:
+def is_in(cells: np.ndarray, sought: np.ndarray) -> np.ndarray:
     """Tell of each cell sought whether it is among ``cells``, which ascend."""
     if not len(cells):
         return np.zeros(len(sought), dtype=bool)
@@ -181,7 +181,7 @@ def _preferential(core: np.ndarray, k: int, shape: Shape, draw: np.random.Genera
         drawn = ends[0] * n_source + ends[1]
         _, first = np.unique(drawn, return_index=True)
         drawn = drawn[np.sort(first)]  # in the order in which they were drawn
-        fresh = drawn[~_is_in(taken, drawn)]
+        fresh = drawn[~is_in(taken, drawn)]
         added = np.concatenate([added, fresh[: k - len(added)]])
         taken = np.sort(np.concatenate([core, added]))
         if len(fresh) < POOREST * n:
@@ -213,7 +213,7 @@ def _switched(core: np.ndarray, removed: np.ndarray, shape: Shape, draw: np.rand
         every = np.concatenate([new, cells])
         ranked = np.sort(every)
         twice = ranked[1:][ranked[1:] == ranked[:-1]]
-        met = _is_in(twice, every) | np.concatenate([_is_in(core, new), np.zeros(len(cells), dtype=bool)])
+        met = is_in(twice, every) | np.concatenate([is_in(core, new), np.zeros(len(cells), dtype=bool)])
         (of_one, of_other), of_old = np.split(met[: len(new)], 2), met[len(new) :]
         free = ~(of_one | of_other | of_old[one] | of_old[other])
         cells[one[free]], cells[other[free]] = new[: len(one)][free], new[len(one) :][free]
