@@ -123,12 +123,8 @@ def ordered(study: Study) -> pd.DataFrame:
 
 
 def _tested(run: pd.DataFrame) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.concat(
-        [run[(run["measure"] == measure) & (run["null"] == null)] for measure, null in TESTED.values()],
-        ignore_index=True,
-    )
+    tested = set(TESTED.values())
+    return run[[pair in tested for pair in zip(run["measure"], run["null"], strict=True)]]
 
 
 def _order(n: int, z: pd.Series, size: pd.Series, control: pd.Series) -> str:
