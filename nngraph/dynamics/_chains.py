@@ -23,6 +23,10 @@ ELEMENTWISE = (*ACTIVATIONS, nn.BatchNorm1d, nn.Dropout, nn.AlphaDropout, nn.RRe
 """Modules that act on each neuron alone once they are in evaluation mode."""
 
 
+class NotFiniteError(ArgumentError):
+    """Weights, inputs, or what passes between layers, are NaN or infinite."""
+
+
 @dataclasses.dataclass(eq=False)
 class Layer:
     """One weight matrix and the modules between it and the next."""
@@ -144,7 +148,7 @@ def _layer(name: str, module: nn.Linear) -> Layer:
         raise ArgumentError(f"layer {name!r}: got weights of type {weight.dtype}; convert by model.float() first.")
     if not bool(weight.isfinite().all()):
         bad = int((~weight.isfinite()).sum())
-        raise ArgumentError(f"layer {name!r}: got {bad} weights that are NaN or infinite; expected finite weights.")
+        raise NotFiniteError(f"layer {name!r}: got {bad} weights that are NaN or infinite; expected finite weights.")
     present = held.weight_mask.detach() != 0 if pruned else weight != 0
     mask = None if bool(present.all()) else present.to(weight.dtype)
     return Layer(name, weight, mask, None if module.bias is None else module.bias.detach(), [])

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from nngraph._tensors import Array, as_tensor
-from nngraph.dynamics._chains import Chain, check_mode
+from nngraph.dynamics._chains import Chain, NotFiniteError, check_mode
 from nngraph.errors import ArgumentError, CapacitanceWarning
 
 Loss: TypeAlias = "Literal['cross_entropy', 'squared'] | Array"
@@ -187,7 +187,7 @@ def _check_finite(values: torch.Tensor, what: str) -> None:
     bad = ~values.isfinite()
     if bool(bad.any()):
         sample = int(bad.any(1).nonzero()[0])
-        raise ArgumentError(
+        raise NotFiniteError(
             f"{what} {int(bad.sum())} values that are NaN or infinite, the first at sample {sample}; expected finite "
             "numbers. Check the weights and the scale of the inputs."
         )

@@ -1,5 +1,7 @@
 """Figures of studies and graphs. Functions take an Axes and return it, or make one; nothing is shown or saved."""
 
+from nngraph.plot.accuracy_fits import accuracy_fit
+from nngraph.plot.capacitance import capacitance_sensitivity, capacitance_trajectories, predicted_accuracies
 from nngraph.plot.curves import perturbation, perturbations
 from nngraph.plot.decays import mixing
 from nngraph.plot.distributions import degrees, strengths
@@ -24,7 +26,10 @@ from nngraph.plot.trainings import dynamics
 from nngraph.plot.violins import violin
 
 __all__ = [
+    "accuracy_fit",
     "boundaries",
+    "capacitance_sensitivity",
+    "capacitance_trajectories",
     "ccdf",
     "degrees",
     "distance_histograms",
@@ -41,6 +46,7 @@ __all__ = [
     "perturbation",
     "perturbations",
     "plan",
+    "predicted_accuracies",
     "pruned_randomization",
     "pruned_randomizations",
     "randomization",

@@ -1,0 +1,304 @@
+"""What the paper claims, asked of the trajectories: tables, rules and verdicts, all computed."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from nngraph.dynamics import Ranking, line_graph, line_graph_size, rank_models, sensitivity
+from nngraph.reproduce.capacitance.candidates import FAMILY
+from nngraph.training import mlp
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Study"]
+
+START, STOP = 1, 5
+LATER = 10
+STARTS, STOPS = (0, 1, 2, 4, 6, 8), (3, 5, 8, 10, 12)
+FITTED = 0.99
+"""Accuracy on the probe batch from which a network counts as one that fits its samples."""
+SHRUNK = 0.1
+PUBLISHED = 0.92
+LEAST = 8
+"""Candidates that a setting has to have to be ranked."""
+BETTER, WORSE = "better than the last accuracy", "worse than the last accuracy"
+RULES = {
+    "the line graph of 784-400-400-10 has 127 million edges": (
+        "holds if the sum of in- times out-degrees of the hidden neurons rounds to it and is the number of edges of "
+        "the line graph that igraph makes of a small network"
+    ),
+    "beta_eff tends to 0 as training ends": (
+        f"holds if abs(beta_eff) at the end is below {SHRUNK} of its median over epochs 1 to 3 in nine of ten networks "
+        f"that fit the probe batch (accuracy of at least {FITTED}) and of those that do not; in part if in half of "
+        "either kind"
+    ),
+    f"beta_eff = 0 predicts the ranking of seven types of models (rho = {PUBLISHED})": (
+        f"holds if rho is at least {PUBLISHED}; in part if its interval reaches there"
+    ),
+    "the prediction at beta_eff = 0 is the final accuracy (.871 for .868)": (
+        "holds if half of the candidates are off by at most .01; in part if the mean error is less than that of the "
+        "last accuracy, with an interval that leaves out 0"
+    ),
+    "the ranking hangs little on the epoch that it starts with (Fig. 3b)": (
+        "holds if rho varies by at most .05 over the first epochs; in part if by at most .1"
+    ),
+    "the ranking hangs little on the size of the training set (Fig. 3c)": (
+        "holds if rho varies by at most .05 over the sizes; in part if by at most .1"
+    ),
+    "beta_eff ranks candidates on every data set (Fig. 4)": (
+        "holds if the interval of rho lies above 0 on every data set, and in part if on some"
+    ),
+    "beta_eff ranks better than cheaper predictors": (
+        "holds if the interval of the difference from the last accuracy lies above 0 in most settings; in part if in "
+        "one; does not hold otherwise"
+    ),
+}
+"""Every claim, and when it holds. The wording of what the paper concludes from its Figures 3b and 3c is ours."""
+
+
+class Verdict(NamedTuple):
+    """One row of the table of claims."""
+
+    claim: str
+    verdict: str
+    found: str
+
+
+class Study:
+    """The tables of :func:`nngraph.reproduce.capacitance.runs.train`, and what follows from them.
+
+    Parameters
+    ----------
+    runs, trajectories : pandas.DataFrame
+        As trained, or as they come with the package.
+    n_boot : int
+        Draws of architectures for each interval.
+    """
+
+    def __init__(self, runs: pd.DataFrame, trajectories: pd.DataFrame, *, n_boot: int = 1000) -> None:
+        self.runs, self.n_boot = runs.set_index("run"), n_boot
+        joined = trajectories.merge(runs[["run", "n_parameters"]], on="run")
+        self.tables = {run: rows.reset_index(drop=True) for run, rows in joined.groupby("run")}
+        """The trajectory of each run."""
+
+    @property
+    def settings(self) -> list[tuple[str, str]]:
+        """Part and task of every set of candidates that is large enough to be ranked."""
+        found = self.runs[self.runs["part"] != "size"].groupby(["part", "task"], sort=False)["candidate"].nunique()
+        return [key for key, n in found.items() if n >= LEAST]
+
+    def chosen(self, part: str, task: str) -> pd.DataFrame:
+        """Return the runs of one part and task."""
+        return self.runs[(self.runs["part"] == part) & (self.runs["task"] == task)]
+
+    @functools.cached_property
+    def first_task(self) -> str:
+        """The task with several seeds and sizes."""
+        return str(self.runs.loc[self.runs["seed"] > 0, "task"].iloc[0])
+
+    def ranking(self, rows: pd.DataFrame, *, start: int = START, stop: int = STOP) -> Ranking:
+        """Rank some runs; those of one architecture are drawn together."""
+        tables, final, groups = self.given(rows)
+        return rank_models(tables, final, start=start, stop=stop, groups=groups, n_boot=self.n_boot, rng=0)
+
+    def given(self, rows: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], dict[str, float], dict[str, object]]:
+        """Return trajectories, final accuracies and architectures by the name of the run."""
+        names = {run: f"{row.candidate}, seed {row.seed}, {row.n_train}" for run, row in rows.iterrows()}
+        tables = {name: self.tables[run] for run, name in names.items()}
+        final = {name: float(rows.loc[run, "final"]) for run, name in names.items()}
+        return tables, final, {name: rows.loc[run, "candidate"] for run, name in names.items()}
+
+    @functools.cached_property
+    def rankings(self) -> dict[tuple[str, str, int], Ranking]:
+        """Of every setting, by part, task and last epoch."""
+        return {
+            (part, task, stop): self.ranking(self.chosen(part, task), stop=stop)
+            for part, task in self.settings
+            for stop in (STOP, LATER)
+        }
+
+    @functools.cached_property
+    def by_epochs(self) -> pd.DataFrame:
+        """Scores of the family on the first task, by first and last epoch."""
+        tables, final, groups = self.given(self.chosen("family", self.first_task))
+        return sensitivity(tables, final, starts=STARTS, stops=STOPS, groups=groups, n_boot=self.n_boot // 5, rng=0)
+
+    @functools.cached_property
+    def by_size(self) -> pd.DataFrame:
+        """Scores of the family on the first task, seed 0, by the number of training samples."""
+        whole = self.chosen("family", self.first_task)
+        rows = self.runs.loc[[*self.chosen("size", self.first_task).index, *whole.index[whole["seed"] == 0]]]
+        tables, final, _ = self.given(rows)
+        sizes = dict(zip(tables, rows["n_train"], strict=True))
+        return sensitivity(tables, final, starts=(START,), stops=(STOP,), sizes=sizes, n_boot=self.n_boot // 5, rng=0)
+
+    @functools.cached_property
+    def vanishing(self) -> pd.DataFrame:
+        """How beta_eff shrinks, for networks that fit the probe batch and for those that do not.
+
+        One row for each variant, part, task and kind: medians over networks of abs(beta_eff) at the start of training,
+        early (the median of epochs 1 to 3) and at the end; shrunk, the share of networks in which the end is below a
+        tenth of early; n.
+        """
+        import pandas as pd
+
+        rows = []
+        for run, one in self.tables.items():
+            about = self.runs.loc[run]
+            end = one.iloc[-1]
+            for variant, column in (("frozen", "beta_eff"), ("absolute", "absolute"), ("hessian", "hessian")):
+                beta = one.set_index("epoch")[column].abs()
+                early = beta.loc[1:3].median()
+                if about["part"] == "size" or not np.isfinite([early, end[column]]).all():
+                    continue
+                kind = (variant, about["part"], about["task"], bool(end["probe_accuracy"] >= FITTED))
+                rows.append((*kind, beta.get(0, np.nan), early, beta.iloc[-1], beta.iloc[-1] < SHRUNK * early))
+        names = ["variant", "part", "task", "fits", "start", "early", "end", "shrunk"]
+        table = pd.DataFrame(rows, columns=names)
+        by = table.groupby(["variant", "part", "task", "fits"], sort=False)
+        values = by[["start", "early", "end"]].median().assign(shrunk=by["shrunk"].mean(), n=by.size())
+        return values.reset_index()
+
+    def vanished(self, *, fits: bool) -> tuple[int, float]:
+        """Return the number of networks that fit, or do not, and in what share of them beta_eff shrank tenfold."""
+        rows = self.vanishing[(self.vanishing["variant"] == "frozen") & (self.vanishing["fits"] == fits)]
+        n = int(rows["n"].sum())
+        return n, float((rows["shrunk"] * rows["n"]).sum() / n) if n else float("nan")
+
+    def verdicts(self) -> list[Verdict]:
+        """Judge every claim."""
+        judged = (
+            self._edges,
+            self._vanishes,
+            self._ranks,
+            self._predicts,
+            self._starts,
+            self._sizes,
+            self._everywhere,
+            self._beats,
+        )
+        return [Verdict(claim, *judge()) for claim, judge in zip(RULES, judged, strict=True)]
+
+    def _edges(self) -> tuple[str, str]:
+        small = mlp((7, 5, 4, 3), rng=0)
+        x, y = np.random.default_rng(0).normal(size=(6, 7)).astype(np.float32), np.arange(6) % 3
+        made, told = line_graph(small, x, y, loss="squared").ecount(), line_graph_size(small)
+        large = line_graph_size(mlp((784, 400, 400, 10), rng=0))
+        dense = [one for one in FAMILY.values() if not one.convolutions and one.density == 1]
+        largest = max(line_graph_size(mlp((784, *one.hidden, 10), rng=0)) for one in dense)
+        text = (
+            f"{large:,} edges, told without making them; 7-5-4-3 has {told} by the same sum and {made} made; the "
+            f"largest MLP of this page has {largest:,}"
+        )
+        return ("holds" if round(large / 1e6) == 127 and made == told else "does not hold"), text
+
+    def _vanishes(self) -> tuple[str, str]:
+        (n_fit, fit), (n_not, unfit) = (self.vanished(fits=fits) for fits in (True, False))
+        text = (
+            f"below a tenth in {_percent(fit)} of {n_fit} networks that fit and in {_percent(unfit)} of {n_not} that "
+            "do not"
+        )
+        return _degree(min(fit, unfit) >= 0.9, max(fit, unfit) >= 0.5), text
+
+    def _main(self, stop: int = STOP) -> Ranking:
+        return self.rankings["family", self.first_task, stop]
+
+    def _ranks(self) -> tuple[str, str]:
+        row = self._main().scores.set_index("predictor").loc["beta_eff = 0"]
+        verdict = _degree(row["spearman"] >= PUBLISHED, row["spearman_high"] >= PUBLISHED)
+        return f"{verdict}, {standing(row)}", f"{against(self._main())}, epochs {START} to {STOP} of the {self._n()}"
+
+    def _n(self) -> str:
+        rows = self.chosen("family", self.first_task)
+        return f"{len(rows)} networks ({rows['candidate'].nunique()} architectures) on {self.first_task}"
+
+    def _predicts(self) -> tuple[str, str]:
+        found = self._main()
+        off = (found.models["beta_eff = 0"] - found.models["final"]).abs().dropna()
+        rows = found.scores.set_index("predictor")
+        row = rows.loc["beta_eff = 0"]
+        text = (
+            f"median error {off.median():.3f}, mean {row['mae']:.3f}; of the last accuracy "
+            f"{rows.loc['last accuracy', 'mae']:.3f} (difference {_interval(row, 'mae_difference')}); the interval of "
+            f"95 % holds {_percent(found.coverage())} of the final accuracies"
+        )
+        return _degree(off.median() <= 0.01, row["mae_difference_high"] < 0), text
+
+    def _starts(self) -> tuple[str, str]:
+        rows = self.by_epochs[self.by_epochs["stop"] == STOPS[-1]]
+        return _spread(rows, "start", "first epochs")
+
+    def _sizes(self) -> tuple[str, str]:
+        return _spread(self.by_size, "n_train", "training samples")
+
+    def _everywhere(self) -> tuple[str, str]:
+        rows = {key: one.scores.set_index("predictor").loc["beta_eff = 0"] for key, one in self._early().items()}
+        above = [row["spearman_low"] > 0 for row in rows.values()]
+        text = "; ".join(f"{part} on {task} {row['spearman']:.2f}" for (part, task), row in rows.items())
+        better = any(standing(row) == BETTER for row in rows.values())
+        beside = "" if better else ", nowhere better than the last accuracy"
+        return (
+            f"{_degree(all(above), any(above))}{beside}",
+            f"rho above 0 in {sum(above)} of {len(above)} settings: {text}",
+        )
+
+    def _early(self) -> dict[tuple[str, str], Ranking]:
+        return {(part, task): one for (part, task, stop), one in self.rankings.items() if stop == STOP}
+
+    def _beats(self) -> tuple[str, str]:
+        tables = [one.scores.set_index("predictor") for one in self._early().values()]
+        rows = [table.loc["beta_eff = 0"] for table in tables]
+        better, worse = (sum(standing(row) == word for row in rows) for word in (BETTER, WORSE))
+        above = sum(table.loc["beta_eff = 0", "spearman"] > table.loc["mean accuracy", "spearman"] for table in tables)
+        text = (
+            f"better than the last accuracy in {better}, worse in {worse}, neither in {len(rows) - better - worse} of "
+            f"{len(rows)} settings; above the mean accuracy, the ridge without beta_eff, in {above}"
+        )
+        return _degree(better > len(rows) / 2, better > 0), text
+
+
+def standing(row: pd.Series) -> str:
+    """Say how a predictor ranks beside the last accuracy, by the interval of the difference."""
+    if row["difference_low"] > 0:
+        return BETTER
+    return WORSE if row["difference_high"] < 0 else "no better than the last accuracy"
+
+
+def against(found: Ranking) -> str:
+    """Say the rank correlations of the ridge and of the trivial predictors."""
+    rows = found.scores.set_index("predictor")
+    row = rows.loc["beta_eff = 0"]
+    others = ", ".join(f"{name} {rows.loc[name, 'spearman']:.2f}" for name in rows.index if name != "beta_eff = 0")
+    return (
+        f"rho = {_interval(row, 'spearman')}; {others}; difference from the last accuracy "
+        f"{_interval(row, 'difference')}"
+    )
+
+
+def _interval(row: pd.Series, name: str) -> str:
+    return f"{row[name]:.3f} ({row[name + '_low']:.3f} to {row[name + '_high']:.3f})"
+
+
+def _spread(rows: pd.DataFrame, name: str, label: str) -> tuple[str, str]:
+    parts, spreads = [], {}
+    for predictor in ("beta_eff = 0", "last accuracy"):
+        found = rows[rows["predictor"] == predictor].set_index(name)["spearman"]
+        spreads[predictor] = float(np.ptp(found))
+        values = ", ".join(f"{place:,}: {value:.3f}" for place, value in found.items())
+        parts.append(f"{predictor}: rho by {label} {values}")
+    if len(found) < 2:
+        return "not asked", "; ".join(parts)
+    spread = spreads["beta_eff = 0"]
+    return _degree(spread <= 0.05, spread <= 0.1), "; ".join(parts)
+
+
+def _degree(whole: object, part: object) -> str:
+    return "holds" if whole else "holds in part" if part else "does not hold"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %"
