@@ -21,7 +21,7 @@ from nngraph.plot.samples import distance_histograms, plan
 from nngraph.plot.scatters import in_out
 from nngraph.plot.tails import ccdf, pdf
 from nngraph.plot.thumbnails import feature_maps
-from nngraph.plot.tickets import ticket_measure, ticket_scores
+from nngraph.plot.tickets import ticket_measure, ticket_panels, ticket_scores
 from nngraph.plot.trainings import dynamics
 from nngraph.plot.violins import violin
 
@@ -54,6 +54,7 @@ __all__ = [
     "strengths",
     "study_figures",
     "ticket_measure",
+    "ticket_panels",
     "ticket_scores",
     "violin",
     "weights",

@@ -13,8 +13,9 @@ from nngraph.plot import _style
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = ["ticket_measure", "ticket_scores"]
+__all__ = ["ticket_measure", "ticket_panels", "ticket_scores"]
 
 ARMS = {
     "tickets": (_style.BLUE, "o"),
@@ -139,6 +140,55 @@ def ticket_measure(
             ax.axvline(density, color=color, linewidth=0.7, alpha=0.6, zorder=0)
     _falling(ax)
     return _style.dress(ax, x="density", title=title or measure)
+
+
+def ticket_panels(
+    runs: Mapping[str, Sequence[pd.DataFrame]],
+    panels: Sequence[tuple[str, str, str]],
+    *,
+    decays: Mapping[str, Sequence[float]] | None = None,
+    fig: Figure | None = None,
+) -> Figure:
+    """Draw several measures against density, two panels in a row, each as :func:`ticket_measure`.
+
+    Parameters
+    ----------
+    runs, decays
+        As for :func:`ticket_measure`.
+    panels : sequence of (measure, null, title)
+        What is drawn.
+    fig : matplotlib.figure.Figure, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ArgumentError
+        If there is no panel, or no table has a measure.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"round": [0, 1], "density": [1.0, 0.5], "measure": "a", "null": "dealt",
+    ...                       "observed": [1.0, 2.0], "mean": [1.0, 1.1], "z": [0.0, 5.0]})
+    >>> len(ticket_panels({"tickets": [table]}, [("a", "dealt", "first"), ("a", "dealt", "second")]).axes)
+    2
+    """
+    if not panels:
+        raise ArgumentError("ticket_panels: got no panel; expected at least one (measure, null, title).")
+    fig, axes = _style.new_figure(fig, -(-len(panels) // 2), 2, sharex=True)
+    for ax in axes.flat[len(panels) :]:
+        ax.remove()
+    for ax, (measure, null, title) in zip(axes.flat, panels, strict=False):
+        ticket_measure(runs, measure, null=null, decays=decays, title=title, ax=ax)
+    for ax in axes[:-1].flat:
+        ax.set_xlabel("")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=_style.TEXT)
+    return fig
 
 
 def _lines(ax: Axes, rows: pd.DataFrame, value: str, *, color: str, marker: str | None, label: str) -> pd.Series:

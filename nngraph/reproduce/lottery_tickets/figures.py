@@ -11,6 +11,7 @@ from nngraph.reproduce.lottery_tickets.claims import Study
 from nngraph.stats import spanning_nodes
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["PANELS", "accuracies", "measures", "subnetwork"]
@@ -30,37 +31,20 @@ PANELS = (
 
 def accuracies(study: Study) -> Figure:
     """Return accuracy against density of all arms."""
-    import matplotlib.pyplot as plt
-
     from nngraph import plot
 
-    fig: Figure = plt.figure(figsize=(4.4, 3.2), layout="constrained")
-    plot.ticket_scores(study.scores, ax=fig.subplots())
-    return fig
+    return _sized(plot.ticket_scores(study.scores), 4.4, 3.2)
 
 
 def measures(study: Study) -> Figure:
     """Return the panels of measures, of tickets and of random pruning, with the densities of decay."""
-    import matplotlib.pyplot as plt
-
     from nngraph import plot
 
-    fig: Figure = plt.figure(figsize=(7.2, 8.6), layout="constrained")
-    axes = fig.subplots(4, 2, sharex=True)
-    decays = {arm: study.decay_densities(arm) for arm in study.runs}
-    for ax, (measure, null, title) in zip(axes.flat, PANELS, strict=True):
-        plot.ticket_measure(study.runs, measure, null=null, decays=decays, title=title, ax=ax)
-    for ax in axes[:-1].flat:
-        ax.set_xlabel("")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=8)
-    return fig
+    return plot.ticket_panels(study.runs, PANELS, decays={arm: study.decay_densities(arm) for arm in study.runs})
 
 
 def subnetwork(G: NeuralGraph) -> Figure:
     """Return the edges that lie on a path from an input to an output, and which pixels they start at."""
-    import matplotlib.pyplot as plt
-
     from nngraph import plot
 
     on = spanning_nodes(G)
@@ -70,8 +54,14 @@ def subnetwork(G: NeuralGraph) -> Figure:
             for block in G.blocks
         ]
     )
-    fig: Figure = plt.figure(figsize=(6.4, 4.0), layout="constrained")
     side = round(G.parts[0].size ** 0.5)
     grids = {G.parts[0].name: (side, side)} if side**2 == G.parts[0].size else {}
-    plot.network(G.with_support(keep), top=None, grids=grids, ax=fig.subplots())
+    return _sized(plot.network(G.with_support(keep), top=None, grids=grids), 6.4, 4.0)
+
+
+def _sized(ax: Axes, width: float, height: float) -> Figure:
+    """Return the figure of axes, of this size in inches."""
+    fig = ax.get_figure(root=True)
+    assert fig is not None
+    fig.set_size_inches(width, height)
     return fig
