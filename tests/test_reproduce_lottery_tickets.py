@@ -181,10 +181,10 @@ def test_a_peak_in_some_seeds_holds_in_part():
 
 
 def test_the_spanning_subnetwork_is_judged_at_the_round_before_the_decay():
-    before, after = [0, 0, 0, 0, 0, 9, 0, 0], [0, 0, 0, 0, 0, 0, 9, 9]
+    before, after, never = [0, 0, 0, 0, 0, 9, 0, 0], [0, 0, 0, 0, 0, 0, 9, 9], [9, 9, 9, 9, 0, 0, 9, 0]
     share = {"spanning:edges": np.linspace(1, 0.3, 8)}
-    verdicts = [judged._spanning(study(share, {"spanning:edges": z}, n=4)).verdict for z in (before, after)]
-    assert verdicts == ["holds", "does not hold"]
+    verdicts = [judged._spanning(study(share, {"spanning:edges": z}, n=4)).verdict for z in (before, after, never)]
+    assert verdicts == ["holds", "only after the decay", "does not hold"]
 
 
 def tails(verdicts):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["PANELS", "accuracies", "measures", "subnetwork"]
+__all__ = ["DRAWN", "PANELS", "accuracies", "measures", "subnetwork"]
 
 PANELS = (
     ("degree:target_heterogeneity@0", "dealt", "heterogeneity of in-degrees, hidden 1"),
@@ -27,6 +27,8 @@ PANELS = (
     ("weight:mean_magnitude", "trained", "mean magnitude of weights"),
 )
 """Measure, null, and title of each panel."""
+DRAWN = 120
+"""Edges of a block in the picture of the spanning subnetwork."""
 
 
 def accuracies(study: Study) -> Figure:
@@ -56,7 +58,7 @@ def subnetwork(G: NeuralGraph) -> Figure:
     )
     side = round(G.parts[0].size ** 0.5)
     grids = {G.parts[0].name: (side, side)} if side**2 == G.parts[0].size else {}
-    return _sized(plot.network(G.with_support(keep), top=None, grids=grids), 6.4, 4.0)
+    return _sized(plot.network(G.with_support(keep), top=DRAWN, grids=grids), 6.4, 4.0)
 
 
 def _sized(ax: Axes, width: float, height: float) -> Figure:
