@@ -3,6 +3,8 @@
 from nngraph.sparse._precedence import decay_round, departures, precedence
 from nngraph.sparse._ticket_measures import MEASURES, against_controls, ticket_measures
 from nngraph.sparse.evolution import SET
+from nngraph.sparse.layers import SparseLinear
+from nngraph.sparse.networks import densify, sparse_mlp, sparsify
 from nngraph.sparse.supports import Rewiring, erdos_renyi_mask, rewire
 from nngraph.sparse.tickets import CONTROLS, Tickets, lottery_tickets, ticket_control
 
@@ -11,14 +13,18 @@ __all__ = [
     "MEASURES",
     "SET",
     "Rewiring",
+    "SparseLinear",
     "Tickets",
     "against_controls",
     "decay_round",
+    "densify",
     "departures",
     "erdos_renyi_mask",
     "lottery_tickets",
     "precedence",
     "rewire",
+    "sparse_mlp",
+    "sparsify",
     "ticket_control",
     "ticket_measures",
 ]

@@ -18,13 +18,15 @@ __all__ = ["Study"]
 
 START, STOP = 1, 5
 LATER = 10
-STARTS, STOPS = (0, 1, 2, 4, 6, 8), (3, 5, 8, 10, 12)
+STARTS, STOPS = (0, 1, 2, 4, 8), (3, 5, 8, 12)
 FITTED = 0.99
 """Accuracy on the probe batch from which a network counts as one that fits its samples."""
 SHRUNK = 0.1
 PUBLISHED = 0.92
 LEAST = 8
 """Candidates that a setting has to have to be ranked."""
+VARIANTS = {"frozen": "beta_eff", "absolute": "absolute", "hessian": "hessian"}
+"""Of beta_eff, and the columns of trajectories that have them."""
 BETTER, WORSE = "better than the last accuracy", "worse than the last accuracy"
 RULES = {
     "the line graph of 784-400-400-10 has 127 million edges": (
@@ -137,6 +139,19 @@ class Study:
         return sensitivity(tables, final, starts=(START,), stops=(STOP,), sizes=sizes, n_boot=self.n_boot // 5, rng=0)
 
     @functools.cached_property
+    def by_variant(self) -> dict[str, Ranking]:
+        """Rankings of the networks that have every variant of beta_eff, by each."""
+        rows = self.chosen("family", self.first_task)
+        tables, final, groups = self.given(rows[rows["seed"] == 0])
+        return {
+            variant: rank_models(
+                {name: one.assign(beta_eff=one[column]) for name, one in tables.items()},
+                final, start=START, stop=STOP, groups=groups, n_boot=self.n_boot, rng=0,
+            )
+            for variant, column in VARIANTS.items()
+        }  # fmt: skip
+
+    @functools.cached_property
     def vanishing(self) -> pd.DataFrame:
         """How beta_eff shrinks, for networks that fit the probe batch and for those that do not.
 
@@ -150,7 +165,7 @@ class Study:
         for run, one in self.tables.items():
             about = self.runs.loc[run]
             end = one.iloc[-1]
-            for variant, column in (("frozen", "beta_eff"), ("absolute", "absolute"), ("hessian", "hessian")):
+            for variant, column in VARIANTS.items():
                 beta = one.set_index("epoch")[column].abs()
                 early = beta.loc[1:3].median()
                 if about["part"] == "size" or not np.isfinite([early, end[column]]).all():

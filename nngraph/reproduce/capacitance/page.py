@@ -11,12 +11,14 @@ from nngraph.io._atomic import replacing
 from nngraph.reproduce._folders import markdown
 from nngraph.reproduce.capacitance import backbones, claims
 from nngraph.reproduce.capacitance.candidates import N_PROBE, RECORDED
-from nngraph.reproduce.capacitance.claims import LATER, RULES, START, STARTS, STOP, STOPS, Study
+from nngraph.reproduce.capacitance.claims import BETTER, LATER, RULES, START, STARTS, STOP, STOPS, WORSE, Study
 from nngraph.reproduce.capacitance.runs import FROZEN, TASKS
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from nngraph.dynamics import Ranking
 
 __all__ = ["write"]
 
@@ -45,8 +47,15 @@ def write(out: str | os.PathLike[str], study: Study) -> Path:
         file.write(_scores(study).to_csv(index=False, float_format="%.5g").encode())
     for name, figure in _figures(study):
         with replacing(folder / "pictures" / f"capacitance_{name}.png") as file:
-            figure.savefig(file, format="png", dpi=110)
-    sections = [_introduction(study), _claims(study), _rankings(study), _errors(study), _vanishing(study)]
+            figure.savefig(file, format="png", dpi=80 if name == "trajectories" else 110)  # many lines, large files
+    sections = [
+        _introduction(study),
+        _short(study),
+        _claims(study),
+        _rankings(study),
+        _errors(study),
+        _vanishing(study),
+    ]
     page = folder / "capacitance.md"
     with replacing(page) as file:
         file.write("\n".join([*sections, _sensitivity(study), _settings(study)]).encode())
@@ -113,6 +122,27 @@ claims are ours. Its search over architectures (NAS) and its five data sets of p
 """
 
 
+def _short(study: Study) -> str:
+    """Say in a few sentences what was found."""
+    tables = [one.scores.set_index("predictor") for one in study.rankings.values()]
+    rows = [table.loc["beta_eff = 0"] for table in tables]
+    n, better, worse = len(rows), *(sum(claims.standing(row) == word for row in rows) for word in (BETTER, WORSE))
+    by_mean = sum(
+        row["spearman"] > table.loc["mean accuracy", "spearman"] for row, table in zip(rows, tables, strict=True)
+    )
+    closer = sum(row["mae_difference_high"] < 0 for row in rows)
+    further = sum(row["mae_difference_low"] > 0 for row in rows)
+    coverage = [one.coverage() for one in study.rankings.values()]
+    rho = [row["spearman"] for row in rows]
+    return f"""In short: the ridge at beta_eff = 0 ranks candidates with rho from {min(rho):.2f} to {max(rho):.2f} in
+{n} settings (candidates, data, epochs). In {better} of them it ranks better than the last accuracy alone, in {worse}
+worse, and in {n - better - worse} the interval of the difference has 0 in it. In {by_mean} its rho is above that of the
+mean accuracy, which is the same fit without beta_eff. As an accuracy it is further off than the last accuracy in
+{further} and nearer in {closer}; its interval of 95 % has {100 * min(coverage):.0f} to {100 * max(coverage):.0f} % of
+the final accuracies in it.
+"""
+
+
 def _rankings(study: Study) -> str:
     rows = []
     for (part, task, stop), one in study.rankings.items():
@@ -134,15 +164,27 @@ def _rankings(study: Study) -> str:
             )
         )
     header = ("part", "data", "epochs", "networks", *SHOWN, "difference from last accuracy", "the ridge ranks")
-    halves = _better_half(study)
+    by_variant = ", ".join(_by_variant(name, one) for name, one in study.by_variant.items())
     return f"""## Who ranks the candidates
 
-Spearman's rho with the final accuracy, the sign such that 1 is right; intervals of 95 % draw architectures, the
-difference pairs them. Networks without beta_eff (dead, or at a pole) are left out of its column.
+Spearman's rho with the final accuracy, the sign such that 1 is right; intervals of 95 % draw architectures (on frozen
+backbones candidates), the difference pairs them. Networks without beta_eff (dead, or at a pole) are left out of its
+column.
 
 {_table(header, rows)}
-{halves}
+{_better_half(study)}
+
+By variant of beta_eff, the family on {study.first_task}, first seed, epochs {START} to {STOP}: {by_variant}.
 """
+
+
+def _by_variant(name: str, found: Ranking) -> str:
+    scores = found.scores.set_index("predictor")
+    ridge, beta = scores.loc["beta_eff = 0"], scores.loc["|beta_eff|"]
+    return (
+        f"*{name}* ridge {ridge['spearman']:.2f} (less last accuracy {ridge['difference']:.2f}, "
+        f"{ridge['difference_low']:.2f} to {ridge['difference_high']:.2f}), abs(beta_eff) {beta['spearman']:.2f}"
+    )
 
 
 def _better_half(study: Study) -> str:
