@@ -58,6 +58,7 @@ def test_the_run_trains_every_arm_at_its_rounds_and_writes_what_the_page_shows(w
     for picture in ("accuracy", "measures", "subnetwork"):
         assert f"(pictures/tickets_{picture}.png)" in text
         assert (folder / "pictures" / f"tickets_{picture}.png").stat().st_size > 3000
+    assert "--out FOLDER --seeds 4 --control-seeds 1`" in text
     mean = scores.loc[(scores["arm"] == "tickets") & (scores["round"] == 0), "accuracy"].mean()
     assert f"| 0 | 100.00 % | {100 * mean:.2f} ±" in text
 

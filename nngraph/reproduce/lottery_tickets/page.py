@@ -175,7 +175,8 @@ which dealing keeps, against the trained random networks of all seeds. A measure
 rounds with |z| > 3. The network decays at the first of two consecutive rounds with an accuracy more than 1 point below
 that of the whole network of the same seed.
 
-All of this page is made by `{COMMAND}`;
+All of this page is made by
+`{COMMAND} --seeds {study.n} --control-seeds {full}`;
 no number is typed. Training took {seconds:,.0f} CPU seconds on one core.
 """
 
