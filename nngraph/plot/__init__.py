@@ -23,6 +23,7 @@ from nngraph.plot.scatters import in_out
 from nngraph.plot.scores import scores_by_size
 from nngraph.plot.tails import ccdf, pdf
 from nngraph.plot.thumbnails import feature_maps
+from nngraph.plot.tickets import ticket_measure, ticket_panels, ticket_scores
 from nngraph.plot.trainings import dynamics
 from nngraph.plot.violins import violin
 
@@ -59,6 +60,9 @@ __all__ = [
     "scores_by_size",
     "strengths",
     "study_figures",
+    "ticket_measure",
+    "ticket_panels",
+    "ticket_scores",
     "variance_ratios",
     "violin",
     "weights",
