@@ -12,6 +12,7 @@ __all__ = [
     "RoundTripError",
     "SimilarityWarning",
     "SizeError",
+    "SparsityWarning",
     "StudyError",
     "UnsupportedLayerError",
 ]
@@ -51,6 +52,10 @@ class CapacitanceWarning(UserWarning):
 
 class SimilarityWarning(UserWarning):
     """A comparison of representations went another way than the fastest, or says less than it seems to."""
+
+
+class SparsityWarning(UserWarning):
+    """A layer is not as sparse as was asked for, or fewer of its edges can be rewired."""
 
 
 class FormatError(NNGraphError):

@@ -1,0 +1,96 @@
+"""Which Linear layers of a model become sparse, and why others cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from nngraph.convert._layers import unwrap
+from nngraph.errors import ArgumentError, UnsupportedLayerError
+from nngraph.sparse._layers import MaskedLinear
+
+LEAVE_OUT = "or leave the layer out with layers=[...]"
+
+
+def chosen(model: nn.Module, layers: Sequence[str] | str | None, *, dense_output: bool) -> dict[str, nn.Linear]:
+    """Return the layers that evolve by name, in the order in which the model registers them."""
+    model = unwrap(model)
+    known = {name or "linear": module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    if not known:
+        raise ArgumentError(
+            "SET: got a model without Linear layers; expected torch.nn.Linear modules. Convolutions, attention and "
+            "recurrent matrices do not evolve."
+        )
+    if layers is None:
+        inside = {id(m.out_proj) for m in model.modules() if isinstance(m, nn.MultiheadAttention)}
+        free = {name: module for name, module in known.items() if id(module) not in inside}
+        names = list(free)[: len(free) - dense_output]
+        if not names:
+            raise ArgumentError(
+                f"SET: got a model of which only the output layer, '{next(iter(known))}', is Linear, and that one "
+                "stays dense; expected another Linear layer, or dense_output=False."
+            )
+    else:
+        names = [layers] if isinstance(layers, str) else list(layers)
+        if not names or len(set(names)) < len(names) or set(names) - set(known):
+            raise ArgumentError(
+                f"layers: got {names!r}; expected names of Linear layers, each once: {', '.join(map(repr, known))}."
+            )
+    for name in names:
+        _refuse(name, known[name], model)
+    return {name: module for name, module in known.items() if name in names}
+
+
+def _refuse(name: str, module: nn.Linear, model: nn.Module) -> None:
+    """Say why the mask of a layer could not be kept, if so."""
+    if isinstance(module, nn.modules.lazy.LazyModuleMixin):
+        raise UnsupportedLayerError(
+            f"layer '{name}': a lazy layer has no weights yet. Run the model on one batch first, {LEAVE_OUT}."
+        )
+    weight = module._parameters.get("weight")
+    if weight is None:
+        raise UnsupportedLayerError(
+            f"layer '{name}': its weight is pruned or parametrised by torch already. Make it plain first "
+            f"(prune.remove; SET.from_masks takes the mask), {LEAVE_OUT}."
+        )
+    names = [each for each, other in model.named_parameters(remove_duplicate=False) if other is weight]
+    if len(names) > 1:
+        raise UnsupportedLayerError(
+            f"layer '{name}': its weight is tied: {', '.join(map(repr, names))} are one matrix. Untie "
+            f"them, {LEAVE_OUT}."
+        )
+    hooks = (getattr(weight, "_post_accumulate_grad_hooks", None) or {}).values()
+    if any(isinstance(getattr(hook, "__self__", None), MaskedLinear) for hook in hooks):
+        raise ArgumentError(
+            f"layer '{name}': it evolves under another SET, which masks its gradients. End that one first with "
+            f"finish(masks=False), {LEAVE_OUT}."
+        )
+    if not weight.requires_grad or not weight.dtype.is_floating_point or weight.is_meta:
+        raise ArgumentError(
+            f"layer '{name}': got weights of type {weight.dtype} on {weight.device} with requires_grad="
+            f"{weight.requires_grad}; expected real floating-point weights that are trained, {LEAVE_OUT}."
+        )
+
+
+def cells_of(name: str, mask: object, shape: tuple[int, int]) -> np.ndarray:
+    """Return the cells of a mask of the user's own."""
+    array = mask.detach().cpu().numpy() if isinstance(mask, torch.Tensor) else np.asarray(mask)
+    if array.shape != shape or array.dtype != bool:
+        raise ArgumentError(
+            f"masks: layer '{name}': got a mask of shape {array.shape} and type {array.dtype}; expected bool of shape "
+            f"{shape}, (n_target, n_source)."
+        )
+    return np.flatnonzero(array)
+
+
+def check_masks(masks: object) -> list[str]:
+    """Return the names of the layers that have a mask."""
+    if not isinstance(masks, Mapping) or not masks:
+        raise ArgumentError(
+            f"masks: got {type(masks).__name__}; expected a mapping from names of Linear layers to bool arrays of "
+            "shape (n_target, n_source), at least one."
+        )
+    return list(masks)

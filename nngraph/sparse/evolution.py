@@ -1,0 +1,421 @@
+"""Sparse evolutionary training: the support of a network changes while its weights are trained."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from nngraph import _arguments
+from nngraph._rng import RNG, child, generator, seed_record, seed_sequence
+from nngraph.errors import ArgumentError, ConvergenceError, SparsityWarning
+from nngraph.graph import Step
+from nngraph.sparse import _cells
+from nngraph.sparse._cells import Exchange, Regrowth
+from nngraph.sparse._choice import cells_of, check_masks, chosen
+from nngraph.sparse._graphs import as_mask, supported
+from nngraph.sparse._layers import Evolving, MaskedLinear, Optimizer
+from nngraph.sparse._rules import NORMAL, Regrown, Rules
+from nngraph.sparse.supports import complete, too_dense
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nngraph.graph import NeuralGraph
+
+__all__ = ["SET"]
+
+COLUMNS = ("step", "block", "removed_positive", "removed_negative", "removed_zero", "added", "n_edges")
+
+
+class SET:
+    r"""Sparse evolutionary training of the Linear layers of a model, inside of any training loop.
+
+    .. math:: P(\text{edge}) = \varepsilon \frac{n + m}{n m}; \qquad
+              E \to E \setminus \{\lfloor \zeta E_+ \rfloor + \lfloor \zeta E_- \rfloor \text{ weakest}\}
+              \cup \{\text{as many new}\}
+
+    Making one leaves a random part of the weights in place and makes the others absent. After every optimiser step
+    ``after_step(optimizer)`` keeps them so and, when it is time, lets the weakest edges of either sign go and as many
+    grow elsewhere (see :func:`rewire`). The number of edges of a layer never changes.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Changed in place. Its present weights stay as they are: they are those of the dense initialisation, not scaled
+        up for the missing ones.
+    epsilon : float
+        Edges a neuron, about; 13 and 20 are the published ones.
+    zeta : float
+        Share of the positive, and of the negative, edges of a layer that go in a rewiring, between 0 and 1.
+    every : int or "epoch"
+        Steps from one rewiring to the next. "epoch": when ``after_epoch(optimizer)`` is called, which then takes the
+        place of ``after_step``.
+    stop : int, optional
+        The last step, or epoch, after which edges may still move; 0 never rewires, which trains a fixed random
+        support. Masks stay. By default there is no end; new edges need some hundred steps to learn, so give one.
+    layers : str or sequence of str, optional
+        Names of the Linear layers that become sparse. By default all but the output layer.
+    dense_output : bool
+        Leave out the last Linear layer in the order of the model's modules, as published.
+    regrowth : "random", "preferential" or "degree"
+        Where edges grow; see :func:`rewire`.
+    regrow : 0, "normal" or "init"
+        What new edges weigh: 0 (published, with masks), normal with standard deviation 0.1 (published, with sparse
+        matrices), or one of the weights that the layer began with, drawn at random.
+    rng : None, int, SeedSequence or Generator
+        The same seed gives the same supports, whatever other layers there are.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is out of its range, or the model has no Linear layer that could evolve.
+    UnsupportedLayerError
+        If a layer is lazy, pruned or parametrised, or its weight is tied to another.
+
+    Warns
+    -----
+    SparsityWarning
+        If epsilon makes a layer complete (it is then never rewired). In training, once a layer: if fewer cells are free
+        than edges would go.
+
+    Notes
+    -----
+    An absent weight is exactly 0 after each ``after_step``, whatever momentum, moments and weight decay do; its
+    gradient is 0 as well, so that norms of gradients are those of the sparse network. Of edges that went or grew,
+    entries are set to 0 in every tensor of the optimiser's state that has the weight's shape (momentum of SGD, moments
+    of Adam, AdamW and amsgrad); step counts stay. Biases and other parameters are not touched. With ``every="epoch"``
+    absent weights stay 0 between two calls because every usual optimiser leaves a weight alone that is 0, with a
+    gradient and a state of 0; a SparsityWarning says if it did not, as one that has trained the dense model before.
+
+    An edge that grew at 0 and still weighs exactly 0 (no gradient reached it) goes first in the next rewiring.
+
+    Cost: two products of a weight matrix with its mask a step; a rewiring is a few passes over the edges. The model
+    may be moved to another device or type at any time; choosing edges happens on the CPU.
+
+    References
+    ----------
+    .. [1] D. C. Mocanu, E. Mocanu, P. Stone, P. H. Nguyen, M. Gibescu, A. Liotta, "Scalable training of artificial
+       neural networks with adaptive sparse connectivity inspired by network science", Nature Communications 9 (2018).
+
+    Examples
+    --------
+    >>> import torch
+    >>> import nngraph as nng
+    >>> model = nng.mlp((20, 30, 30, 2), rng=0)
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    >>> evo = nng.sparse.SET(model, epsilon=3, every=5, rng=0)
+    >>> x, y = torch.ones(8, 20), torch.ones(8, dtype=torch.long)
+    >>> for _ in range(10):
+    ...     optimizer.zero_grad()
+    ...     torch.nn.functional.cross_entropy(model(x), y).backward()
+    ...     optimizer.step()
+    ...     evo.after_step(optimizer)
+    >>> evo.history.groupby("block").n_edges.nunique().tolist()
+    [1, 1]
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        epsilon: float = 13.0,
+        *,
+        zeta: float = 0.3,
+        every: int | Literal["epoch"] = 500,
+        stop: int | None = None,
+        layers: Sequence[str] | str | None = None,
+        dense_output: bool = True,
+        regrowth: Regrowth = "random",
+        regrow: Regrown = 0,
+        rng: RNG = None,
+    ) -> None:
+        rules = Rules(zeta, every, stop, regrowth, regrow)
+        epsilon = _cells.check_epsilon(epsilon)
+        found = chosen(model, layers, dense_output=_arguments.flag("dense_output", dense_output))
+        seed = seed_sequence(rng)
+        cells = {}
+        for name, module in found.items():
+            shape = (module.out_features, module.in_features)
+            p = _cells.probability(shape, epsilon)
+            if p >= 1:
+                warnings.warn(f"layer '{name}': {complete(shape, epsilon)}", SparsityWarning, stacklevel=2)
+            cells[name] = _cells.initial(shape, p, generator(child(seed, "support", name)))
+        self._begin(model, rules, seed, found, cells)
+
+    @classmethod
+    def from_masks(
+        cls,
+        model: nn.Module,
+        masks: Mapping[str, np.ndarray | torch.Tensor],
+        *,
+        zeta: float = 0.3,
+        every: int | Literal["epoch"] = 500,
+        stop: int | None = None,
+        regrowth: Regrowth = "random",
+        regrow: Regrown = 0,
+        rng: RNG = None,
+    ) -> SET:
+        """Begin with supports of your own: ``masks`` maps names of Linear layers to (n_target, n_source) bool arrays.
+
+        A present edge may weigh 0. Other arguments are those of :class:`SET`.
+
+        Examples
+        --------
+        >>> import nngraph as nng
+        >>> model = nng.mlp((20, 30, 2), rng=0)
+        >>> mask = nng.sparse.erdos_renyi_mask(30, 20, epsilon=3, rng=0)
+        >>> evo = SET.from_masks(model, {"0": mask})
+        >>> bool(evo.graph().block("0").n_edges == mask.sum())
+        True
+        """
+        rules = Rules(zeta, every, stop, regrowth, regrow)
+        found = chosen(model, check_masks(masks), dense_output=False)
+        cells = {
+            name: cells_of(name, masks[name], (module.out_features, module.in_features))
+            for name, module in found.items()
+        }
+        evo = cls.__new__(cls)
+        evo._begin(model, rules, seed_sequence(rng), found, cells)
+        return evo
+
+    @classmethod
+    def as_published(cls, model: nn.Module, *, epochs: int | None = None, rng: RNG = None) -> SET:
+        """Begin as in the paper: epsilon 20, zeta 0.3, dense output, new edges at 0, rewired after each epoch.
+
+        With ``epochs``, the number of epochs of the training, the last one is not followed by a rewiring.
+        """
+        stop = None if epochs is None else _arguments.whole("epochs", epochs, also=", or None") - 1
+        return cls(model, 20.0, zeta=0.3, every="epoch", stop=stop, rng=rng)
+
+    def _begin(
+        self,
+        model: nn.Module,
+        rules: Rules,
+        seed: np.random.SeedSequence,
+        found: Mapping[str, nn.Linear],
+        cells: Mapping[str, np.ndarray],
+    ) -> None:
+        self._model, self._rules, self._seed = model, rules, seed
+        self._layers: list[Evolving] = [MaskedLinear(name, module, cells[name]) for name, module in found.items()]
+        self._grown = {layer.name: layer.cells[:0] for layer in self._layers}
+        self._first = {layer.name: layer.values().copy() for layer in self._layers if rules.regrow == "init"}
+        self._n, self._rows = 0, list[dict[str, Any]]()
+        self._clipped, self._revived = set[str](), set[str]()
+        self._finished = False
+
+    # --------------------------------------------------------------- training
+
+    def after_step(self, optimizer: Optimizer) -> None:
+        """Keep absent weights at 0 and, after every ``every`` steps, rewire; call it after ``optimizer.step()``.
+
+        Raises
+        ------
+        ArgumentError
+            If rewiring goes by epochs, or the optimiser does not hold the weights of a layer.
+        ConvergenceError
+            If it is time to rewire and weights are NaN or infinite; no layer is changed then.
+        """
+        if self._rules.every == "epoch":
+            raise ArgumentError(
+                "after_step: got a call though every='epoch'; expected after_epoch(optimizer) once an epoch, or "
+                "SET(..., every=n) with a number of steps."
+            )
+        self._advance(optimizer)
+
+    def after_epoch(self, optimizer: Optimizer) -> None:
+        """Keep absent weights at 0 and rewire, with ``every="epoch"``; raises as :meth:`after_step` does."""
+        if self._rules.every != "epoch":
+            raise ArgumentError(
+                f"after_epoch: got a call though every={self._rules.every!r}; expected after_step(optimizer) after "
+                "each step, or SET(..., every='epoch')."
+            )
+        for layer in () if self._finished else self._layers:
+            if (n := layer.revived()) and layer.name not in self._revived:
+                self._revived.add(layer.name)
+                warnings.warn(
+                    f"layer '{layer.name}': the optimiser has moved {n:,} absent weights within the epoch; they are 0 "
+                    "again. Make the optimiser anew after SET, or use every=n with after_step.",
+                    SparsityWarning,
+                    stacklevel=2,
+                )
+        self._advance(optimizer)
+
+    def _advance(self, optimizer: Optimizer) -> None:
+        if self._finished:
+            raise ArgumentError("SET: got a call after finish(); make a new SET to go on.")
+        if self._n == 0 or self._rules.due(self._n + 1):
+            self._check_optimizer(optimizer)
+        for layer in self._layers:
+            layer.hold()
+        self._n += 1
+        if self._rules.due(self._n):
+            self._rewire(optimizer)
+
+    def _check_optimizer(self, optimizer: Optimizer) -> None:
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise ArgumentError(f"optimizer: got {type(optimizer).__name__}; expected a torch.optim.Optimizer.")
+        held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        for layer in self._layers:
+            if id(layer.parameter) not in held:
+                raise ArgumentError(
+                    f"optimizer: got one that does not hold the weights of layer '{layer.name}'; expected the one that "
+                    "trains this model."
+                )
+
+    def _rewire(self, optimizer: Optimizer) -> None:
+        for layer in self._layers:
+            if not layer.is_finite():
+                raise ConvergenceError(
+                    f"layer '{layer.name}': got weights that are NaN or infinite at {self._rules.unit} {self._n}; "
+                    "training has diverged and no edge was moved. Train with a smaller learning rate."
+                )
+        for layer in self._layers:
+            if len(layer.cells) == layer.shape[0] * layer.shape[1]:
+                continue  # complete: nowhere to grow
+            seed = child(self._seed, "rewire", self._n, layer.name)
+            draw = generator(child(seed, "cells"))
+            rules = self._rules
+            done = _cells.exchange(layer.values(), layer.cells, layer.shape, rules.zeta, rules.regrowth, draw)
+            self._say_clipped(layer, done)
+            layer.exchange(done, self._new_weights(layer.name, len(done.added), child(seed, "weights")), optimizer)
+            self._grown[layer.name] = done.added
+            self._record(layer, done)
+
+    def _new_weights(self, name: str, n: int, seed: np.random.SeedSequence) -> np.ndarray:
+        draw = generator(seed)
+        if self._rules.regrow == "normal":
+            return draw.normal(scale=NORMAL, size=n)
+        if self._rules.regrow == "init" and n:
+            return draw.choice(self._first[name], size=n)
+        return np.zeros(n)
+
+    def _say_clipped(self, layer: Evolving, done: Exchange) -> None:
+        if done.n_wanted > len(done.removed) and layer.name not in self._clipped:
+            self._clipped.add(layer.name)
+            warnings.warn(f"layer '{layer.name}': {too_dense(done, layer.shape)}", SparsityWarning, stacklevel=5)
+
+    def _record(self, layer: Evolving, done: Exchange) -> None:
+        zeros = len(done.removed) - done.n_positive - done.n_negative
+        counts = (done.n_positive, done.n_negative, zeros, len(done.added), len(layer.cells))
+        self._rows.append(dict(zip(COLUMNS, (self._n, layer.name, *counts), strict=True)))
+
+    # ---------------------------------------------------------------- reading
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row for each rewiring of a layer.
+
+        Columns: step (epochs with ``every="epoch"``), block, removed_positive, removed_negative, removed_zero, added,
+        n_edges.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self._rows, columns=list(COLUMNS))
+
+    @property
+    def masks(self) -> dict[str, np.ndarray]:
+        """(n_target, n_source) bool array of each evolving layer by name: True where an edge is present; copies."""
+        return {layer.name: as_mask(layer.cells, layer.shape) for layer in self._layers}
+
+    def graph(self, **options: Any) -> NeuralGraph:
+        """Return the graph of the model as it is, *regrown*: every edge of a mask is present, also one of weight 0.
+
+        ``options`` go to :func:`nngraph.from_torch`: ``example_input``, ``conv``, ``layers``. Zeros of other layers are
+        edges too, unless a pruning mask of torch says otherwise.
+        """
+        return self._graph({layer.name: layer.cells for layer in self._layers}, "regrown", options)
+
+    def core(self, **options: Any) -> NeuralGraph:
+        """Return the *core*: the graph less the edges that grew in the last rewiring, with the weights of now.
+
+        Right after a rewiring that is the graph between removal and regrowth; before the first one it is the graph.
+        """
+        kept = {
+            layer.name: np.setdiff1d(layer.cells, self._grown[layer.name], assume_unique=True) for layer in self._layers
+        }
+        return self._graph(kept, "core", options)
+
+    def _graph(self, cells: Mapping[str, np.ndarray], which: str, options: Mapping[str, Any]) -> NeuralGraph:
+        supports = {id(layer.parameter): cells[layer.name] for layer in self._layers}
+        rules = self._rules
+        facts = {"graph": which, rules.unit: self._n, "zeta": rules.zeta, "regrowth": rules.regrowth}
+        return supported(self._model, supports, Step("SET", facts, seed_record(self._seed)), options)
+
+    # ----------------------------------------------------- leaving, coming back
+
+    def finish(self, *, masks: bool = True) -> nn.Module:
+        """End the evolution and return the model, with torch's pruning masks on the layers that evolved.
+
+        With the masks ``from_torch``, ``beta_eff`` and further training see the support; the parameters stay the same
+        objects (now called ``weight_orig``), so an optimiser may go on. ``masks=False`` leaves plain weights of 0.
+        """
+        _arguments.flag("masks", masks)
+        if not self._finished:
+            for layer in self._layers:
+                layer.hold()
+                layer.release(masks=masks)
+            self._finished = True
+        return self._model
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is needed to go on later, beside the states of model and optimiser; torch can save it.
+
+        Weights are not part of it. Tensors, numbers and texts alone, so that ``torch.load`` reads it with
+        ``weights_only=True``.
+        """
+        entropy = self._seed.entropy
+        return {
+            "n": self._n,
+            "entropy": [int(word) for word in entropy] if isinstance(entropy, (list, tuple)) else entropy,
+            "spawn_key": [int(word) for word in self._seed.spawn_key],
+            "history": [dict(row) for row in self._rows],
+            "layers": {
+                layer.name: {
+                    "shape": list(layer.shape),
+                    "cells": torch.from_numpy(layer.cells.copy()),
+                    "grown": torch.from_numpy(self._grown[layer.name].copy()),
+                    "first": torch.from_numpy(self._first.get(layer.name, np.zeros(0)).copy()),
+                }
+                for layer in self._layers
+            },
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state: its supports, its seed, its count of steps. Load the states of model and optimiser too.
+
+        The rules (zeta, every, stop, ...) stay those that this one was made with.
+
+        Raises
+        ------
+        ArgumentError
+            If the state is of other layers; nothing is changed then.
+        """
+        here = {layer.name: list(layer.shape) for layer in self._layers}
+        there = {name: list(each["shape"]) for name, each in state["layers"].items()} if "layers" in state else None
+        if there != here:
+            raise ArgumentError(f"load_state_dict: got a state of the layers {there}; expected {here}.")
+        saved_first = [len(each["first"]) or not len(each["cells"]) for each in state["layers"].values()]
+        if self._rules.regrow == "init" and not all(saved_first):
+            raise ArgumentError("load_state_dict: got a state without initial weights; regrow='init' needs them.")
+        self._n = int(state["n"])
+        self._seed = np.random.SeedSequence(state["entropy"], spawn_key=tuple(state["spawn_key"]))
+        self._rows = [dict(row) for row in state["history"]]
+        for layer in self._layers:
+            saved = state["layers"][layer.name]
+            layer.restore(saved["cells"].cpu().numpy().copy())
+            self._grown[layer.name] = saved["grown"].cpu().numpy().copy()
+            if self._rules.regrow == "init":
+                self._first[layer.name] = saved["first"].cpu().numpy().copy()
+
+    def __repr__(self) -> str:
+        n, cells = (
+            sum(counts) for counts in zip(*[(len(x.cells), x.shape[0] * x.shape[1]) for x in self._layers], strict=True)
+        )
+        return (
+            f"SET: {len(self._layers)} layers, {n:,} edges ({100 * n / cells:.3g} % of all pairs), zeta "
+            f"{self._rules.zeta:g}, {self._rules.unit} {self._n}"
+        )
