@@ -20,8 +20,8 @@ class Origin:
     """Shape of the whole parameter."""
     layout: str = "linear"
     """How the parameter holds the matrix: "linear" (n_target, n_source); "transposed"; "convolution" (rows are output
-    channels, the rest flattened, groups spread over a block-diagonal support); "unrolled"; or "channel", which can't be
-    written back."""
+    channels, the rest flattened, groups spread over a block-diagonal support); "unrolled"; "edges", one entry for each
+    present edge, as a SparseLinear; or "channel", which can't be written back."""
     rows: tuple[int, int] | None = None
     """First and last (exclusive) row of the parameter, where it packs several matrices."""
     groups: int = 1
@@ -31,7 +31,8 @@ class Origin:
     bias_rows: tuple[int, int] | None = None
     """First and last (exclusive) entry of the bias parameter."""
     entries: np.ndarray | None = dataclasses.field(default=None, compare=False, repr=False)
-    """For layout "unrolled": (2, n) flat places in the block, ascending, and the entry of the parameter at each."""
+    """For layout "unrolled": (2, n) flat places in the block, ascending, and the entry of the parameter at each; for
+    "edges": (1, n) the flat place in the block of each entry."""
 
     def __post_init__(self) -> None:
         if self.entries is not None:

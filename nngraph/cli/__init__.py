@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nngraph.cli import convert, info, layers, null, stats, study
+from nngraph.cli import capacitance, convert, info, layers, null, stats, study
 
 __all__ = ["app"]
 
@@ -24,6 +24,7 @@ app.command("convert")(convert.convert)
 app.command("null")(null.null)
 app.command("stats")(stats.stats)
 app.command("layers")(layers.layers)
+app.command("capacitance")(capacitance.capacitance)
 
 
 def _version(asked: bool) -> None:

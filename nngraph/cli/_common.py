@@ -1,4 +1,4 @@
-"""What the verbs share: errors as one sentence, graphs from files and from functions of the user's own."""
+"""What the verbs share: errors as one sentence, graphs of files, functions of the user's own, folders of tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import contextlib
 import enum
 import importlib
 import sys
-from collections.abc import Iterator
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,8 @@ import typer
 from nngraph.errors import ArgumentError, NNGraphError, StudyError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from nngraph.graph import NeuralGraph
 
 
@@ -29,6 +33,21 @@ def one_sentence(stopped: str = "stopped.") -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo(f"nngraph: {stopped}", err=True)
         raise typer.Exit(1) from None
+
+
+@contextlib.contextmanager
+def noted(kind: type[Warning]) -> Iterator[list[str]]:
+    """Collect what the library warns of in one way, each sentence once; other warnings go their way."""
+    sentences: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", kind)
+        yield sentences
+    for warning in caught:
+        text = " ".join(str(warning.message).split())
+        if not issubclass(warning.category, kind):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        elif text not in sentences:
+            sentences.append(text)
 
 
 class Conv(enum.StrEnum):
@@ -125,3 +144,39 @@ def call(option: str, name: str) -> Any:
         raise
     except Exception as error:
         raise StudyError(f"{name}: failed with {type(error).__name__}: {error}") from error
+
+
+def refuse_unused(context: typer.Context, used: Set[str], known: Set[str], why: str, **shown: str) -> None:
+    """Raise for an option given by the user that would have no effect; some are shown by another name."""
+    for name in sorted(known - used):
+        where = context.get_parameter_source(name)
+        if where is not None and where.name == "COMMANDLINE":
+            raise ArgumentError(f"--{shown.get(name, name)}: has no effect on {why}; leave it out.")
+
+
+def check_out(folder: Path) -> None:
+    """Raise where tables could not be written, before anything is computed; nothing is left behind."""
+    there = next((path for path in (folder, *folder.absolute().parents) if path.exists()), Path("/"))
+    if not there.is_dir():
+        raise ArgumentError(f"--out: {there} is a file; expected a folder, or a new name.")
+    try:
+        with tempfile.TemporaryDirectory(dir=there):
+            pass
+    except OSError as error:
+        raise ArgumentError(f"--out: {there} cannot be written to ({error.strerror}); give another folder.") from None
+
+
+def write(folder: Path, tables: Mapping[str, pd.DataFrame], figure: Any, name: str) -> None:
+    """Write tables as CSV, those tap by tap with their index, and a figure as PNG and SVG."""
+    import pandas as pd
+
+    from nngraph.io._atomic import replacing
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for title, table in tables.items():
+        with replacing(folder / f"{title}.csv") as file:
+            numbered = table.index.name is None and isinstance(table.index, pd.RangeIndex)
+            table.to_csv(file, index=not numbered, index_label=None if numbered else table.index.name or "tap")
+    for kind in ("png", "svg") if figure is not None else ():
+        with replacing(folder / f"{name}.{kind}") as file:
+            figure.savefig(file, format=kind, dpi=200)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from nngraph.cli._layer_sources import Job, Source, rows_of
+from nngraph.cli._common import write
+from nngraph.cli._layer_sources import Job, Source
+from nngraph.cli._samples import rows_of
 from nngraph.errors import ArgumentError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Asked(NamedTuple):
@@ -26,18 +24,6 @@ class Asked(NamedTuple):
     """Of the measure: exact, normalize."""
     rng: int
     jobs: int
-
-
-def check_out(folder: Path) -> None:
-    """Raise where tables could not be written, before anything is computed; nothing is left behind."""
-    there = next((path for path in (folder, *folder.absolute().parents) if path.exists()), Path("/"))
-    if not there.is_dir():
-        raise ArgumentError(f"--out: {there} is a file; expected a folder, or a new name.")
-    try:
-        with tempfile.TemporaryDirectory(dir=there):
-            pass
-    except OSError as error:
-        raise ArgumentError(f"--out: {there} cannot be written to ({error.strerror}); give another folder.") from None
 
 
 @contextlib.contextmanager
@@ -57,22 +43,6 @@ def unfinished(out: Path) -> Iterator[Path]:
                 out.rmdir()
         raise
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def write(folder: Path, tables: Mapping[str, pd.DataFrame], figure: Any, name: str) -> None:
-    """Write tables as CSV, those tap by tap with their index, and a figure as PNG and SVG."""
-    import pandas as pd
-
-    from nngraph.io._atomic import replacing
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for title, table in tables.items():
-        with replacing(folder / f"{title}.csv") as file:
-            numbered = table.index.name is None and isinstance(table.index, pd.RangeIndex)
-            table.to_csv(file, index=not numbered, index_label=None if numbered else table.index.name or "tap")
-    for kind in ("png", "svg") if figure is not None else ():
-        with replacing(folder / f"{name}.{kind}") as file:
-            figure.savefig(file, format=kind, dpi=200)
 
 
 def dynamics(source: Source, asked: Asked, out: Path) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nngraph.cli._common import one_sentence
-from nngraph.cli._layer_jobs import Asked, check_out, dynamics, interventions, tuned, unfinished, write
-from nngraph.cli._layer_sources import Job, Source, forward_pass, rows_of, source_of
+from nngraph.cli._common import check_out, one_sentence, refuse_unused, write
+from nngraph.cli._layer_jobs import Asked, dynamics, interventions, tuned, unfinished
+from nngraph.cli._layer_sources import Job, Source, source_of
+from nngraph.cli._samples import forward_pass, rows_of
 from nngraph.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def layers(
     dynamics; nngraph layers mine:task --do freezing --seeds 3; nngraph layers mine:decoder --do interventions
     """
     with one_sentence("stopped. The same command goes on from the maps, and parts of maps by gw, that are finished."):
-        _refuse_unused(context, do)
+        refuse_unused(context, _USED[do], set.union(*_USED.values()), f"--do {do.value}", exact="screened")
         _check_measure(measure, exact=exact)
         found = source_of(do, source, inputs)
         folder = out or Path("results") / f"{'layers' if do is Job.map else do.value}-{found.name}"
@@ -141,7 +142,7 @@ def layers(
             options["normalize"] = normalize.value
         number = n or (_SAMPLES.get(do, 0) if source is None else 1000)
         asked = Asked(measure, _taps(taps), number, options, rng, jobs)
-        with forward_pass(found):
+        with forward_pass(found.name, found.inputs):
             if do is Job.map:
                 n_twins = twins if null is Null.untrained else 0
                 text = _map_job(found, asked, k, method.value, n_twins, folder)
@@ -155,14 +156,6 @@ def layers(
         typer.echo(text)
         what = "tables are" if do in (Job.freezing, Job.dropping) else "tables and figures are"
         typer.echo(f"nngraph: {what} in {folder}", err=True)
-
-
-def _refuse_unused(context: typer.Context, do: Job) -> None:
-    for name in sorted(set.union(*_USED.values()) - _USED[do]):
-        where = context.get_parameter_source(name)
-        if where is not None and where.name == "COMMANDLINE":
-            shown = "screened" if name == "exact" else name
-            raise ArgumentError(f"--{shown}: has no effect on --do {do.value}; leave it out.")
 
 
 def _check_measure(measure: str, *, exact: bool) -> None:

@@ -7,7 +7,7 @@ import fnmatch
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import nn
@@ -17,7 +17,7 @@ from nngraph.blocks import Origin
 from nngraph.errors import ArgumentError, UnsupportedLayerError
 from nngraph.graph import Skipped
 
-Kind: TypeAlias = Literal["linear", "embedding", "convolution", "attention", "recurrent"]
+Kind: TypeAlias = Literal["linear", "embedding", "convolution", "attention", "recurrent", "sparse"]
 
 _REFUSED = {
     nn.modules.conv._ConvTransposeNd: "transposed convolutions have no rule here",
@@ -265,6 +265,8 @@ def _layer(name: str, module: nn.Module, held: dict[tuple[int, str], Held]) -> L
         check_values(weight)
         return Layer(name, kind, module, {"weight": _weight(name, weight, bias, layout, groups=groups)})
 
+    if getattr(module, "holds_edges_alone", False):
+        return Layer(name, "sparse", module, {"weight": _sparse(name, module, held)})
     if isinstance(module, nn.Linear):
         return one("linear", "linear") if _is_plain(module) else None
     if isinstance(module, nn.Embedding):
@@ -292,6 +294,21 @@ def _is_plain(module: nn.Module) -> bool:
 def _is_conv1d_of_transformers(module: nn.Module) -> bool:
     kind = type(module)
     return kind.__name__ == "Conv1D" and kind.__module__.startswith("transformers.")
+
+
+def _sparse(name: str, module: Any, held: dict[tuple[int, str], Held]) -> Weight:
+    """Return the weight of a layer whose parameter is one value for each present edge."""
+    values, bias = held[id(module), "values"], held.get((id(module), "bias"))
+    for each in filter(None, (values, bias)):
+        check_values(each)
+    origin = Origin(
+        parameter=values.name,
+        shape=tuple(values.tensor.shape),
+        layout="edges",
+        bias=None if bias is None else bias.name,
+        entries=module.cells()[None],
+    )
+    return Weight(name, values, bias, origin, n_source=module.in_features, n_target=module.out_features)
 
 
 def _attention(

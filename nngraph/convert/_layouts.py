@@ -26,6 +26,8 @@ def flat_entries(block: Block, origin: Origin) -> Entries | None:
     """Return where the parameter's rows hold the edges; None for a dense block in the plain layouts."""
     if origin.layout == "unrolled":
         return unfolded([block], [origin])
+    if origin.layout == "edges":
+        return _listed(block, origin)
     if origin.layout == "convolution" and origin.groups > 1:
         source, target, weight = block.edges()
         width = block.n_source // origin.groups
@@ -42,6 +44,24 @@ def flat_entries(block: Block, origin: Origin) -> Entries | None:
     if origin.layout == "transposed":
         return Entries(source.astype(np.int64) * block.n_target + target, weight)
     return Entries(target.astype(np.int64) * block.n_source + source, weight)
+
+
+def _listed(block: Block, origin: Origin) -> Entries:
+    """Return where a parameter that has one entry for each edge holds those of a block."""
+    if origin.entries is None:
+        raise RoundTripError(f"block '{block.name}': its origin lost the map to '{origin.parameter}'.")
+    cells = origin.entries[0]
+    source, target, weight = block.edges()
+    wanted = target.astype(np.int64) * block.n_source + source
+    at = np.searchsorted(cells, wanted)
+    n_new = int(np.count_nonzero(cells[np.minimum(at, len(cells) - 1)] != wanted)) if len(cells) else len(wanted)
+    if n_new:
+        raise RoundTripError(
+            f"block '{block.name}': got {n_new:,} edges that the sparse layer of '{origin.parameter}' does not have, "
+            "and it has no place for others. Use a null model that keeps the support, or write to "
+            "nngraph.sparse.densify(model) a graph that was made from it."
+        )
+    return Entries(at, weight)
 
 
 def unfolded(blocks: Sequence[Block], origins: Sequence[Origin]) -> Entries:
@@ -128,7 +148,7 @@ def block_shape(origin: Origin) -> tuple[int, int]:
 
 def check_shape(block: Block, origin: Origin) -> None:
     """Raise unless the block has the shape that its parameter gives."""
-    if origin.layout not in ("unrolled", "channel") and block.shape != block_shape(origin):
+    if origin.layout not in ("unrolled", "channel", "edges") and block.shape != block_shape(origin):
         raise RoundTripError(
             f"block '{block.name}', parameter '{origin.parameter}': got a block of shape {block.shape}; expected "
             f"{block_shape(origin)}."

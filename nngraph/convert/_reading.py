@@ -100,15 +100,24 @@ def effective(held: Held, start: int, stop: int) -> np.ndarray:
 
 
 def plain_block(weight: Weight, source: str, target: str, name: str, zeros: Zeros) -> Block:
-    """Return the block of a matrix: linear, transposed, or a convolution's kernel entries."""
-    values, present, raw = values_of(weight, zeros)
+    """Return the block of a matrix: linear, transposed, a convolution's kernel entries, or present edges alone."""
     origin = weight.origin
+    values, present, raw = values_of(weight, "keep" if origin.layout == "edges" else zeros)
     more: dict[str, Any] = {
         "bias": bias_of(weight),
         "dtype": dtype_name(weight.held.tensor),
         "origin": origin,
         "raw": raw,
     }
+    if origin.layout == "edges":
+        assert origin.entries is not None
+        cells = origin.entries[0]
+        if present is not None:
+            cells, values = cells[present], values[present]
+        rows, columns = np.divmod(cells, weight.n_source)
+        indptr = np.searchsorted(rows, np.arange(weight.n_target + 1))
+        shape = (weight.n_target, weight.n_source)
+        return Block.from_csr(name, source, target, shape, indptr, columns.astype(np.int32), values, **more)
     if origin.layout == "transposed":
         values = np.ascontiguousarray(values.T)
         present = None if present is None else np.ascontiguousarray(present.T)

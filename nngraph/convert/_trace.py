@@ -248,23 +248,22 @@ class _Trace(Shadows):
         ids = [self.columns(x, (-1,), layer, f"{layer.name}.{role}") for x, role in zip(args[:3], "qkv", strict=True)]
         return self._write(self.wiring.apply(layer, *ids)[0], out[0])
 
-    # ---------------------------------------------------------------- recurrent
+    # ------------------------------------------------------ recurrent and sparse
 
     @contextlib.contextmanager
     def hooked(self) -> Iterator[None]:
-        """Watch recurrent modules from outside, as torch runs them in one call; of tied modules, see which one runs."""
+        """Watch recurrent and sparse modules from outside, as each is one call; of tied modules, see which one runs."""
         handles = []
         times = Counter(id(weight.held.tensor) for layer in self.layers for weight in layer.weights.values())
         for layer in self.layers:
             if layer.kind != "attention" and any(times[id(w.held.tensor)] > 1 for w in layer.weights.values()):
                 handles.append(layer.module.register_forward_pre_hook(self._starts))
                 handles.append(layer.module.register_forward_hook(self._ends, always_call=True))
-            if layer.kind == "recurrent":
+            if layer.kind in ("recurrent", "sparse"):
                 before = functools.partial(self._enter, layer)
+                after = functools.partial(self._leave if layer.kind == "recurrent" else self._leave_sparse, layer)
                 handles.append(layer.module.register_forward_pre_hook(before, with_kwargs=True))
-                handles.append(
-                    layer.module.register_forward_hook(functools.partial(self._leave, layer), with_kwargs=True)
-                )
+                handles.append(layer.module.register_forward_hook(after, with_kwargs=True))
         try:
             yield
         finally:
@@ -293,6 +292,15 @@ class _Trace(Shadows):
         self.shadow[id(y)] = spread(np.concatenate(ids[-(1 + module.bidirectional) :]), y, (y.dim() - 1,))
         rows = torch.from_numpy(np.stack(ids))
         self.shadow[id(hidden)] = (rows if hidden.dim() == 2 else rows[:, None, :]).expand(hidden.shape)
+
+    def _leave_sparse(self, layer: Layer, module: nn.Module, args: Any, kwargs: Any, y: torch.Tensor) -> None:
+        self.silent -= 1
+        x = args[0] if args else kwargs["x"]
+        self.alive.append(y)
+        self.active.add(id(y))
+        shadow = self._write(self.wiring.apply(layer, self.columns(x, (-1,), layer))[0], y)[0]
+        assert shadow is not None
+        self.shadow[id(y)] = shadow
 
 
 def _bind(names: tuple[str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:

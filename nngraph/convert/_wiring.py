@@ -213,7 +213,7 @@ class Wiring:
         weight = layer.weight
         return [self._use(weight, sources[0], self.value(weight.n_target, layer.name + suffix), suffix)]
 
-    _embedding = _linear
+    _embedding = _sparse = _linear
 
     def _channels(self, ids: np.ndarray | None, layer: Layer, suffix: str) -> int:
         """Return the value a convolution reads; under conv="entry" it has one neuron per channel and kernel offset."""

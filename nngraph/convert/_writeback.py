@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -157,7 +158,10 @@ class WriteBack:
 
     def _by_position(self, G: NeuralGraph) -> Iterable[Origin]:
         weights = [weight for layer in find_layers(self._model)[0] for weight in layer.weights.values()]
-        expected = [block_shape(weight.origin) for weight in weights]
+        expected = [
+            (weight.n_target, weight.n_source) if weight.origin.layout == "edges" else block_shape(weight.origin)
+            for weight in weights
+        ]
         got = [block.shape for block in G.blocks]
         if got != expected:
             raise RoundTripError(
@@ -271,7 +275,7 @@ class _Region:
             flat = flat_entries(block, origin)
 
         def change() -> None:
-            array = self._array.reshape(len(self._array), -1)
+            array = self._array.reshape(len(self._array), math.prod(self._array.shape[1:]))
             unseen = None if flat is None else flat.unseen
             if block.raw is not None:
                 np.copyto(array, block.raw.reshape(array.shape))

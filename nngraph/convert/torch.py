@@ -90,7 +90,7 @@ def from_torch(
     ====================  =====================================================================================
     module                blocks
     ====================  =====================================================================================
-    Linear, Conv, ...     ``fc1``
+    Linear, Conv, ...     ``fc1``; a SparseLinear of :mod:`nngraph.sparse` too, each of its edges present
     Embedding             ``emb``, from the vocabulary to the features
     MultiheadAttention    ``attn.q``, ``attn.k``, ``attn.v``, ``attn.out``
     RNN                   ``rnn.l0.input``, ``rnn.l0.state``; layers ``l0, l1, ...``; ``rnn.l0.reverse.input``

@@ -100,7 +100,8 @@ def read_chain(model: object) -> Chain:
     chain, seen = Chain([], []), set()
     for name, module in _leaves(model, ""):
         where = name or type(module).__name__
-        if isinstance(module, nn.Linear) and type(module).forward is nn.Linear.forward:
+        alone = getattr(module, "holds_edges_alone", False)
+        if alone or (isinstance(module, nn.Linear) and type(module).forward is nn.Linear.forward):
             if id(module) in seen:
                 raise UnsupportedLayerError(f"layer {where!r} is used twice; expected weights of its own at each step.")
             seen.add(id(module))
@@ -140,10 +141,12 @@ def _leaves(module: nn.Module, name: str) -> Iterator[tuple[str, nn.Module]]:
         yield name, module
 
 
-def _layer(name: str, module: nn.Linear) -> Layer:
+def _layer(name: str, module: nn.Module) -> Layer:
     held: Any = module
+    if getattr(module, "holds_edges_alone", False):
+        held = module = held.to_linear()
     pruned = "weight_mask" in module._buffers  # then .weight is as old as the last forward pass
-    weight = (held.weight_orig * held.weight_mask if pruned else module.weight).detach()
+    weight = (held.weight_orig * held.weight_mask if pruned else held.weight).detach()
     if weight.dtype not in (torch.float32, torch.float64):
         raise ArgumentError(f"layer {name!r}: got weights of type {weight.dtype}; convert by model.float() first.")
     if not bool(weight.isfinite().all()):
@@ -151,7 +154,7 @@ def _layer(name: str, module: nn.Linear) -> Layer:
         raise NotFiniteError(f"layer {name!r}: got {bad} weights that are NaN or infinite; expected finite weights.")
     present = held.weight_mask.detach() != 0 if pruned else weight != 0
     mask = None if bool(present.all()) else present.to(weight.dtype)
-    return Layer(name, weight, mask, None if module.bias is None else module.bias.detach(), [])
+    return Layer(name, weight, mask, None if held.bias is None else held.bias.detach(), [])
 
 
 def _refusal(where: str, module: nn.Module) -> str:

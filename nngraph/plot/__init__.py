@@ -1,5 +1,6 @@
 """Figures of studies and graphs. Functions take an Axes and return it, or make one; nothing is shown or saved."""
 
+from nngraph.plot.accuracy_fits import accuracy_fit
 from nngraph.plot.capacitance import capacitance_sensitivity, capacitance_trajectories, predicted_accuracies
 from nngraph.plot.curves import perturbation, perturbations
 from nngraph.plot.decays import mixing
@@ -24,6 +25,7 @@ from nngraph.plot.trainings import dynamics
 from nngraph.plot.violins import violin
 
 __all__ = [
+    "accuracy_fit",
     "boundaries",
     "capacitance_sensitivity",
     "capacitance_trajectories",

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import nn
 
+from nngraph._rng import child, generator
 from nngraph.convert._layers import unwrap
-from nngraph.errors import ArgumentError, UnsupportedLayerError
+from nngraph.errors import ArgumentError, SparsityWarning, UnsupportedLayerError
+from nngraph.sparse import _cells
 from nngraph.sparse._layers import MaskedLinear
+from nngraph.sparse.layers import SparseLinear
+from nngraph.sparse.supports import complete
+
+Sparse: TypeAlias = nn.Linear | SparseLinear
 
 LEAVE_OUT = "or leave the layer out with layers=[...]"
 
 
-def chosen(model: nn.Module, layers: Sequence[str] | str | None, *, dense_output: bool) -> dict[str, nn.Linear]:
+def chosen(model: nn.Module, layers: Sequence[str] | str | None, *, dense_output: bool) -> dict[str, Sparse]:
     """Return the layers that evolve by name, in the order in which the model registers them."""
     model = unwrap(model)
-    known = {name or "linear": module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    known = {
+        name or "linear": module
+        for name, module in model.named_modules()
+        if isinstance(module, (nn.Linear, SparseLinear))
+    }
     if not known:
         raise ArgumentError(
             "SET: got a model without Linear layers; expected torch.nn.Linear modules. Convolutions, attention and "
@@ -27,7 +39,9 @@ def chosen(model: nn.Module, layers: Sequence[str] | str | None, *, dense_output
     if layers is None:
         inside = {id(m.out_proj) for m in model.modules() if isinstance(m, nn.MultiheadAttention)}
         free = {name: module for name, module in known.items() if id(module) not in inside}
-        names = list(free)[: len(free) - dense_output]
+        names = list(free)
+        if dense_output and names and isinstance(free[names[-1]], nn.Linear):
+            del names[-1]
         if not names:
             raise ArgumentError(
                 f"SET: got a model of which only the output layer, '{next(iter(known))}', is Linear, and that one "
@@ -44,13 +58,24 @@ def chosen(model: nn.Module, layers: Sequence[str] | str | None, *, dense_output
     return {name: module for name, module in known.items() if name in names}
 
 
-def _refuse(name: str, module: nn.Linear, model: nn.Module) -> None:
+def random_cells(name: str, module: Sparse, epsilon: float, seed: np.random.SeedSequence) -> np.ndarray:
+    """Return the cells of the random support with which a layer begins; a SparseLinear has one already."""
+    if isinstance(module, SparseLinear):
+        return module.cells()
+    shape = (module.out_features, module.in_features)
+    p = _cells.probability(shape, epsilon)
+    if p >= 1:
+        warnings.warn(f"layer '{name}': {complete(shape, epsilon)}", SparsityWarning, stacklevel=3)
+    return _cells.initial(shape, p, generator(child(seed, "support", name)))
+
+
+def _refuse(name: str, module: Sparse, model: nn.Module) -> None:
     """Say why the mask of a layer could not be kept, if so."""
     if isinstance(module, nn.modules.lazy.LazyModuleMixin):
         raise UnsupportedLayerError(
             f"layer '{name}': a lazy layer has no weights yet. Run the model on one batch first, {LEAVE_OUT}."
         )
-    weight = module._parameters.get("weight")
+    weight = module._parameters.get("values" if isinstance(module, SparseLinear) else "weight")
     if weight is None:
         raise UnsupportedLayerError(
             f"layer '{name}': its weight is pruned or parametrised by torch already. Make it plain first "

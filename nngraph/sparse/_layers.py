@@ -19,11 +19,15 @@ class Evolving(Protocol):
     """What evolution needs of a layer; cells count the places of its (n_target, n_source) matrix row by row."""
 
     name: str
-    parameter: torch.Tensor
-    """What the optimiser moves."""
     shape: tuple[int, int]
-    cells: np.ndarray
-    """(n_edges,) int64 cells of the present edges, ascending."""
+
+    @property
+    def cells(self) -> np.ndarray:
+        """Return the (n_edges,) int64 cells of the present edges, ascending."""
+
+    @property
+    def parameter(self) -> torch.Tensor:
+        """Return what the optimiser moves."""
 
     def values(self) -> np.ndarray:
         """Return the (n_edges,) weights of the present edges in the order of their cells."""

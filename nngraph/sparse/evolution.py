@@ -16,11 +16,13 @@ from nngraph.errors import ArgumentError, ConvergenceError, SparsityWarning
 from nngraph.graph import Step
 from nngraph.sparse import _cells
 from nngraph.sparse._cells import Exchange, Regrowth
-from nngraph.sparse._choice import cells_of, check_masks, chosen
+from nngraph.sparse._choice import Sparse, cells_of, check_masks, chosen, random_cells
+from nngraph.sparse._edges import EvolvingEdges
 from nngraph.sparse._graphs import as_mask, supported
 from nngraph.sparse._layers import Evolving, MaskedLinear, Optimizer
 from nngraph.sparse._rules import NORMAL, Regrown, Rules
-from nngraph.sparse.supports import complete, too_dense
+from nngraph.sparse.layers import SparseLinear
+from nngraph.sparse.supports import too_dense
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,10 +48,12 @@ class SET:
     Parameters
     ----------
     model : torch.nn.Module
-        Changed in place. Its present weights stay as they are: they are those of the dense initialisation, not scaled
-        up for the missing ones.
+        Its Linear layers get masks, in place; a :class:`SparseLinear`, which holds its present edges alone, begins with
+        those that it has. ``SET(sparsify(model, epsilon=13, rng=7), rng=7)`` trains as ``SET(model, 13, rng=7)`` does,
+        in the time and memory of the edges. Present weights stay as they are: they are those of the dense
+        initialisation, not scaled up for the missing ones.
     epsilon : float
-        Edges a neuron, about; 13 and 20 are the published ones.
+        Edges a neuron, about; 13 and 20 are the published ones. For Linear layers alone.
     zeta : float
         Share of the positive, and of the negative, edges of a layer that go in a rewiring, between 0 and 1.
     every : int or "epoch"
@@ -59,9 +63,10 @@ class SET:
         The last step, or epoch, after which edges may still move; 0 never rewires, which trains a fixed random
         support. Masks stay. By default there is no end; new edges need some hundred steps to learn, so give one.
     layers : str or sequence of str, optional
-        Names of the Linear layers that become sparse. By default all but the output layer.
+        Names of the Linear layers that become sparse, and of the SparseLinear layers that evolve. By default all but
+        the output layer.
     dense_output : bool
-        Leave out the last Linear layer in the order of the model's modules, as published.
+        Leave out the last layer in the order of the model's modules, as published, if it is a Linear one.
     regrowth : "random", "preferential" or "degree"
         Where edges grow; see :func:`rewire`.
     regrow : 0, "normal" or "init"
@@ -94,8 +99,8 @@ class SET:
 
     An edge that grew at 0 and still weighs exactly 0 (no gradient reached it) goes first in the next rewiring.
 
-    Cost: two products of a weight matrix with its mask a step; a rewiring is a few passes over the edges. The model
-    may be moved to another device or type at any time; choosing edges happens on the CPU.
+    Cost: two products of a weight matrix with its mask a step (none for a SparseLinear); a rewiring is a few passes
+    over the edges. The model may be moved to another device or type at any time; choosing edges happens on the CPU.
 
     References
     ----------
@@ -137,13 +142,7 @@ class SET:
         epsilon = _cells.check_epsilon(epsilon)
         found = chosen(model, layers, dense_output=_arguments.flag("dense_output", dense_output))
         seed = seed_sequence(rng)
-        cells = {}
-        for name, module in found.items():
-            shape = (module.out_features, module.in_features)
-            p = _cells.probability(shape, epsilon)
-            if p >= 1:
-                warnings.warn(f"layer '{name}': {complete(shape, epsilon)}", SparsityWarning, stacklevel=2)
-            cells[name] = _cells.initial(shape, p, generator(child(seed, "support", name)))
+        cells = {name: random_cells(name, module, epsilon, seed) for name, module in found.items()}
         self._begin(model, rules, seed, found, cells)
 
     @classmethod
@@ -174,6 +173,12 @@ class SET:
         """
         rules = Rules(zeta, every, stop, regrowth, regrow)
         found = chosen(model, check_masks(masks), dense_output=False)
+        for name, module in found.items():
+            if isinstance(module, SparseLinear):
+                raise ArgumentError(
+                    f"masks: layer '{name}' is a SparseLinear, which holds its own edges; expected a mask for "
+                    "torch.nn.Linear layers alone. Use SET(model), or SparseLinear.from_linear(layer, mask)."
+                )
         cells = {
             name: cells_of(name, masks[name], (module.out_features, module.in_features))
             for name, module in found.items()
@@ -196,11 +201,14 @@ class SET:
         model: nn.Module,
         rules: Rules,
         seed: np.random.SeedSequence,
-        found: Mapping[str, nn.Linear],
+        found: Mapping[str, Sparse],
         cells: Mapping[str, np.ndarray],
     ) -> None:
         self._model, self._rules, self._seed = model, rules, seed
-        self._layers: list[Evolving] = [MaskedLinear(name, module, cells[name]) for name, module in found.items()]
+        self._layers: list[Evolving] = [
+            EvolvingEdges(name, module) if isinstance(module, SparseLinear) else MaskedLinear(name, module, cells[name])
+            for name, module in found.items()
+        ]
         self._grown = {layer.name: layer.cells[:0] for layer in self._layers}
         self._first = {layer.name: layer.values().copy() for layer in self._layers if rules.regrow == "init"}
         self._n, self._rows = 0, list[dict[str, Any]]()

@@ -47,7 +47,7 @@ def write(out: str | os.PathLike[str], study: Study) -> Path:
         file.write(_scores(study).to_csv(index=False, float_format="%.5g").encode())
     for name, figure in _figures(study):
         with replacing(folder / "pictures" / f"capacitance_{name}.png") as file:
-            figure.savefig(file, format="png", dpi=80 if name == "trajectories" else 110)  # many lines, large files
+            figure.savefig(file, format="png", dpi=110)
     sections = [
         _introduction(study),
         _short(study),
