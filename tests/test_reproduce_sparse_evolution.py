@@ -325,7 +325,7 @@ def test_the_page_has_every_claim_with_its_verdict_and_the_pictures_that_it_show
     for verb, folder in (("mlp", trained[0]), ("degrees", evolved[0])):
         (tmp_path / verb).symlink_to(folder)
     page = pages.write(tmp_path / "docs", tables, tmp_path).read_text(encoding="utf-8")
-    found = pd.concat([experiment.claims(tables[verb]) for verb, experiment in pages.EXPERIMENTS])
+    found = pd.concat([experiment.claims(tables[verb]) for verb, experiment in pages.EXPERIMENTS if verb in tables])
     for number, one in enumerate(found.itertuples(), start=1):
         assert f"| {number} | {one.claim} | {one.published} | {one.measured} | {one.verdict} |" in page
         (numbers,) = re.findall(rf"^- ([\d, ]+): {re.escape(one.rule)}\.$", page, flags=re.MULTILINE)

@@ -20,8 +20,10 @@ from nngraph.plot.randomizations import (
 )
 from nngraph.plot.samples import distance_histograms, plan
 from nngraph.plot.scatters import in_out
+from nngraph.plot.scores import scores_by_size
 from nngraph.plot.tails import ccdf, pdf
 from nngraph.plot.thumbnails import feature_maps
+from nngraph.plot.tickets import ticket_measure, ticket_panels, ticket_scores
 from nngraph.plot.trainings import dynamics
 from nngraph.plot.violins import violin
 
@@ -55,8 +57,12 @@ __all__ = [
     "pruned_randomizations",
     "randomization",
     "randomizations",
+    "scores_by_size",
     "strengths",
     "study_figures",
+    "ticket_measure",
+    "ticket_panels",
+    "ticket_scores",
     "variance_ratios",
     "violin",
     "weights",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nngraph.io._atomic import replacing
 from nngraph.reproduce._folders import markdown
-from nngraph.reproduce.sparse_evolution import degrees, mlps, parameters
+from nngraph.reproduce.sparse_evolution import boltzmann, convolutions, degrees, mlps, parameters, tabular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +21,9 @@ EXPERIMENTS: tuple[tuple[str, ModuleType], ...] = (
     ("parameters", parameters),
     ("mlp", mlps),
     ("degrees", degrees),
+    ("boltzmann", boltzmann),
+    ("convolutions", convolutions),
+    ("tabular", tabular),
 )
 """Verbs, which are names of folders too, in the order of the page. Each module has ``run(folder, ...)``,
 ``section(table)`` and ``claims(table)``, and ``figures(table, folder)`` if there are any."""
