@@ -2,6 +2,7 @@
 
 from nngraph.sparse._precedence import decay_round, departures, precedence
 from nngraph.sparse._ticket_measures import MEASURES, against_controls, ticket_measures
+from nngraph.sparse.boltzmann import BoltzmannMachine, LogPartition
 from nngraph.sparse.evolution import SET
 from nngraph.sparse.layers import SparseLinear
 from nngraph.sparse.networks import densify, sparse_mlp, sparsify
@@ -12,6 +13,8 @@ __all__ = [
     "CONTROLS",
     "MEASURES",
     "SET",
+    "BoltzmannMachine",
+    "LogPartition",
     "Rewiring",
     "SparseLinear",
     "Tickets",

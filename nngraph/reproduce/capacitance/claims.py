@@ -265,10 +265,10 @@ class Study:
         return {(part, task): one for (part, task, stop), one in self.rankings.items() if stop == STOP}
 
     def _beats(self) -> tuple[str, str]:
-        tables = [one.scores.set_index("predictor") for one in self._early().values()]
-        rows = [table.loc["beta_eff = 0"] for table in tables]
+        early = self._early().values()
+        rows = [one.scores.set_index("predictor").loc["beta_eff = 0"] for one in early]
         better, worse = (sum(standing(row) == word for row in rows) for word in (BETTER, WORSE))
-        above = sum(table.loc["beta_eff = 0", "spearman"] > table.loc["mean accuracy", "spearman"] for table in tables)
+        above = sum(above_mean(one) for one in early)
         text = (
             f"better than the last accuracy in {better}, worse in {worse}, neither in {len(rows) - better - worse} of "
             f"{len(rows)} settings; above the mean accuracy, the ridge without beta_eff, in {above}"
@@ -281,6 +281,13 @@ def standing(row: pd.Series) -> str:
     if row["difference_low"] > 0:
         return BETTER
     return WORSE if row["difference_high"] < 0 else "no better than the last accuracy"
+
+
+def above_mean(found: Ranking) -> bool:
+    """Say whether the ridge ranks better than the mean accuracy, itself without beta_eff, on the same models."""
+    known = found.models.dropna(subset=["beta_eff = 0"])
+    rho = known[["beta_eff = 0", "mean accuracy"]].corrwith(known["final"], method="spearman")
+    return bool(rho["beta_eff = 0"] > rho["mean accuracy"])
 
 
 def against(found: Ranking) -> str:

@@ -47,7 +47,7 @@ def write(out: str | os.PathLike[str], study: Study) -> Path:
         file.write(_scores(study).to_csv(index=False, float_format="%.5g").encode())
     for name, figure in _figures(study):
         with replacing(folder / "pictures" / f"capacitance_{name}.png") as file:
-            figure.savefig(file, format="png", dpi=80 if name == "trajectories" else 110)  # many lines, large files
+            figure.savefig(file, format="png", dpi=110)
     sections = [
         _introduction(study),
         _short(study),
@@ -124,12 +124,9 @@ claims are ours. Its search over architectures (NAS) and its five data sets of p
 
 def _short(study: Study) -> str:
     """Say in a few sentences what was found."""
-    tables = [one.scores.set_index("predictor") for one in study.rankings.values()]
-    rows = [table.loc["beta_eff = 0"] for table in tables]
+    rows = [one.scores.set_index("predictor").loc["beta_eff = 0"] for one in study.rankings.values()]
     n, better, worse = len(rows), *(sum(claims.standing(row) == word for row in rows) for word in (BETTER, WORSE))
-    by_mean = sum(
-        row["spearman"] > table.loc["mean accuracy", "spearman"] for row, table in zip(rows, tables, strict=True)
-    )
+    by_mean = sum(claims.above_mean(one) for one in study.rankings.values())
     closer = sum(row["mae_difference_high"] < 0 for row in rows)
     further = sum(row["mae_difference_low"] > 0 for row in rows)
     coverage = [one.coverage() for one in study.rankings.values()]
@@ -137,9 +134,9 @@ def _short(study: Study) -> str:
     return f"""In short: the ridge at beta_eff = 0 ranks candidates with rho from {min(rho):.2f} to {max(rho):.2f} in
 {n} settings (candidates, data, epochs). In {better} of them it ranks better than the last accuracy alone, in {worse}
 worse, and in {n - better - worse} the interval of the difference has 0 in it. In {by_mean} its rho is above that of the
-mean accuracy, which is the same fit without beta_eff. As an accuracy it is further off than the last accuracy in
-{further} and nearer in {closer}; its interval of 95 % has {100 * min(coverage):.0f} to {100 * max(coverage):.0f} % of
-the final accuracies in it.
+mean accuracy on the same networks, which is the same fit without beta_eff. As an accuracy it is further off than the
+last accuracy in {further} and nearer in {closer}; its interval of 95 % has {100 * min(coverage):.0f} to
+{100 * max(coverage):.0f} % of the final accuracies in it.
 """
 
 
@@ -169,7 +166,7 @@ def _rankings(study: Study) -> str:
 
 Spearman's rho with the final accuracy, the sign such that 1 is right; intervals of 95 % draw architectures (on frozen
 backbones candidates), the difference pairs them. Networks without beta_eff (dead, or at a pole) are left out of its
-column.
+column and of the difference, not of the other columns.
 
 {_table(header, rows)}
 {_better_half(study)}
@@ -334,7 +331,8 @@ def _figures(study: Study) -> Iterator[tuple[str, Figure]]:
         plot.capacitance_trajectories(tables, final=final, smallest=None, ax=ax)
         ax.set_title(task, fontsize=_style.TEXT, loc="left")
     yield "trajectories", fig
-    shown = [("family", study.first_task), *[key for key in study.settings if key[0] == "frozen"][:2]]
+    frozen = [key for key in study.settings if key[0] == "frozen"]
+    shown = [("family", study.first_task), *sorted(frozen, key=lambda key: -len(study.chosen(*key)))[:2]]
     fig, axes = plt.subplots(1, len(shown), figsize=(3.2 * len(shown), 2.9), layout="constrained", squeeze=False)
     for ax, (part, task) in zip(axes[0], shown, strict=True):
         plot.predicted_accuracies(study.rankings[part, task, STOP], ax=ax)
