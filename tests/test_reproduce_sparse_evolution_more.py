@@ -42,7 +42,15 @@ MACHINES = boltzmann.Settings(
     seeds=2,
 )
 IMAGES = convolutions.Settings(
-    "digits", n_train=200, n_validation=50, channels=(2, 3), hidden=12, epsilon=2, training=Training(3, 50, 2), seeds=2
+    "digits",
+    n_train=200,
+    n_validation=50,
+    channels=(2, 3),
+    hidden=12,
+    epsilon=2,
+    training=Training(3, 50, 2),
+    rates=(0.005, 0.02, 0.06),
+    seeds=2,
 )
 EVENTS = tabular.Settings(n_train=400, n_validation=100, n_test=200, hidden=16, epsilon=3, training=Training(3, 50, 4))
 
