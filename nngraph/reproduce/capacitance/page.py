@@ -78,6 +78,7 @@ def _scores(study: Study) -> pd.DataFrame:
 def _introduction(study: Study) -> str:
     first = study.first_task
     family = study.chosen("family", first)
+    seeds = family.groupby("kind")["seed"].nunique()
     hidden = "-".join(map(str, backbones.PROBE.hidden))
     return f"""# What neural capacitance tells of the accuracy to come
 
@@ -90,7 +91,8 @@ the best and the mean so far (the mean is the ridge without beta_eff), the last 
 This page asks their claims of {len(study.runs)} small networks, stand-ins for the models of ImageNet of the paper:
 
 - *family*: {family["candidate"].nunique()} architectures, MLPs and small CNNs, some poor on purpose, on {first} with
-  {family["seed"].nunique()} seeds each, on other data sets with one. Of a CNN the dense layers are the probe network,
+  {seeds["MLP"]} seeds of each MLP and {seeds["CNN"]} of each CNN, on other data sets with one. \
+Of a CNN the dense layers are the probe network,
   and its convolutions, as they are at that epoch, the backbone.
 - *frozen*: pretrained backbones that stay as they are (two small ResNets read behind each of 8 units; on texts a
   transformer of bytes and MiniLM at each depth), beside untrained twins; each depth is a candidate. On top is a probe
