@@ -19,7 +19,7 @@ LAYERS = [
     {"_description"},
     {"graph"},
     {"_blockwise"},
-    {"convert", "ops", "nulls", "stats", "io", "datasets"},
+    {"_folders", "convert", "ops", "nulls", "stats", "io", "datasets"},
     {"similarity", "dynamics", "sparse"},
     {"evaluation", "metrics", "models", "training", "complexity", "robustness", "store", "plot", "claims", "text"},
     {"_passes", "depth"},

@@ -6,6 +6,7 @@ from nngraph.plot.curves import perturbation, perturbations
 from nngraph.plot.decays import mixing
 from nngraph.plot.distributions import degrees, strengths
 from nngraph.plot.drawing import network
+from nngraph.plot.evolutions import accuracy_curves, degree_changes, paired_differences, pixel_maps, variance_ratios
 from nngraph.plot.histograms import weights
 from nngraph.plot.ladders import ladder
 from nngraph.plot.layers import boundaries, layer_map, maps
@@ -19,17 +20,21 @@ from nngraph.plot.randomizations import (
 )
 from nngraph.plot.samples import distance_histograms, plan
 from nngraph.plot.scatters import in_out
+from nngraph.plot.scores import scores_by_size
 from nngraph.plot.tails import ccdf, pdf
 from nngraph.plot.thumbnails import feature_maps
+from nngraph.plot.tickets import ticket_measure, ticket_panels, ticket_scores
 from nngraph.plot.trainings import dynamics
 from nngraph.plot.violins import violin
 
 __all__ = [
+    "accuracy_curves",
     "accuracy_fit",
     "boundaries",
     "capacitance_sensitivity",
     "capacitance_trajectories",
     "ccdf",
+    "degree_changes",
     "degrees",
     "distance_histograms",
     "dynamics",
@@ -41,17 +46,24 @@ __all__ = [
     "maps",
     "mixing",
     "network",
+    "paired_differences",
     "pdf",
     "perturbation",
     "perturbations",
+    "pixel_maps",
     "plan",
     "predicted_accuracies",
     "pruned_randomization",
     "pruned_randomizations",
     "randomization",
     "randomizations",
+    "scores_by_size",
     "strengths",
     "study_figures",
+    "ticket_measure",
+    "ticket_panels",
+    "ticket_scores",
+    "variance_ratios",
     "violin",
     "weights",
 ]

@@ -1,0 +1,22 @@
+"""``python -m nngraph.reproduce.lottery_tickets``: train, prune, measure, and write what was found."""
+
+from __future__ import annotations
+
+import argparse
+
+from nngraph.reproduce.lottery_tickets import page
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Read the command line, run, write the page."""
+    parser = argparse.ArgumentParser(prog="python -m nngraph.reproduce.lottery_tickets", description=__doc__)
+    parser.add_argument("--out", required=True, help="folder of networks and tables; what is there is not done again")
+    parser.add_argument("--root", help="folder of the files of Fashion-MNIST")
+    parser.add_argument("--seeds", type=int, default=5, help="networks, four at least")
+    parser.add_argument("--control-seeds", type=int, help="how many of them have all controls; all by default")
+    options = parser.parse_args(arguments)
+    page.run(options.out, root=options.root, seeds=options.seeds, control_seeds=options.control_seeds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,305 @@
+"""The claims of Kang et al. on lottery tickets as networks: each with a rule, what was found, and a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from nngraph.reproduce.lottery_tickets.measuring import POOLED
+from nngraph.sparse import against_controls, decay_round, departures, precedence
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["TESTED", "Claim", "Study", "claims", "ordered", "study_of"]
+
+TESTED = {
+    "degrees of pixels, variance": ("degree:source_excess@0", "dealt"),
+    "in-degrees of hidden 1, variance": ("degree:target_excess@0", "dealt"),
+    "assortativity of degrees": ("degree_correlation:all", "dealt"),
+    "in-out correlation, hidden 1": ("in_out_correlation:all:0", "dealt"),
+    "in-out correlation, hidden 2": ("in_out_correlation:all:2", "dealt"),
+    "spanning nodes": ("spanning:nodes", "dealt"),
+    "connected input-output pairs": ("spanning:pairs", "dealt"),
+    "top 1 % of pairs, share of paths": ("pathways:top", "dealt"),
+    "mutual information, in and out": ("information:in_out", "dealt"),
+    "mutual information, ends of edges": ("information:ends", "dealt"),
+    "mean weight over mean magnitude": ("weight:mean_over_magnitude", "trained"),
+    "mean magnitude of weights": ("weight:mean_magnitude", "trained"),
+}
+"""The measures whose departure is tested, chosen before the runs: name, (measure, null)."""
+EARLY = 2
+"""A departure by this round, in the median, announces nothing: more than half of all edges are still there."""
+
+
+class Claim(NamedTuple):
+    """A claim of the paper, the rule that judges it, what was found, and the verdict."""
+
+    claim: str
+    rule: str
+    found: str
+    verdict: str
+
+
+class Study(NamedTuple):
+    """All that was measured: by arm a table for each seed, with the tested measures under both nulls."""
+
+    runs: Mapping[str, Sequence[pd.DataFrame]]
+    scores: pd.DataFrame
+    tails: pd.DataFrame
+
+    @property
+    def n(self) -> int:
+        """Number of seeds."""
+        return len(self.runs["tickets"])
+
+    def decays(self, arm: str = "tickets") -> list[float]:
+        """Return the round of decay of each seed; NaN where there is none."""
+        return [decay_round(run) for run in self.runs[arm]]
+
+    def decay_densities(self, arm: str) -> list[float]:
+        """Return the density at the decay of each seed."""
+        found = []
+        for run, round_ in zip(self.runs[arm], self.decays(arm), strict=True):
+            densities = run.drop_duplicates("round").set_index("round")["density"]
+            found.append(float(densities.get(round_, np.nan)))
+        return found
+
+    def series(self, arm: str, seed: int, measure: str, column: str = "observed", null: str = "dealt") -> pd.Series:
+        """Return a column of one measure of one seed by round."""
+        run = self.runs[arm][seed]
+        return run[(run["measure"] == measure) & (run["null"] == null)].set_index("round")[column].sort_index()
+
+
+def study_of(measured: Sequence[Mapping[str, pd.DataFrame]], scores: pd.DataFrame, tails: pd.DataFrame) -> Study:
+    """Add what trained controls say to the measures of all seeds.
+
+    Tickets are held against the random networks of all seeds, the random network of a seed against those of the others.
+    """
+    import pandas as pd
+
+    random = [one["random"] for one in measured]
+    runs: dict[str, list[pd.DataFrame]] = {"tickets": [], "random": []}
+    for seed, one in enumerate(measured):
+        others = random[:seed] + random[seed + 1 :]
+        for arm, controls in (("tickets", random), ("random", others)):
+            runs[arm].append(pd.concat([one[arm], against_controls(one[arm], controls)], ignore_index=True))
+    return Study(runs, scores, tails)
+
+
+def ordered(study: Study) -> pd.DataFrame:
+    """Return, for each tested measure, what comes first in tickets, by z and by size, and in the random control."""
+    import pandas as pd
+
+    rows = []
+    columns = {"z": ("tickets", "z"), "size": ("tickets", "effect"), "random": ("random", "z")}
+    tables = {}
+    for name, (arm, by) in columns.items():
+        chosen = [_certain(_tested(run)) for run in study.runs[arm]]
+        tables[name] = precedence(chosen, by=by).set_index("measure")  # type: ignore[arg-type]
+    late = precedence([_tested(run) for run in study.runs["tickets"]], drop=0.05).set_index("measure")
+    for label, (measure, _) in TESTED.items():
+        z, size, control = (tables[name].loc[measure] for name in columns)
+        rows.append(
+            {
+                "measure": label,
+                "first": int(z["first"]),
+                "tie": int(z["tie"]),
+                "later": int(z["later"]),
+                "departure": z["departure"],
+                "decay": z["decay"],
+                "p": z["p"],
+                "p_holm": z["p_holm"],
+                "first_by_size": int(size["first"]),
+                "departure_by_size": size["departure"],
+                "first_in_random": int(control["first"]),
+                "first_before_5_points": int(late.loc[measure, "first"]),
+                "verdict": _order(study.n, z, size, control),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _tested(run: pd.DataFrame) -> pd.DataFrame:
+    tested = set(TESTED.values())
+    return run[[pair in tested for pair in zip(run["measure"], run["null"], strict=True)]]
+
+
+def _certain(run: pd.DataFrame) -> pd.DataFrame:
+    """Return measures whose effects are 0 where they may be chance: an effect counts with |z| > 3 alone."""
+    return run.assign(effect=run["effect"].where(run["z"].abs() > 3, 0.0))
+
+
+def _order(n: int, z: pd.Series, size: pd.Series, control: pd.Series) -> str:
+    if z["first"] < n:
+        return "not first in every seed"
+    if z["departure"] <= EARLY:
+        return "first, but from the first rounds on"
+    if size["first"] < n:
+        return "first by z, not by size"
+    if control["first"] == n:
+        return "first, as in the random control"
+    return "first"
+
+
+def claims(study: Study) -> list[Claim]:
+    """Judge every claim."""
+    return [
+        _tickets_win(study),
+        _weight_peak(study),
+        _spanning(study),
+        *_heavy_tails(study),
+        _information(study),
+        _collapse(study),
+    ]
+
+
+def _tickets_win(study: Study) -> Claim:
+    table = study.scores
+    last = int(np.nanmin([*study.decays(), table["round"].max()]))
+    texts, wins = [], []
+    for arm in [name for name in table["arm"].unique() if name != "tickets"]:
+        both = table[table["arm"].isin(["tickets", arm]) & (table["round"] < last)]
+        if arm not in set(both["arm"]):
+            texts.append(f"{arm} not trained before the decay")
+            continue
+        wide = both.pivot(index=["seed", "round"], columns="arm", values="accuracy").dropna()
+        deepest = wide.index.get_level_values("round").max()
+        gap = (wide["tickets"] - wide[arm]).xs(deepest, level="round")
+        wins.append(bool((gap > 0).all()))
+        texts.append(f"{arm} {100 * gap.mean():.2f} (round {deepest}, {len(gap)} seeds)")
+    return Claim(
+        "A ticket is more than its density (Frankle and Carbin)",
+        "at the last round before the decay that a control was trained at, the ticket is more accurate in every seed",
+        "points of accuracy above: " + "; ".join(texts),
+        _all(wins) if wins else "not tested",
+    )
+
+
+def _all(held: Sequence[bool]) -> str:
+    return "holds" if all(held) else "holds in part" if any(held) else "does not hold"
+
+
+def _weight_peak(study: Study) -> Claim:
+    held, texts, lows = [], [], []
+    for seed, decay in enumerate(study.decays()):
+        w = study.series("tickets", seed, "weight:mean")
+        lows.append(str(w.idxmin()))
+        peak = int(w.idxmax())
+        held.append(bool(peak < w.index[-1] and (peak <= decay or np.isnan(decay)) and peak > 0))
+        texts.append(f"{peak} ({_round(decay)})")
+    w = np.array([study.series("tickets", seed, "weight:mean").to_numpy() for seed in range(study.n)]).mean(0)
+    random = np.array([study.series("random", seed, "weight:mean").to_numpy() for seed in range(study.n)]).mean(0)
+    return Claim(
+        "The mean weight peaks at or before the decay",
+        "in every seed the mean weight is largest at a round that is neither the first nor the last, and not after the "
+        "decay",
+        f"round of its largest value (of the decay) by seed: {', '.join(texts)}; of its smallest: "
+        f"{', '.join(lows)}; mean over seeds {w[0]:.4f} in the "
+        f"whole network, {w[-1]:.4f} at the last round, under random pruning {random[-1]:.4f}",
+        _all(held),
+    )
+
+
+def _round(number: float) -> str:
+    return "none" if np.isnan(number) else f"{number:.0f}"
+
+
+def _spanning(study: Study) -> Claim:
+    held, late, shares, chance, end = [], [], [], [], []
+    for seed, decay in enumerate(study.decays()):
+        share = study.series("tickets", seed, "spanning:edges")
+        last = share.index[-1] if np.isnan(decay) else int(decay) - 1
+        z = study.series("tickets", seed, "spanning:edges", "z")[last]
+        shares.append(share[last])
+        chance.append(study.series("tickets", seed, "spanning:edges", "mean")[last])
+        held.append(bool(z > 3))
+        late.append(bool(study.series("tickets", seed, "spanning:edges", "z").iloc[-1] > 3))
+        end.append((share.iloc[-1], study.series("tickets", seed, "spanning:edges", "mean").iloc[-1]))
+    return Claim(
+        "A ticket keeps a spanning subnetwork",
+        "at the last round before the decay more edges lie on paths from inputs to outputs than in random masks of the "
+        "same densities, with z > 3 in every seed; only after the decay if that is so at the last round alone",
+        f"{100 * np.mean(shares):.1f} % of the edges ({100 * min(shares):.1f} to {100 * max(shares):.1f} over seeds), "
+        f"{100 * np.mean(chance):.1f} % in random masks; at the last round "
+        f"{100 * np.mean(end, axis=0)[0]:.1f} % against {100 * np.mean(end, axis=0)[1]:.1f} %",
+        "only after the decay" if all(late) and not any(held) else _all(held),
+    )
+
+
+def _heavy_tails(study: Study) -> list[Claim]:
+    table = study.tails
+    single, pooled = table[table["sequence"] != POOLED], table[table["sequence"] == POOLED]
+    counts = single["verdict"].value_counts()
+    heavy = single[single["verdict"] == "heavy-tailed"]
+    n_seeds = table["seed"].nunique()
+    per_sequence = heavy.groupby(["round", "sequence"])["seed"].nunique()
+    most = bool((per_sequence > n_seeds / 2).any())
+    by_layer = Claim(
+        "Degrees become heavy-tailed",
+        "by the tail verdict of each block and side, never pooled: some sequence is heavy-tailed at some round in more "
+        "than half of the seeds",
+        f"of {len(single)} sequences (rounds {', '.join(map(str, sorted(table['round'].unique())))}; {n_seeds} seeds): "
+        + ", ".join(f"{name} {count}" for name, count in counts.items()),
+        "holds" if most else "holds in part" if len(heavy) else "does not hold",
+    )
+    low = pooled["alpha"].between(1.5, 4)
+    text = (
+        f"alpha from {pooled['alpha'].min():.2f} to {pooled['alpha'].max():.2f}, between 1.5 and 4 in {int(low.sum())} "
+        f"of {len(pooled)} fits; verdicts: "
+        + ", ".join(f"{k} {v}" for k, v in pooled["verdict"].value_counts().items())
+    )
+    would = Claim(
+        "The same of all degrees pooled, which is not a test",
+        "stated to show what pooling layers of different sizes does; no verdict rests on it",
+        text,
+        "not judged",
+    )
+    return [by_layer, would]
+
+
+def _information(study: Study) -> Claim:
+    held, texts = [], []
+    label = "information:in_out"
+    for seed, decay in enumerate(study.decays()):
+        z = departures(study.runs["tickets"][seed]).set_index(["measure", "null"])["round"][label, "dealt"]
+        held.append(bool(z < (np.inf if np.isnan(decay) else decay)))
+        value = study.series("tickets", seed, label)
+        texts.append(value[value.index[-1] if np.isnan(decay) else int(decay) - 1])
+    random = [departures(run).set_index(["measure", "null"])["round"][label, "dealt"] for run in study.runs["random"]]
+    return Claim(
+        "Mutual information rises as a network is pruned",
+        "in every seed the information between the in- and the out-degree of hidden nodes departs from random masks "
+        "before the decay (|z| > 3 in two consecutive rounds)",
+        f"{np.mean(texts):.3f} nats at the last round before the decay, beyond the mean over shuffles; under "
+        f"random pruning it departs at some round in {int(np.isfinite(random).sum())} of {study.n} seeds",
+        _all(held),
+    )
+
+
+def _collapse(study: Study) -> Claim:
+    table = ordered(study)
+    clean = table[table["verdict"] == "first"]
+    first = []
+    for run, decay in zip(study.runs["tickets"], study.decays(), strict=True):
+        rounds = departures(_tested(run))["round"].fillna(np.inf)
+        first.append(bool(rounds.median() < (np.inf if np.isnan(decay) else decay)))
+    p = 0.5**study.n if all(first) else float("nan")
+    significant = int((clean["p_holm"] < 0.05).sum())
+    enough = 0.5**study.n * len(TESTED) < 0.05
+    verdict = "does not hold"
+    if all(first):
+        verdict = "holds" if significant > len(TESTED) / 2 else "holds in part"
+    return Claim(
+        "Measures change before the network collapses",
+        "the median departure over the tested measures comes before the decay in every seed; it holds in part unless "
+        "more than half of the measures are first without a reservation and significant by Holm",
+        f"median first in {sum(first)} of {study.n} seeds"
+        + (f" (one sign test, p = {p:.3f})" if all(first) else "")
+        + f"; of {len(TESTED)} measures {int((table['first'] == study.n).sum())} are first in every seed, {len(clean)} "
+        f"of them without a reservation, {significant} with p < 0.05 by Holm"
+        + ("" if enough else f" ({study.n} seeds cannot reach it: {len(TESTED) * 0.5**study.n:.2f} at best)"),
+        verdict,
+    )

@@ -1,0 +1,267 @@
+"""Restricted Boltzmann machines whose graph evolves, beside dense and fixed ones, and the pixels that they choose."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nngraph._progress import progress
+from nngraph.reproduce._folders import markdown, opened
+from nngraph.reproduce.sparse_evolution import _arms, _machines, _units
+from nngraph.reproduce.sparse_evolution._machines import FEWEST_CHAINS, SETTINGS, Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["ARMS", "SETTINGS", "Settings", "claims", "figures", "run", "section"]
+
+ARMS = ("dense", "dense, as many weights", "fixed mask", "SET")
+CORRELATION = 0.3
+"""How far a rank correlation of degrees is to lie above its controls to count as a concentration."""
+LIKE = {
+    "dense": "the dense machine with the same hidden units",
+    "dense, as many weights": "a dense machine with as many weights",
+    "fixed mask": "the same random support kept fixed",
+}
+PUBLISHED = {"dense": "it has", "dense, as many weights": "not compared", "fixed mask": "SET is higher"}
+PANELS = {"degree at the start": "start", "degree at the end": "graph", "degree, core": "core", "variance": "variance"}
+TEXT = """## Restricted Boltzmann machines
+
+Visible units are the 784 pixels of images, on where there is more than half of the ink; the published study has MNIST,
+which "digits" on the same canvas stands in for. Contrastive divergence with one Gibbs step, momentum 0.9, weight decay
+2e-4. All arms have the same epochs; in the last fifth of them the learning rate is a tenth and nothing is rewired. The
+rate of each arm is the one with the best validation log-likelihood of a machine of its own seed. *Dense, as many
+weights* has as many weights as SET and therefore few hidden units, *fixed mask* begins with the supports of SET and
+keeps them, *node-blind* rewires them as often on random weights. log Z is by annealed importance sampling from the
+independent pixels, or summed over all states. Estimates of log Z are too low, and likelihoods too high, where few
+chains count; where fewer than 2 do, there are 4 and then 16 times as many temperatures."""
+
+
+def run(
+    folder: str | os.PathLike[str],
+    *,
+    studies: Sequence[Settings] = (SETTINGS["digits"],),
+    arms: Sequence[str] = ARMS,
+    root: str | os.PathLike[str] | None = None,
+) -> pd.DataFrame:
+    """Choose a learning rate for every arm, train every arm from every seed, and estimate log-likelihoods.
+
+    Parameters
+    ----------
+    folder : path
+        Keeps, in a folder for each data set, the numbers of every finished machine and the degrees of the pixels of SET
+        (``pixels_<seed>.npz``).
+    studies : sequence of Settings
+        One for each data set.
+    arms : sequence of str
+        "dense"; "dense, as many weights": with fewer hidden units; "fixed mask" and "SET": of one initial support.
+    root : path, optional
+        Folder of the files of the data sets.
+
+    Returns
+    -------
+    pandas.DataFrame
+        data, purpose ("tuning" or "test"), arm, seed, rate, hidden (units), edges, epoch, mean log-likelihood (nats) of
+        train, validation and test images, error (standard error of log Z), effective (number of chains) and
+        temperatures, which are 0 or empty where log Z is exact; one row "independent pixels". The last epoch of "SET"
+        and "fixed mask", and "node-blind" (the initial support of SET rewired as often on random weights), have also
+        ``pixel_rho``, the rank correlation of the degree of a pixel with its variance, ``pixel_share``, the share of
+        edges at the half of the pixels that varies most, and both of the core of the last rewiring,
+        ``pixel_core_rho`` and ``pixel_core_share``.
+
+    Raises
+    ------
+    DatasetError
+        If the files are not found.
+    StudyError
+        If the folder holds results of other settings.
+    """
+    import pandas as pd
+
+    return pd.concat([_run(Path(folder) / one.data, one, arms, root) for one in studies], ignore_index=True)
+
+
+def _run(folder: Path, settings: Settings, arms: Sequence[str], root: str | os.PathLike[str] | None) -> pd.DataFrame:
+    import pandas as pd
+
+    place, found = opened(folder, _identity(settings)), _machines.samples(settings, root=root)
+    variance = found["train"].var(axis=0)
+    best = dict.fromkeys(arms, settings.rates[0])
+    tables = []
+    if len(settings.rates) > 1:
+        tried = [("tuning", arm, "tuning", rate) for arm in arms for rate in settings.rates]
+        tables = [
+            _machines.unit(job, settings, found, place) for job in progress(tried, total=len(tried), label="rates")
+        ]
+        last = pd.concat(tables, ignore_index=True)
+        best = _units.chosen(last[last["epoch"] == settings.epochs])
+    jobs = [("test", arm, str(seed), best[arm]) for seed in range(settings.seeds) for arm in arms]
+    tables += [_machines.unit(job, settings, found, place) for job in progress(jobs, total=len(jobs), label="machines")]
+    rows = {name: _machines.independent(found["train"], x) for name, x in found.items()}
+    ending = {"purpose": "test", "epoch": settings.epochs}
+    tables.append(pd.DataFrame([{**ending, "arm": "independent pixels", **rows}]))
+    if "SET" in arms:
+        tables.append(
+            pd.DataFrame(
+                [{**ending, **_machines.blind(settings, str(seed), variance)} for seed in range(settings.seeds)]
+            )
+        )
+    table = pd.concat(tables, ignore_index=True)
+    table.insert(0, "data", settings.data)
+    return table
+
+
+def _identity(settings: Settings) -> dict[str, Any]:
+    """Return what the machines of a folder share: more seeds and rates can be added to it."""
+    return {key: value for key, value in dataclasses.asdict(settings).items() if key not in ("rates", "seeds")}
+
+
+def claims(table: pd.DataFrame) -> pd.DataFrame:
+    """Judge what the paper says of machines whose graph evolves.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of :func:`run`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        claim, rule, published, measured, verdict.
+    """
+    import pandas as pd
+
+    rows = []
+    for name, whole in table.groupby("data", sort=False):
+        last = _units.tested(whole)
+        mixed = float(last.loc[last["arm"] == "SET", "effective"].min())
+        for other in LIKE:
+            difference = _units.paired(last, "test", "SET", other)
+            rows.append(
+                (
+                    f"RBM on {name}: SET has at least the log-likelihood of {LIKE[other]}",
+                    f"{_units.RULE.format('0 nats')}; also undecided where an estimate for SET has fewer than "
+                    f"{FEWEST_CHAINS:g} effective chains, as such estimates are too high",
+                    PUBLISHED[other],
+                    f"{difference.text(1, sign='+')} nats",
+                    "undecided" if mixed < FEWEST_CHAINS else _units.at_least(difference),
+                )
+            )
+        blind = _units.paired(last, "pixel_core_rho", "SET", "node-blind")
+        fixed = _units.paired(last, "pixel_core_rho", "SET", "fixed mask")
+        least = min(blind, fixed, key=lambda one: one.low)
+        rho = _units.interval(last.loc[last["arm"] == "SET", "pixel_core_rho"])
+        rows.append(
+            (
+                f"RBM on {name}: visible degrees of the core concentrate on informative pixels",
+                "rank correlation of degree and variance over pixels, less that of node-blind rewiring and less that "
+                f"of the fixed mask, the smaller of the two: {_units.RULE.format(f'{CORRELATION:g}')}",
+                "they do (connectivity maps)",
+                f"ρ = {rho.text(2)}, {least.text(2, sign='+')} above the controls",
+                _units.at_least(least, CORRELATION),
+            )
+        )
+    return pd.DataFrame(rows, columns=list(_units.COLUMNS))
+
+
+def section(table: pd.DataFrame) -> str:
+    """Return the section on these machines in Markdown.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of :func:`run`.
+
+    Returns
+    -------
+    str
+    """
+    return "\n".join([TEXT, *(line for name, rows in table.groupby("data", sort=False) for line in _part(name, rows))])
+
+
+def _part(name: str, table: pd.DataFrame) -> list[str]:
+    """Return the lines on one data set."""
+    last, settings = _units.tested(table), SETTINGS.get(name, Settings())
+    rows, pixels = [], []
+    for arm, group in last.groupby("arm", sort=False):
+        if group["test"].notna().any():
+            one = len(group) == 1
+            exact = "" if one else f"{group['error'].mean():.2f}, {group['effective'].min():.1f}"
+            rows.append(
+                [
+                    arm,
+                    *("" if one else f"{group[column].mean():,.0f}" for column in ("hidden", "edges")),
+                    "" if one else f"{group['rate'].iloc[0]:g}",
+                    f"{group['test'].mean():.1f}" if one else _units.interval(group["test"]).text(),
+                    f"{group['train'].mean():.1f}",
+                    exact if group["effective"].notna().any() else "" if one else "summed",
+                ]
+            )
+        if group["pixel_rho"].notna().any():
+            columns = ("pixel_rho", "pixel_core_rho", "pixel_share", "pixel_core_share")
+            pixels.append([arm, *(_units.interval(group[column]).text(2) for column in columns)])
+    differences = [[other, _units.paired(last, "test", "SET", other).text(1, sign="+")] for other in LIKE]
+    rewired = int(last.loc[last["arm"] == "SET", "rewirings"].iloc[0])
+    return [
+        "",
+        f"### {name}",
+        "",
+        f"{settings.n_train:,} training images, {settings.epochs} epochs in batches of {settings.batch}; SET rewires "
+        f"{rewired} times, {settings.every} updates apart. Log-likelihoods in nats an image, mean and 95 % interval "
+        f"over {last['seed'].nunique()} seeds; log Z from {settings.chains} chains of {settings.temperatures:,} "
+        "temperatures or more.",
+        "",
+        *markdown(
+            ["machine", "hidden", "weights", "rate", "test", "training", "log Z: error, least effective chains"], rows
+        ),
+        "",
+        _units.at_the_edge(table),
+        "",
+        "Paired differences of the test log-likelihood (nats):",
+        "",
+        *markdown(["SET less", "difference"], differences),
+        "",
+        f"![log-likelihood against weights](pictures/sparse_evolution_boltzmann_{name}.png)",
+        "",
+        "Degrees of visible units: rank correlation with the variance of the pixel, and share of the edges at the half "
+        "of the pixels that varies most (0.5 without preference).",
+        "",
+        *markdown(["support", "ρ", "ρ, core", "share", "share, core"], pixels),
+        "",
+        f"![degrees of pixels](pictures/sparse_evolution_pixels_{name}.png)",
+    ]
+
+
+def figures(table: pd.DataFrame, folder: str | os.PathLike[str]) -> dict[str, Figure]:
+    """Return the figures of the section by the ends of the names of their files.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of :func:`run`.
+    folder : path
+        That it ran in, with the degrees of pixels.
+
+    Returns
+    -------
+    dict of str to matplotlib.figure.Figure
+        For each data set the log-likelihoods, and the degrees of pixels of the first seed.
+    """
+    from nngraph import plot
+
+    found: dict[str, Figure] = {}
+    for name, rows in table.groupby("data", sort=False):
+        last = _units.tested(rows)
+        label = "test log-likelihood (nats an image)"
+        found[f"boltzmann_{name}"] = _arms.figure(last, "test", size="edges", label=label)
+        with np.load(Path(folder) / name / "pixels_0.npz") as kept:
+            side = round(len(kept["variance"]) ** 0.5)
+            maps = {title: kept[key].reshape(side, side) for title, key in PANELS.items()}
+        found[f"pixels_{name}"] = plot.pixel_maps(maps)
+    return found

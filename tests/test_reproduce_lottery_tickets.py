@@ -1,0 +1,231 @@
+"""The study of lottery tickets: its networks, its rules, and the page that it writes, on tiny settings."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from nngraph.errors import StudyError
+from nngraph.reproduce.lottery_tickets import claims as judged
+from nngraph.reproduce.lottery_tickets import page, training
+from nngraph.reproduce.lottery_tickets.__main__ import main
+from nngraph.reproduce.lottery_tickets.claims import TESTED, study_of
+from nngraph.reproduce.lottery_tickets.training import ARMS, Settings, split
+
+TINY = Settings(
+    sizes=(784, 12, 9, 10), n_train=200, n_validation=50, rounds=3, fraction=0.6, epochs=1, every=2, data_set="digits"
+)
+MASKS = {"tickets": 4, "random": 3}
+
+
+# ----------------------------------------------------------------------- networks
+
+
+def test_images_are_drawn_anew_for_each_seed_apart_from_each_other_and_scaled_by_those_trained_on():
+    first, again, other = (split(TINY, seed) for seed in (0, 0, 1))
+    assert torch.equal(first.train[0], again.train[0])
+    assert not torch.equal(first.train[0], other.train[0])
+    assert float(first.train[0].mean()) == pytest.approx(0, abs=1e-5)
+    assert float(first.train[0].std()) == pytest.approx(1, abs=1e-3)
+    sizes = [len(pair[1]) for pair in (first.train, first.validation, first.test)]
+    assert sizes[:2] == [200, 50]
+    rows = {image.numpy().tobytes() for pair in (first.train, first.validation, first.test) for image in pair[0]}
+    assert len(rows) > 0.99 * sum(sizes)  # no image is in two of them; a few digits are the same
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    table = page.run(folder, settings=TINY, seeds=4, control_seeds=1, masks=MASKS, n_boot=0)
+    return folder, table
+
+
+def test_the_run_trains_every_arm_at_its_rounds_and_writes_what_the_page_shows(written):
+    folder, table = written
+    scores = pd.read_csv(folder / "scores.csv")
+    rounds = {arm: sorted(scores.loc[(scores["arm"] == arm) & (scores["seed"] == 0), "round"]) for arm in ARMS}
+    assert rounds == {"tickets": [0, 1, 2, 3], "random": [1, 2, 3]} | {arm: [2] for arm in ARMS[2:]}
+    same = scores[scores["round"] == 2].groupby("seed")["density"].nunique()
+    assert (same == 1).all()
+    text = (folder / "lottery_tickets.md").read_text(encoding="utf-8")
+    for row in table.itertuples():
+        assert f"| {row.claim} | {row.verdict} | {row.found} |" in text
+        assert row.rule in text
+    for row in pd.read_csv(folder / "order.csv").itertuples():
+        assert f"| {row.measure} | {row.first} / {row.tie} / {row.later} |" in text
+    for picture in ("accuracy", "measures", "subnetwork"):
+        assert f"(pictures/tickets_{picture}.png)" in text
+        assert (folder / "pictures" / f"tickets_{picture}.png").stat().st_size > 3000
+    assert "--out FOLDER --seeds 4 --control-seeds 1`" in text
+    mean = scores.loc[(scores["arm"] == "tickets") & (scores["round"] == 0), "accuracy"].mean()
+    assert f"| 0 | 100.00 % | {100 * mean:.2f} ±" in text
+
+
+def test_a_second_run_trains_and_measures_nothing_and_finds_the_same(written, monkeypatch):
+    folder, table = written
+    monkeypatch.setattr(training, "_training", lambda data, settings: pytest.fail)
+    monkeypatch.setattr("nngraph.reproduce.lottery_tickets.measuring.ticket_measures", pytest.fail)
+    again = page.run(folder, settings=TINY, seeds=4, control_seeds=1, masks=MASKS, n_boot=0)
+    pd.testing.assert_frame_equal(table, again)
+    with pytest.raises(StudyError, match="holds results of other settings"):
+        page.run(folder, settings=dataclasses.replace(TINY, epochs=2), seeds=4)
+
+
+def test_the_command_hands_its_arguments_to_the_run(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(page, "run", lambda out, **options: seen.update(options, out=out))
+    main(["--out", "there", "--seeds", "7", "--control-seeds", "2"])
+    assert seen == {"out": "there", "root": None, "seeds": 7, "control_seeds": 2}
+    with pytest.raises(SystemExit):
+        main([])
+
+
+# ----------------------------------------------------------------------- rules
+
+
+ROUNDS = 8
+DECAYS = [0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.8, 0.8]  # at round 6
+
+
+def table_of(accuracy, values, z, noise=0.0):
+    """Measures of a run: ``values`` and ``z`` of some by name, round by round; the others are 0 and never depart."""
+    tables = []
+    for name in sorted({measure for measure, _ in TESTED.values()} | {"weight:mean", "spanning:edges"}):
+        observed = np.asarray(values.get(name, np.zeros(ROUNDS)), float) + noise
+        columns = {"round": range(ROUNDS), "density": 0.75 ** np.arange(ROUNDS), "measure": name, "of": "support"}
+        columns |= {"null": "dealt", "observed": observed, "mean": 0.0, "sd": 1.0}
+        columns |= {"z": np.asarray(z.get(name, np.zeros(ROUNDS)), float), "effect": observed, "n": 5, "status": "ok"}
+        tables.append(pd.DataFrame(columns | {"accuracy": accuracy}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def study(values=None, z=None, accuracy=DECAYS, random_z=None, n=8, seeds=None):
+    measured = []
+    for seed in range(n):
+        own = (seeds or {}).get(seed, {})
+        ticket = table_of(
+            own.get("accuracy", accuracy), own.get("values", values or {}), own.get("z", z or {}), 1e-3 * seed
+        )
+        measured.append({"tickets": ticket, "random": table_of(DECAYS, {}, random_z or {}, 1e-3 * (seed % 3))})
+    scores = pd.DataFrame({"arm": ["tickets"], "round": [0], "accuracy": [0.9], "seed": [0]})
+    return study_of(measured, scores, pd.DataFrame())
+
+
+LATE = [0, 0, 0, 0, 5, 5, 5, 5]
+LARGE = [0, 0, 0, 0, 0.5, 0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict"),
+    [
+        ({"z": LATE, "values": LARGE}, "first"),
+        ({"z": LATE, "values": [0.0] * 8}, "first by z, not by size"),
+        ({"z": [5] * 8, "values": LARGE}, "first, but from the first rounds on"),
+        ({"z": LATE, "values": LARGE, "random": LATE}, "first, as in the random control"),
+        ({"z": [0, 0, 0, 0, 0, 0, 5, 5], "values": LARGE}, "not first in every seed"),
+    ],
+)
+def test_a_departure_before_the_decay_is_qualified_by_when_by_size_and_by_the_random_control(given, verdict):
+    name = "spanning:pairs"
+    found = study({name: given["values"]}, {name: given["z"]}, random_z={name: given.get("random", [0] * 8)}, n=4)
+    table = judged.ordered(found).set_index("measure")
+    assert list(table.index) == list(TESTED)
+    assert table["verdict"]["connected input-output pairs"] == verdict
+    assert table["verdict"]["spanning nodes"] == "not first in every seed"
+    assert table["decay"].tolist() == [6.0] * len(TESTED)
+
+
+def test_one_seed_in_which_the_decay_comes_first_takes_the_verdict_away():
+    name = "spanning:pairs"
+    early = {"accuracy": [0.9, 0.9, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8], "values": {name: LARGE}, "z": {name: LATE}}
+    row = judged.ordered(study({name: LARGE}, {name: LATE}, seeds={3: early}, n=4)).set_index("measure")
+    assert row.loc["connected input-output pairs", ["first", "later", "verdict"]].tolist() == [
+        3,
+        1,
+        "not first in every seed",
+    ]
+
+
+@pytest.mark.parametrize(("n_measures", "verdict"), [(12, "holds"), (7, "holds in part"), (5, "does not hold")])
+def test_measures_precede_the_collapse_if_most_depart_first_without_reservation(n_measures, verdict):
+    names = [measure for measure, null in TESTED.values() if null == "dealt"][:n_measures]
+    values, z = dict.fromkeys(names, LARGE), dict.fromkeys(names, LATE)
+    if n_measures == 12:
+        for measure, null in TESTED.values():
+            if null == "trained":
+                values[measure] = LARGE
+    if n_measures == 7:
+        values[names[0]] = [0.0] * 8  # certain and small: six are left, not more than half
+    found = judged._collapse(study(values, z))
+    assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("weights", "verdict"),
+    [
+        ([0, 1, 2, 3, 2, 1, 0, 0], "holds"),
+        ([0, 1, 2, 3, 4, 5, 6, 7], "does not hold"),
+        ([9, 1, 2, 3, 2, 1, 0, 0], "does not hold"),
+        ([0, 0, 0, 0, 0, 0, 0.5, 1], "does not hold"),
+    ],
+)
+def test_the_mean_weight_peaks_if_its_largest_value_is_inside_and_not_after_the_decay(weights, verdict):
+    assert judged._weight_peak(study({"weight:mean": weights}, n=4)).verdict == verdict
+
+
+def test_a_peak_in_some_seeds_holds_in_part():
+    inside, rising = ({"values": {"weight:mean": w}} for w in ([0, 1, 2, 3, 2, 1, 0, 0], range(8)))
+    found = study(seeds={seed: inside if seed else rising for seed in range(4)}, n=4)
+    assert judged._weight_peak(found).verdict == "holds in part"
+
+
+def test_the_spanning_subnetwork_is_judged_at_the_round_before_the_decay():
+    before, after, never = [0, 0, 0, 0, 0, 9, 0, 0], [0, 0, 0, 0, 0, 0, 9, 9], [9, 9, 9, 9, 0, 0, 9, 0]
+    share = {"spanning:edges": np.linspace(1, 0.3, 8)}
+    verdicts = [judged._spanning(study(share, {"spanning:edges": z}, n=4)).verdict for z in (before, after, never)]
+    assert verdicts == ["holds", "only after the decay", "does not hold"]
+
+
+def tails(verdicts):
+    rows = [
+        {"seed": seed, "round": 4, "sequence": name, "verdict": verdict, "alpha": 2.2}
+        for seed, each in enumerate(verdicts)
+        for name, verdict in {"0 target": each, judged.POOLED: "heavy-tailed"}.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "verdict"),
+    [
+        (["heavy-tailed"] * 3 + ["undecided"] * 2, "holds"),
+        (["heavy-tailed"] * 2 + ["undecided"] * 3, "holds in part"),
+        (["over-dispersed"] * 5, "does not hold"),
+    ],
+)
+def test_heavy_tails_are_judged_by_block_and_never_by_the_pooled_degrees(verdicts, verdict):
+    found = study(n=4)._replace(tails=tails(verdicts))
+    by_layer, pooled = judged._heavy_tails(found)
+    assert by_layer.verdict == verdict
+    assert pooled.verdict == "not judged"
+    assert "heavy-tailed 5" in pooled.found
+
+
+@pytest.mark.parametrize(("others", "verdict"), [((0.7, 0.7), "holds"), ((0.7, 0.9), "holds in part")])
+def test_a_ticket_is_held_against_each_control_at_the_last_round_before_the_decay(others, verdict):
+    rows = [("tickets", seed, number, 0.8) for seed in range(4) for number in range(8)]
+    for arm, value in zip(("random", "degree"), others, strict=True):
+        rows += [(arm, seed, number, value if number < 6 else 1.0) for seed in range(4) for number in (3, 5, 6, 7)]
+    found = study(n=4)._replace(scores=pd.DataFrame(rows, columns=["arm", "seed", "round", "accuracy"]))
+    claim = judged._tickets_win(found)
+    assert claim.verdict == verdict
+    assert f"random {10.0:.2f} (round 5, 4 seeds)" in claim.found
+
+
+def test_information_has_to_depart_before_the_decay_in_every_seed():
+    name = "information:in_out"
+    late = {"z": {name: [0, 0, 0, 0, 0, 0, 0, 5]}}
+    assert judged._information(study(z={name: LATE}, n=4)).verdict == "holds"
+    assert judged._information(study(z={name: LATE}, n=4, seeds={1: late})).verdict == "holds in part"
