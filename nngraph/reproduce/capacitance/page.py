@@ -78,6 +78,7 @@ def _scores(study: Study) -> pd.DataFrame:
 def _introduction(study: Study) -> str:
     first = study.first_task
     family = study.chosen("family", first)
+    seeds = family.groupby("kind")["seed"].nunique()
     hidden = "-".join(map(str, backbones.PROBE.hidden))
     return f"""# What neural capacitance tells of the accuracy to come
 
@@ -90,7 +91,8 @@ the best and the mean so far (the mean is the ridge without beta_eff), the last 
 This page asks their claims of {len(study.runs)} small networks, stand-ins for the models of ImageNet of the paper:
 
 - *family*: {family["candidate"].nunique()} architectures, MLPs and small CNNs, some poor on purpose, on {first} with
-  {family["seed"].nunique()} seeds each, on other data sets with one. Of a CNN the dense layers are the probe network,
+  {seeds["MLP"]} seeds of each MLP and {seeds["CNN"]} of each CNN, on other data sets with one. \
+Of a CNN the dense layers are the probe network,
   and its convolutions, as they are at that epoch, the backbone.
 - *frozen*: pretrained backbones that stay as they are (two small ResNets read behind each of 8 units; on texts a
   transformer of bytes and MiniLM at each depth), beside untrained twins; each depth is a candidate. On top is a probe
@@ -318,13 +320,12 @@ and to {LATER}, and first epochs {", ".join(map(str, STARTS))} with last epochs 
 
 
 def _figures(study: Study) -> Iterator[tuple[str, Figure]]:
-    import matplotlib.pyplot as plt
-
     from nngraph import plot
     from nngraph.plot import _style
 
     tasks = [task for part, task in study.settings if part == "family"]
-    fig, axes = plt.subplots(1, len(tasks), figsize=(3.4 * len(tasks), 2.6), layout="constrained", squeeze=False)
+    fig, axes = _style.new_figure(None, 1, len(tasks))
+    fig.set_size_inches(3.4 * len(tasks), 2.6)
     for ax, task in zip(axes[0], tasks, strict=True):
         rows = study.chosen("family", task)
         tables, final, _ = study.given(rows[rows["seed"] == 0])
@@ -333,19 +334,21 @@ def _figures(study: Study) -> Iterator[tuple[str, Figure]]:
     yield "trajectories", fig
     frozen = [key for key in study.settings if key[0] == "frozen"]
     shown = [("family", study.first_task), *sorted(frozen, key=lambda key: -len(study.chosen(*key)))[:2]]
-    fig, axes = plt.subplots(1, len(shown), figsize=(3.2 * len(shown), 2.9), layout="constrained", squeeze=False)
+    fig, axes = _style.new_figure(None, 1, len(shown))
+    fig.set_size_inches(3.2 * len(shown), 2.9)
     for ax, (part, task) in zip(axes[0], shown, strict=True):
         plot.predicted_accuracies(study.rankings[part, task, STOP], ax=ax)
         ax.set_title(f"{part}, {task}, {ax.get_title(loc='left')}", fontsize=_style.SMALL, loc="left")
     yield "predicted", fig
-    fig, axes = plt.subplots(1, 3, figsize=(9.6, 2.8), layout="constrained")
+    fig, axes = _style.new_figure(None, 1, 3)
+    fig.set_size_inches(9.6, 2.8)
     table = study.by_epochs
     panels = {
         "start": table[table["stop"] == STOPS[-1]],
         "stop": table[table["start"] == START],
         "n_train": study.by_size,
     }
-    for ax, (x, rows) in zip(axes, panels.items(), strict=True):
+    for ax, (x, rows) in zip(axes[0], panels.items(), strict=True):
         plot.capacitance_sensitivity(rows, x=x, predictors=SHOWN[:3], ax=ax)  # type: ignore[arg-type]
         if x != "stop":
             ax.get_legend().remove()

@@ -51,7 +51,7 @@ class Plan:
     """Of these, the ones on which the family is not trained."""
     frozen: tuple[int, int, int] = FROZEN
     sizes: Sequence[int] = SIZES
-    seeds: int = 2
+    seeds: Mapping[str, int] = dataclasses.field(default_factory=lambda: {"MLP": 3, "CNN": 2})
     recorded: Sequence[int] = RECORDED
     n_probe: int = N_PROBE
 
@@ -169,8 +169,8 @@ def _family(folder: Path, plan: Plan, task: str, samples: Samples, *, first: boo
     everything = ("frozen", "absolute", "hessian")
     jobs = [
         (Unit("family", task, name, seed, n_all), everything if first and not seed else ("frozen",))
-        for seed in range(plan.seeds if first else 1)
-        for name in plan.family
+        for name, candidate in plan.family.items()
+        for seed in range(plan.seeds[candidate.kind] if first else 1)
     ]
     if first:
         jobs += [(Unit("size", task, name, 0, n), ("frozen",)) for n in plan.sizes for name in plan.family]
