@@ -215,7 +215,7 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
             rows.append(_concentrated(kind, graph, at, blind[blind["graph"] == graph]))
     if len(blind):
         rows.append(_stays_binomial(blind))
-    return pd.DataFrame(rows, columns=["claim", "rule", "published", "measured", "verdict"])
+    return pd.DataFrame(rows, columns=list(_units.COLUMNS))
 
 
 def _scale_free(kind: str, graph: str, at: pd.DataFrame) -> tuple[str, ...]:

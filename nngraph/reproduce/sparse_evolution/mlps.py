@@ -228,14 +228,13 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             (
                 f"{one.arm}, ε = {one.epsilon:g}: {words}",
-                f"holds where the 95 % interval of the difference lies above {100 * least:g} points, does not hold "
-                "where it lies below, else undecided",
+                _units.RULE.format(f"{100 * least:g} points"),
                 "fixed masks are worse" if fixed else "no decrease in accuracy",
                 f"{_interval(one).text(2, 100, '+')} points ({one.n} seeds)",
                 _units.at_least(_interval(one), least),
             )
         )
-    return pd.DataFrame(rows, columns=["claim", "rule", "published", "measured", "verdict"])
+    return pd.DataFrame(rows, columns=list(_units.COLUMNS))
 
 
 def section(table: pd.DataFrame, folder: str | os.PathLike[str]) -> str:

@@ -104,7 +104,7 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
         f"exponent {slopes['sparse']:.3f} (complete: {slopes['complete']:.3f}); counts within {off:.1%}",
         "holds" if holds else "does not hold",
     )
-    return pd.DataFrame([row], columns=["claim", "rule", "published", "measured", "verdict"])
+    return pd.DataFrame([row], columns=list(_units.COLUMNS))
 
 
 def short(table: pd.DataFrame) -> str:
