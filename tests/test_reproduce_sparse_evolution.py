@@ -215,6 +215,9 @@ def test_the_table_has_what_the_degrees_say(evolved):
     p = k.mean() / 40
     assert row["variance_ratio"] == pytest.approx(k.var(ddof=1) / (40 * p * (1 - p)))
     assert row["pixel_rho"] == pytest.approx(stats.spearmanr(k, record.pixel_variance).statistic)
+    most = record.pixel_variance > np.median(record.pixel_variance)
+    among = stats.spearmanr(k[most], record.pixel_variance[most]).statistic
+    assert row["pixel_among_rho"] == pytest.approx(among, abs=0.05)  # ties at the median go by position
     assert table[table["layer"] != "784 → 40, out"]["pixel_rho"].isna().all()
 
 
@@ -258,7 +261,7 @@ def test_rewiring_that_is_blind_to_nodes_keeps_the_variance_of_degrees_binomial(
     assert max(np.abs(np.array(ratios) - 1)) < 0.4
 
 
-def described(verdict, rho, *, kinds=("zero", "blind")):
+def described(verdict, rho, among=0.2, *, kinds=("zero", "blind")):
     """A table of degrees with one verdict and one correlation for the trained kind."""
     rows = [
         {
@@ -270,6 +273,7 @@ def described(verdict, rho, *, kinds=("zero", "blind")):
             "variance_ratio": 1.0,
             "ks_p": 0.5,
             "pixel_rho": (rho if kind == "zero" else 0.1) if layer == "a" else np.nan,
+            "pixel_among_rho": (among if kind == "zero" else 0.1) if layer == "a" else np.nan,
         }
         for kind in kinds
         for graph in degrees.GRAPHS
@@ -282,14 +286,23 @@ def described(verdict, rho, *, kinds=("zero", "blind")):
 @pytest.mark.parametrize(
     ("verdict", "rho", "expected"),
     [
-        ("heavy-tailed", 0.6, ["holds", "holds"]),
-        ("over-dispersed", 0.2, ["does not hold", "undecided"]),
-        ("binomial-like", 0.05, ["does not hold", "does not hold"]),
+        ("heavy-tailed", 0.6, ["holds", "holds", "undecided"]),
+        ("over-dispersed", 0.2, ["does not hold", "undecided", "undecided"]),
+        ("binomial-like", 0.05, ["does not hold", "does not hold", "undecided"]),
     ],
 )
 def test_degrees_are_judged_by_their_tails_and_beside_node_blind_rewiring(verdict, rho, expected):
     found = degrees.claims(described(verdict, rho))
     assert found["verdict"].tolist() == [*expected, *expected, "holds"]
+
+
+def test_to_leave_blank_pixels_is_no_concentration_on_those_that_matter():
+    variance = np.concatenate([np.zeros(60), np.linspace(1, 2, 40)])
+    degrees_ = np.concatenate([np.zeros(60), np.full(20, 6.0), np.full(20, 5.0)])
+    whole, among = _units.concentration(degrees_, variance)
+    assert whole > 0.7
+    assert among < -0.5
+    assert _units.concentration(np.arange(100), np.arange(100.0)) == pytest.approx((1, 1))
 
 
 def test_degrees_of_some_layers_that_are_heavy_tailed_are_a_part():

@@ -298,31 +298,34 @@ def test_machines_that_are_done_are_read_and_other_settings_refused(machines, mo
         boltzmann.run(folder, studies=[dataclasses.replace(MACHINES, hidden=31)])
 
 
-def made(test, rho, effective=30.0):
+def made(test, rho, effective=30.0, among=0.6):
     """A table of claims on machines: SET differs from others by what is given, over three seeds."""
     rows = []
     for seed in range(3):
         common = {"data": "digits", "purpose": "test", "seed": str(seed), "epoch": 9}
         rows += [
             *({**common, "arm": arm, "test": -100.0 + seed} for arm in ("dense", "dense, as many weights")),
-            {**common, "arm": "fixed mask", "test": -100.0 + seed, "pixel_core_rho": 0.01 * seed},
-            {**common, "arm": "node-blind", "pixel_core_rho": -0.01 * seed},
+            {**common, "arm": "fixed mask", "test": -100.0 + seed}
+            | dict.fromkeys(boltzmann.CONCENTRATIONS, 0.01 * seed),
+            {**common, "arm": "node-blind"} | dict.fromkeys(boltzmann.CONCENTRATIONS, -0.01 * seed),
             {
                 **common,
                 "arm": "SET",
                 "test": -100.0 + seed + test + 0.1 * seed,
                 "effective": effective,
                 "pixel_core_rho": rho + 0.01 * seed,
+                "pixel_core_among_rho": among + 0.01 * seed,
             },
         ]
     return pd.DataFrame(rows)
 
 
 def test_verdicts_on_machines_follow_their_rules():
-    assert list(boltzmann.claims(made(5, 0.7))["verdict"]) == ["holds"] * 4
-    assert list(boltzmann.claims(made(-5, 0.1))["verdict"]) == ["does not hold"] * 4
-    assert list(boltzmann.claims(made(-0.1, 0.7))["verdict"]) == ["undecided"] * 3 + ["holds"]
-    assert list(boltzmann.claims(made(5, 0.7, effective=1.1))["verdict"]) == ["undecided"] * 3 + ["holds"]
+    assert list(boltzmann.claims(made(5, 0.7))["verdict"]) == ["holds"] * 5
+    assert list(boltzmann.claims(made(5, 0.7, among=0.1))["verdict"]) == ["holds"] * 4 + ["does not hold"]
+    assert list(boltzmann.claims(made(-5, 0.1, among=0.1))["verdict"]) == ["does not hold"] * 5
+    assert list(boltzmann.claims(made(-0.1, 0.7))["verdict"]) == ["undecided"] * 3 + ["holds"] * 2
+    assert list(boltzmann.claims(made(5, 0.7, effective=1.1))["verdict"]) == ["undecided"] * 3 + ["holds"] * 2
 
 
 def test_the_section_on_machines_has_the_numbers_of_the_table(machines):
@@ -464,7 +467,7 @@ def test_networks_that_are_done_are_read(networks, collisions, monkeypatch):
 
 
 def test_sections_have_the_numbers_of_their_tables_and_verdicts_follow_from_them(networks, collisions):
-    for module, (folder, table), n in ((convolutions, networks, 2), (tabular, collisions, 3)):
+    for module, (folder, table), n in ((convolutions, networks, 3), (tabular, collisions, 3)):
         page, last = module.section(table, folder), _units.tested(table)
         assert "3 epochs in batches of 50" in page
         for arm, rows in last.groupby("arm"):

@@ -24,7 +24,9 @@ def main(arguments: list[str] | None = None) -> None:
         one.add_argument("--out", required=True, help="folder of results; what is there is not done again")
         if "root" in inspect.signature(experiment.run).parameters:
             one.add_argument("--root", help="folder of the files of the data sets; NNGRAPH_DATA by default")
-    page = verbs.add_parser("page", help="write sparse_evolution.md and its pictures from a folder of results")
+    page = verbs.add_parser(
+        "page", help="write sparse_evolution.md and its pictures; what an experiment of the folder lacks is done"
+    )
     page.add_argument("--out", required=True, help="folder of results; experiments that have none are left out")
     page.add_argument("--docs", required=True, help="folder for the page")
     page.add_argument("--root", help="folder of the files of the data sets; NNGRAPH_DATA by default")
@@ -33,6 +35,8 @@ def main(arguments: list[str] | None = None) -> None:
         _run(options.verb, options)
         return
     there = [verb for verb in VERBS if (Path(options.out) / verb).is_dir()]
+    if not there:
+        raise SystemExit(f"{options.out}: has none of the folders {', '.join(VERBS)}; run an experiment first.")
     write(options.docs, {verb: _run(verb, options) for verb in there}, options.out)
 
 

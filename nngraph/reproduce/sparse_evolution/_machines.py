@@ -198,12 +198,10 @@ def _scored(
 
 
 def _pixels(degrees: np.ndarray, core: np.ndarray, variance: np.ndarray) -> dict[str, float]:
-    from scipy.stats import spearmanr
-
     half = np.argsort(-variance, kind="stable")[: len(variance) // 2]
     rows = {}
     for name, k in (("pixel", degrees), ("pixel_core", core)):
-        rows[f"{name}_rho"] = float(spearmanr(k, variance).statistic)
+        rows[f"{name}_rho"], rows[f"{name}_among_rho"] = _units.concentration(k, variance)
         rows[f"{name}_share"] = float(k[half].sum() / k.sum())
     return rows
 

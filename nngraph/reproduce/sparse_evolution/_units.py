@@ -23,6 +23,7 @@ __all__ = [
     "Interval",
     "at_least",
     "at_the_edge",
+    "concentration",
     "file_of",
     "interval",
     "kept",
@@ -82,6 +83,20 @@ def at_least(difference: Interval, least: float = 0.0) -> str:
     if difference.low >= least:
         return "holds"
     return "does not hold" if difference.high < least else "undecided"
+
+
+def concentration(degrees: np.ndarray, variance: np.ndarray) -> tuple[float, float]:
+    """Return the rank correlation of the degrees of pixels with their variance, of all, and among those that matter.
+
+    The latter are the half of the pixels that varies most, those left out that never vary: to leave pixels that are
+    always blank is enough for the first correlation, not for the second.
+    """
+    from scipy.stats import spearmanr
+
+    most = np.argsort(-variance, kind="stable")[: len(variance) // 2]
+    most = most[variance[most] > 0]
+    whole, among = (spearmanr(degrees[rows], variance[rows]).statistic for rows in (slice(None), most))
+    return float(whole), float(among)
 
 
 def study(

@@ -30,6 +30,7 @@ COMPARED = (
         "no decrease in accuracy",
     ),
     ("fixed mask", "is at least as accurate as with a fixed random mask", 0.0, "not compared"),
+    ("linear head", "is at least as accurate as with no hidden layers at all", 0.0, "not compared"),
 )
 """With what a SET head is compared, in words, the least difference of accuracies in [0, 1], and what was published."""
 TEXT = """## Convolutional networks with sparse heads
