@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 
+from nngraph.errors import NNGraphError
 from nngraph.reproduce.capacitance import page, runs
 from nngraph.reproduce.capacitance.claims import Study
 
@@ -18,8 +19,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--stored", action="store_true", help="train nothing: judge what comes with the package")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    tables = runs.stored() if options.stored else runs.train(options.out, root=options.root, texts=options.texts)
-    page.write(options.out, Study(*tables))
+    try:
+        tables = runs.stored() if options.stored else runs.train(options.out, root=options.root, texts=options.texts)
+        page.write(options.out, Study(*tables))
+    except NNGraphError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":
