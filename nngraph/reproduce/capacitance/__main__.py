@@ -15,8 +15,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m nngraph.reproduce.capacitance", description=__doc__)
     parser.add_argument("--out", required=True, help="folder of trajectories, tables, pictures and the page")
     parser.add_argument("--root", help="folder of the files of Fashion-MNIST")
-    parser.add_argument("--texts", help="where the rated snippets are; without them there is no part on texts")
-    parser.add_argument("--stored", action="store_true", help="train nothing: judge what comes with the package")
+    parser.add_argument("--texts", help="where the rated snippets are, for the part on texts, which may be added later")
+    parser.add_argument("--stored", action="store_true", help="judge what comes with the package; 20 CPU seconds")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
