@@ -4,20 +4,22 @@ import dataclasses
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import spearmanr
 from torch import nn
 
 from nngraph.dynamics import beta_eff
 from nngraph.errors import DatasetError, StudyError
 from nngraph.reproduce.capacitance import __main__ as command
-from nngraph.reproduce.capacitance import backbones, page, runs
+from nngraph.reproduce.capacitance import backbones, claims, page, runs
 from nngraph.reproduce.capacitance.candidates import FAMILY, Candidate, Samples, build, fit
-from nngraph.reproduce.capacitance.claims import RULES, Study
+from nngraph.reproduce.capacitance.claims import RULES, Study, steady
 from nngraph.reproduce.capacitance.runs import Plan, samples_of, stored, train
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -215,6 +217,63 @@ def test_a_folder_of_other_settings_is_refused(trained):
         train(trained[0], plan=dataclasses.replace(TINY, n_probe=10))
 
 
+def given_texts(root, *, n):
+    x, y = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32), np.arange(60) % 2
+    yield "depth 1", Samples((x, y), (x[:20], y[:20]), (x[20:40], y[20:40]), classes=2)
+
+
+def test_texts_that_come_after_a_finished_run_are_trained_and_nothing_else_is(trained, tmp_path, monkeypatch):
+    folder = tmp_path / "finished"
+    shutil.copytree(trained[0], folder)
+    monkeypatch.setattr(backbones, "texts", given_texts)
+    monkeypatch.setattr(runs, "samples_of", None)  # no image is asked for
+    found, trajectories = train(folder, plan=TINY, texts="somewhere")
+    assert list(found.loc[found["task"] == backbones.TEXTS, "candidate"]) == ["depth 1"]
+    assert len(found) == len(trained[1]) + 1
+    assert set(trajectories["run"]) == set(found["run"])
+    keys = ["part", "task", "candidate", "seed", "n_train", "final"]
+    before = trained[1][keys].merge(found[keys], on=keys)
+    assert len(before) == len(trained[1])
+    monkeypatch.setattr(backbones, "texts", None)  # the part is there, with texts and without them
+    for texts in ("somewhere", None):
+        pd.testing.assert_frame_equal(train(folder, plan=TINY, texts=texts)[0], found)
+
+
+def test_a_part_on_texts_that_was_stopped_midway_is_taken_up_when_it_is_asked_for_again(trained, tmp_path, monkeypatch):
+    folder = tmp_path / "stopped"
+    shutil.copytree(trained[0], folder)
+
+    def stopped(root, *, n):
+        yield from given_texts(root, n=n)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(backbones, "texts", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train(folder, plan=TINY, texts="somewhere")
+    monkeypatch.setattr(backbones, "texts", lambda root, n: (("depth 2", one) for _, one in given_texts(root, n=n)))
+    (folder / "runs.csv").unlink()
+    monkeypatch.setattr(runs, "_images", lambda *_: None)  # all of them are there
+    assert backbones.TEXTS not in set(train(folder, plan=TINY)[0]["task"])
+    found, _ = train(folder, plan=TINY, texts="somewhere")
+    assert list(found.loc[found["task"] == backbones.TEXTS, "candidate"]) == ["depth 1", "depth 2"]
+
+
+@pytest.mark.parametrize("stored_ones", [True, False])
+def test_a_folder_that_cannot_be_made_is_said_before_anything_is_done(stored_ones, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(runs, "samples_of", None)
+    monkeypatch.setattr(Study, "rankings", None)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["--out", str(tmp_path / "file" / "below"), *(["--stored"] if stored_ones else [])])
+    assert "below: cannot be written (Not a directory); pass another folder." in capsys.readouterr().err
+
+
+def test_a_folder_without_permission_is_refused_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs.os, "access", lambda *_: False)  # as for any user but root
+    with pytest.raises(StudyError, match=r"there: cannot be written \(no permission\); pass another folder"):
+        train(tmp_path / "there", plan=TINY)
+
+
 # ---------------------------------------------------------------------- claims
 
 
@@ -237,6 +296,14 @@ def made_up(*, ridge_knows=True, shrinks=True, n=8):
     return pd.DataFrame(about), pd.DataFrame(rows).assign(hessian=np.nan)
 
 
+@pytest.fixture
+def few_epochs(monkeypatch):
+    """Fewer pairs of a first and a last epoch."""
+    monkeypatch.setattr(claims, "STARTS", (1, 8))
+    monkeypatch.setattr(claims, "STOPS", (12,))
+
+
+@pytest.mark.usefixtures("few_epochs")
 def test_claims_hold_where_they_are_true():
     found = {one.claim: one for one in Study(*made_up(), n_boot=100).verdicts()}
     assert list(found) == list(RULES)
@@ -246,13 +313,18 @@ def test_claims_hold_where_they_are_true():
         "beta_eff tends to 0 as training ends": "holds",
         "beta_eff = 0 predicts the ranking of seven types of models": "holds, better than the last accuracy",
         "the prediction at beta_eff = 0 is the final accuracy": "holds",
-        "the ranking hangs little on the epoch that it starts with": "holds",
-        "the ranking hangs little on the size of the training set": "holds",
+        "the ranking hangs little on the epoch that it starts with": (
+            "holds (mean accuracy: holds; last accuracy: holds)"
+        ),
+        "the ranking hangs little on the size of the training set": (
+            "holds (mean accuracy: holds; last accuracy: holds)"
+        ),
         "beta_eff ranks candidates on every data set": "holds",
         "beta_eff ranks better than cheaper predictors": "holds",
     }
 
 
+@pytest.mark.usefixtures("few_epochs")
 def test_claims_do_not_hold_where_epochs_tell_nothing():
     study = Study(*made_up(ridge_knows=False, shrinks=False), n_boot=100)
     verdicts = [one.verdict for one in study.verdicts()]
@@ -262,6 +334,60 @@ def test_claims_do_not_hold_where_epochs_tell_nothing():
     assert verdicts[3] == "does not hold"
     assert verdicts[6] == "does not hold, nowhere better than the last accuracy"
     assert verdicts[7] == "does not hold"
+
+
+def spread_of(table, final, weights):
+    """The spread of rho over cells, each network as often as its weight says, by ranks of the values themselves."""
+    rows = np.repeat(np.arange(len(final)), weights)
+    return np.ptp([spearmanr(table[at][rows], final[rows]).statistic for at in table])
+
+
+@pytest.mark.usefixtures("few_epochs")
+def test_spreads_and_what_the_ridge_has_more_are_those_of_explicit_draws_of_architectures():
+    study = Study(*made_up(ridge_knows=False), n_boot=40)
+    last = {start: one.models for (start, stop), one in study.by_epochs.items() if stop == 12}
+    final = last[1]["final"].to_numpy()
+    weights = np.stack([study.draws[name.split(",")[0]] for name in last[1].index])
+    assert weights.shape == (16, 41)
+    assert (weights[0::2] == weights[1::2]).all()  # both seeds of an architecture
+    assert (weights[0::2].sum(axis=0) == 8).all()
+    found = {}
+    for name, row in study.spreads["first epochs"].iterrows():
+        table = {start: models[name].to_numpy() for start, models in last.items()}
+        found[name] = np.array([spread_of(table, final, one) for one in weights.T])
+        more = found["beta_eff = 0"] - found[name]
+        for column, values in {"spread": found[name], "more": more}.items():
+            wanted = [values[0], *np.quantile(values[1:], (0.025, 0.975))]
+            assert list(row[[column, f"{column}_low", f"{column}_high"]]) == pytest.approx(wanted, abs=1e-12)
+    assert (found["last accuracy"] == 0).all()  # one number whatever the first epoch
+    assert found["beta_eff = 0"][0] > 0.1
+
+
+@pytest.mark.usefixtures("few_epochs")
+def test_the_spread_of_a_control_is_judged_by_the_same_rule():
+    about, rows = made_up(n=12)
+    told = rows["run"].map(about.set_index("run")["final"]).where(rows["run"].map(about["part"]) == "family")
+    backwards = 1 - rows["run"].map(about["final"])  # with few samples, whatever one goes by
+    rows["accuracy"] = told.fillna(backwards) * 0.5
+    verdicts = {one.claim: one.verdict for one in Study(about, rows, n_boot=100).verdicts()}
+    assert verdicts["the ranking hangs little on the size of the training set (Fig. 3c)"] == (
+        "does not hold (mean accuracy: does not hold; last accuracy: does not hold)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.0, 0.05, "holds"),
+        (0.0, 0.06, "holds in part"),
+        (0.02, 0.1, "holds in part"),
+        (0.02, 0.3, "undecided"),
+        (0.11, 0.3, "does not hold"),
+        (np.nan, np.nan, "undecided"),
+    ],
+)
+def test_a_spread_is_judged_by_its_interval(low, high, verdict):
+    assert steady(pd.Series({"spread": 0.08, "spread_low": low, "spread_high": high})) == verdict
 
 
 def test_networks_that_fit_are_told_from_those_that_do_not():
@@ -306,6 +432,7 @@ def test_a_stored_run_comes_out_again():
     np.testing.assert_allclose([one["accuracy"] for one in again["rows"]], kept["accuracy"], atol=0.011)
 
 
+@pytest.mark.usefixtures("few_epochs")
 def test_the_command_writes_the_page_of_the_stored_trajectories(tmp_path, monkeypatch):
     monkeypatch.setattr(command, "Study", lambda *tables: Study(*tables, n_boot=5))
     command.main(["--out", str(tmp_path), "--stored"])
@@ -318,7 +445,9 @@ def test_the_command_writes_the_page_of_the_stored_trajectories(tmp_path, monkey
     rows = [line for line in points(kept).splitlines() if line.startswith("| family") or line.startswith("| frozen")]
     cells = [row.rsplit("|", 3)[0] for row in rows]  # how it ranks beside the last accuracy hangs on the interval
     assert len(cells) > 20
-    assert [cell for cell in cells if cell not in points(written)] == []
+    pairs = [line for line in kept.splitlines() if re.match(r"\| (1 \| 12|8 \| 12|250|1,000|5,000) \|", line)]
+    assert len(pairs) == 5
+    assert [cell for cell in (*cells, *pairs) if cell not in points(written)] == []
     pictures = sorted(path.name for path in (tmp_path / "pictures").iterdir())
     assert pictures == [f"capacitance_{name}.png" for name in ("predicted", "sensitivity", "trajectories")]
     assert all((DOCS / "pictures" / name).stat().st_size < 150_000 for name in pictures)

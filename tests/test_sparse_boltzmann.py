@@ -253,3 +253,10 @@ def test_a_sum_over_too_many_states_is_refused_with_the_way_out():
         made.log_partition(exact=True)
     with pytest.raises(ArgumentError, match="n_chains: got 1"):
         made.log_partition(n_chains=1)
+
+
+@pytest.mark.parametrize("partition", [3.0, "exact", (1.0, 0.0)])
+def test_a_partition_function_that_is_none_is_refused(partition):
+    made = BoltzmannMachine(6, 3, rng=0)
+    with pytest.raises(ArgumentError, match=r"partition: got \w+; expected a LogPartition, as log_partition\(\) gives"):
+        made.log_likelihood(stripes(5), partition)

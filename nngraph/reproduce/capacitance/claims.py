@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nngraph.dynamics import Ranking, line_graph, line_graph_size, rank_models, sensitivity
+from nngraph._progress import progress
+from nngraph._rng import child, generator, seed_sequence
+from nngraph.dynamics import Ranking, line_graph, line_graph_size, rank_models
+from nngraph.dynamics._ranking import spearman
 from nngraph.reproduce.capacitance.candidates import FAMILY
 from nngraph.training import mlp
 
@@ -23,11 +27,19 @@ FITTED = 0.99
 """Accuracy on the probe batch from which a network counts as one that fits its samples."""
 SHRUNK = 0.1
 PUBLISHED = 0.92
+STEADY = (0.05, 0.1)
+"""Spreads of rho up to which a ranking hangs little on something, and somewhat."""
+JUDGED = ("beta_eff = 0", "mean accuracy", "last accuracy")
+FIRST, SAMPLES = "first epochs", "training samples"
 LEAST = 8
 """Candidates that a setting has to have to be ranked."""
 VARIANTS = {"frozen": "beta_eff", "absolute": "absolute", "hessian": "hessian"}
 """Of beta_eff, and the columns of trajectories that have them."""
 BETTER, WORSE = "better than the last accuracy", "worse than the last accuracy"
+STEADILY = (
+    f"holds if the interval of the spread of rho over the {{}} ends by {STEADY[0]}; in part if by {STEADY[1]}; does "
+    f"not hold if it starts above {STEADY[1]}; undecided otherwise; mean and last accuracy are judged alike"
+)
 RULES = {
     "the line graph of 784-400-400-10 has 127 million edges": (
         "holds if the sum of in- times out-degrees of the hidden neurons rounds to it and is the number of edges of "
@@ -45,12 +57,8 @@ RULES = {
         "holds if half of the candidates are off by at most .01; in part if the mean error is less than that of the "
         "last accuracy, with an interval that leaves out 0"
     ),
-    "the ranking hangs little on the epoch that it starts with (Fig. 3b)": (
-        "holds if rho varies by at most .05 over the first epochs; in part if by at most .1"
-    ),
-    "the ranking hangs little on the size of the training set (Fig. 3c)": (
-        "holds if rho varies by at most .05 over the sizes; in part if by at most .1"
-    ),
+    "the ranking hangs little on the epoch that it starts with (Fig. 3b)": STEADILY.format("first epochs"),
+    "the ranking hangs little on the size of the training set (Fig. 3c)": STEADILY.format("sizes"),
     "beta_eff ranks candidates on every data set (Fig. 4)": (
         "holds if the interval of rho lies above 0 on every data set, and in part if on some"
     ),
@@ -102,10 +110,13 @@ class Study:
         """The task with several seeds and sizes."""
         return str(self.runs.loc[self.runs["seed"] > 0, "task"].iloc[0])
 
-    def ranking(self, rows: pd.DataFrame, *, start: int = START, stop: int = STOP) -> Ranking:
+    def ranking(
+        self, rows: pd.DataFrame, *, start: int = START, stop: int = STOP, n_boot: int | None = None
+    ) -> Ranking:
         """Rank some runs; those of one architecture are drawn together."""
         tables, final, groups = self.given(rows)
-        return rank_models(tables, final, start=start, stop=stop, groups=groups, n_boot=self.n_boot, rng=0)
+        n_boot = self.n_boot if n_boot is None else n_boot
+        return rank_models(tables, final, start=start, stop=stop, groups=groups, n_boot=n_boot, rng=0)
 
     def given(self, rows: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], dict[str, float], dict[str, object]]:
         """Return trajectories, final accuracies and architectures by the name of the run."""
@@ -117,26 +128,61 @@ class Study:
     @functools.cached_property
     def rankings(self) -> dict[tuple[str, str, int], Ranking]:
         """Of every setting, by part, task and last epoch."""
+        keys = [(*setting, stop) for setting in self.settings for stop in (STOP, LATER)]
         return {
             (part, task, stop): self.ranking(self.chosen(part, task), stop=stop)
-            for part, task in self.settings
-            for stop in (STOP, LATER)
+            for part, task, stop in progress(keys, total=len(keys), label="rankings")
         }
 
     @functools.cached_property
-    def by_epochs(self) -> pd.DataFrame:
-        """Scores of the family on the first task, by first and last epoch."""
-        tables, final, groups = self.given(self.chosen("family", self.first_task))
-        return sensitivity(tables, final, starts=STARTS, stops=STOPS, groups=groups, n_boot=self.n_boot // 5, rng=0)
+    def by_epochs(self) -> dict[tuple[int, int], Ranking]:
+        """Rankings of the family on the first task, by first and last epoch."""
+        rows = self.chosen("family", self.first_task)
+        pairs = [(start, stop) for start in STARTS for stop in STOPS if stop - start >= 2]  # a line and its noise
+        return {
+            (start, stop): self.ranking(rows, start=start, stop=stop, n_boot=self.n_boot // 5)
+            for start, stop in progress(pairs, total=len(pairs), label="first and last epochs")
+        }
 
     @functools.cached_property
-    def by_size(self) -> pd.DataFrame:
-        """Scores of the family on the first task, seed 0, by the number of training samples."""
+    def by_size(self) -> dict[int, Ranking]:
+        """Rankings of the family on the first task, seed 0, by the number of training samples."""
         whole = self.chosen("family", self.first_task)
         rows = self.runs.loc[[*self.chosen("size", self.first_task).index, *whole.index[whole["seed"] == 0]]]
-        tables, final, _ = self.given(rows)
-        sizes = dict(zip(tables, rows["n_train"], strict=True))
-        return sensitivity(tables, final, starts=(START,), stops=(STOP,), sizes=sizes, n_boot=self.n_boot // 5, rng=0)
+        return {int(n): self.ranking(one, n_boot=self.n_boot // 5) for n, one in rows.groupby("n_train")}
+
+    @functools.cached_property
+    def draws(self) -> dict[str, np.ndarray]:
+        """How often each architecture of the family counts: once, then as often as it is drawn."""
+        names = sorted(self.chosen("family", self.first_task)["candidate"].unique())
+        draw = generator(child(seed_sequence(0), "spreads"))
+        counts = draw.multinomial(len(names), np.full(len(names), 1 / len(names)), size=self.n_boot)
+        return {name: np.append(1, counts[:, at]) for at, name in enumerate(names)}
+
+    @functools.cached_property
+    def spreads(self) -> dict[str, pd.DataFrame]:
+        """How far rho goes (largest less smallest), by first epochs and by training samples.
+
+        One row for each of JUDGED: spread, and what the ridge has more of it, each followed by its interval of 95 %
+        (_low, _high). Cells and predictors share the draws of architectures.
+        """
+        last = {start: one for (start, stop), one in self.by_epochs.items() if stop == STOPS[-1]}
+        return {label: self._spread(cells) for label, cells in ((FIRST, last), (SAMPLES, self.by_size))}
+
+    def _spread(self, cells: Mapping[int, Ranking]) -> pd.DataFrame:
+        import pandas as pd
+
+        architecture = self.given(self.runs)[2]
+        found = {}
+        for predictor in JUDGED:
+            rho = []
+            for cell in cells.values():
+                known = cell.models.dropna(subset=[predictor])
+                weights = np.stack([self.draws[str(architecture[name])] for name in known.index])
+                rho.append(spearman(known[predictor].to_numpy(), known["final"].to_numpy(), weights))
+            found[predictor] = np.ptp(rho, axis=0)
+        rows = [_summary("spread", values) | _summary("more", found[JUDGED[0]] - values) for values in found.values()]
+        return pd.DataFrame(rows, index=pd.Index(JUDGED, name="predictor"))
 
     @functools.cached_property
     def by_variant(self) -> dict[str, Ranking]:
@@ -238,17 +284,29 @@ class Study:
         row = rows.loc["beta_eff = 0"]
         text = (
             f"median error {off.median():.3f}, mean {row['mae']:.3f}; of the last accuracy "
-            f"{rows.loc['last accuracy', 'mae']:.3f} (difference {_interval(row, 'mae_difference')}); the interval of "
+            f"{rows.loc['last accuracy', 'mae']:.3f} (difference {interval(row, 'mae_difference')}); the interval of "
             f"95 % holds {_percent(found.coverage())} of the final accuracies"
         )
         return _degree(off.median() <= 0.01, row["mae_difference_high"] < 0), text
 
     def _starts(self) -> tuple[str, str]:
-        rows = self.by_epochs[self.by_epochs["stop"] == STOPS[-1]]
-        return _spread(rows, "start", "first epochs")
+        return self._steady(FIRST, [start for start, stop in self.by_epochs if stop == STOPS[-1]])
 
     def _sizes(self) -> tuple[str, str]:
-        return _spread(self.by_size, "n_train", "training samples")
+        return self._steady(SAMPLES, self.by_size)
+
+    def _steady(self, label: str, places: Collection[int]) -> tuple[str, str]:
+        """Judge a spread, and those of the controls by the same rule."""
+        table = self.spreads[label]
+        among = ", ".join(f"{place:,}" for place in places)
+        text = f"spread of rho by {label} ({among}): " + "; ".join(
+            f"{predictor} {interval(row, 'spread')}" for predictor, row in table.iterrows()
+        )
+        if len(places) < 2:
+            return "not asked", text
+        found, *controls = (steady(row) for _, row in table.iterrows())
+        beside = "; ".join(f"{name}: {one}" for name, one in zip(JUDGED[1:], controls, strict=True))
+        return f"{found} ({beside})", text
 
     def _everywhere(self) -> tuple[str, str]:
         rows = {key: one.scores.set_index("predictor").loc["beta_eff = 0"] for key, one in self._early().items()}
@@ -296,26 +354,38 @@ def against(found: Ranking) -> str:
     row = rows.loc["beta_eff = 0"]
     others = ", ".join(f"{name} {rows.loc[name, 'spearman']:.2f}" for name in rows.index if name != "beta_eff = 0")
     return (
-        f"rho = {_interval(row, 'spearman')}; {others}; difference from the last accuracy "
-        f"{_interval(row, 'difference')}"
+        f"rho = {interval(row, 'spearman')}; {others}; difference from the last accuracy {interval(row, 'difference')}"
     )
 
 
-def _interval(row: pd.Series, name: str) -> str:
+def interval(row: pd.Series, name: str) -> str:
+    """Say a number and its interval."""
     return f"{row[name]:.3f} ({row[name + '_low']:.3f} to {row[name + '_high']:.3f})"
 
 
-def _spread(rows: pd.DataFrame, name: str, label: str) -> tuple[str, str]:
-    parts, spreads = [], {}
-    for predictor in ("beta_eff = 0", "last accuracy"):
-        found = rows[rows["predictor"] == predictor].set_index(name)["spearman"]
-        spreads[predictor] = float(np.ptp(found))
-        values = ", ".join(f"{place:,}: {value:.3f}" for place, value in found.items())
-        parts.append(f"{predictor}: rho by {label} {values}")
-    if len(found) < 2:
-        return "not asked", "; ".join(parts)
-    spread = spreads["beta_eff = 0"]
-    return _degree(spread <= 0.05, spread <= 0.1), "; ".join(parts)
+def tabled(rankings: Mapping[Any, Ranking], names: Sequence[str]) -> pd.DataFrame:
+    """Return the scores of several rankings, what each is of in the first columns."""
+    import pandas as pd
+
+    tables = []
+    for key, one in rankings.items():
+        values = key if isinstance(key, tuple) else (key,)
+        tables.append(one.scores.assign(**dict(zip(names, values, strict=True)))[[*names, *one.scores]])
+    return pd.concat(tables, ignore_index=True)
+
+
+def steady(row: pd.Series) -> str:
+    """Judge a spread by its interval."""
+    if row["spread_high"] <= STEADY[1]:
+        return _degree(row["spread_high"] <= STEADY[0], part=True)
+    return "does not hold" if row["spread_low"] > STEADY[1] else "undecided"
+
+
+def _summary(name: str, values: np.ndarray) -> dict[str, float]:
+    """Return the first of some values, and the interval of the others that are known."""
+    drawn = values[1:][np.isfinite(values[1:])]
+    low, high = np.quantile(drawn, (0.025, 0.975)) if len(drawn) else (np.nan, np.nan)
+    return {name: float(values[0]), f"{name}_low": float(low), f"{name}_high": float(high)}
 
 
 def _degree(whole: object, part: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,16 +13,16 @@ from nngraph.reproduce._folders import markdown
 from nngraph.reproduce.capacitance import backbones, claims
 from nngraph.reproduce.capacitance.candidates import N_PROBE, RECORDED
 from nngraph.reproduce.capacitance.claims import BETTER, LATER, RULES, START, STARTS, STOP, STOPS, WORSE, Study
-from nngraph.reproduce.capacitance.runs import FROZEN, TASKS
+from nngraph.reproduce.capacitance.runs import FROZEN, TASKS, made
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
     from nngraph.dynamics import Ranking
 
 __all__ = ["write"]
 
+log = logging.getLogger(__name__)
 COMMAND = "python -m nngraph.reproduce.capacitance --out FOLDER [--root FOLDER] [--texts FOLDER]"
 SHOWN = ("beta_eff = 0", "mean accuracy", "last accuracy", "best accuracy", "last loss", "|beta_eff|", "parameters")
 
@@ -40,39 +41,31 @@ def write(out: str | os.PathLike[str], study: Study) -> Path:
     -------
     Path
         Of the page.
+
+    Raises
+    ------
+    StudyError
+        If the folder cannot be written.
     """
-    folder = Path(out)
-    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    folder = made(Path(out))
+    made(folder / "pictures")
+    log.info("rankings of %d sets of candidates", len(study.settings))
     with replacing(folder / "scores.csv") as file:
-        file.write(_scores(study).to_csv(index=False, float_format="%.5g").encode())
+        scores = claims.tabled(study.rankings, ("part", "task", "stop"))
+        file.write(scores.to_csv(index=False, float_format="%.5g").encode())
     for name, figure in _figures(study):
+        log.info("picture: %s", name)
         with replacing(folder / "pictures" / f"capacitance_{name}.png") as file:
             figure.savefig(file, format="png", dpi=110)
-    sections = [
-        _introduction(study),
-        _short(study),
-        _claims(study),
-        _rankings(study),
-        _errors(study),
-        _vanishing(study),
-    ]
+    parts = (_introduction, _short, _claims, _rankings, _errors, _vanishing, _sensitivity, _settings)
+    sections = []
+    for part in parts:
+        log.info("page: %s", part.__name__.strip("_"))
+        sections.append(part(study))
     page = folder / "capacitance.md"
     with replacing(page) as file:
-        file.write("\n".join([*sections, _sensitivity(study), _settings(study)]).encode())
+        file.write("\n".join(sections).encode())
     return page
-
-
-def _scores(study: Study) -> pd.DataFrame:
-    """Return every score of every setting."""
-    import pandas as pd
-
-    found = []
-    for (part, task, stop), one in study.rankings.items():
-        table = one.scores.copy()
-        for at, (name, value) in enumerate({"part": part, "task": task, "stop": stop}.items()):
-            table.insert(at, name, value)
-        found.append(table)
-    return pd.concat(found, ignore_index=True)
 
 
 def _introduction(study: Study) -> str:
@@ -190,10 +183,10 @@ def _better_half(study: Study) -> str:
     """Say what is left of the rankings among candidates that one would choose from."""
     parts = []
     for part, task in study.settings:
-        rows = study.chosen(part, task)
-        rows = rows[rows["final"] >= rows["final"].median()]
-        scores = study.ranking(rows).scores.set_index("predictor")["spearman"]
-        parts.append(f"{part} on {task} {scores['beta_eff = 0']:.2f} against {scores['last accuracy']:.2f}")
+        models = study.rankings[part, task, STOP].models
+        models = models[models["final"] >= models["final"].median()]
+        rho = models[["beta_eff = 0", "last accuracy"]].corrwith(models["final"], method="spearman")
+        parts.append(f"{part} on {task} {rho['beta_eff = 0']:.2f} against {rho['last accuracy']:.2f}")
     return f"Among the better half of the candidates, by epoch {STOP}, ridge against last accuracy: {'; '.join(parts)}."
 
 
@@ -273,10 +266,9 @@ beta_eff, without its sign, of the family on each data set, first seed; brighter
 
 
 def _sensitivity(study: Study) -> str:
-    table = study.by_epochs
     rows = []
-    for (start, stop), cell in table.groupby(["start", "stop"], sort=True):
-        scores = cell.set_index("predictor")
+    for (start, stop), found in study.by_epochs.items():
+        scores = found.scores.set_index("predictor")
         values = [f"{scores.loc[name, 'spearman']:.3f}" for name in ("beta_eff = 0", "mean accuracy", "last accuracy")]
         rows.append((start, stop, *values, *(f"{scores.loc[name, 'mae']:.3f}" for name in SHOWN[:3])))
     header = (
@@ -289,10 +281,9 @@ def _sensitivity(study: Study) -> str:
         "of the mean",
         "of the last accuracy",
     )
-    by_size = study.by_size
     sizes = [
-        (f"{size:,}", *(f"{cell.set_index('predictor').loc[name, 'spearman']:.3f}" for name in SHOWN))
-        for size, cell in by_size.groupby("n_train", sort=True)
+        (f"{size:,}", *(f"{found.scores.set_index('predictor').loc[name, 'spearman']:.3f}" for name in SHOWN))
+        for size, found in study.by_size.items()
     ]
     return f"""## First epoch, last epoch, size of the training set
 
@@ -302,8 +293,27 @@ The family on {study.first_task}, as in Figures 3b and 3c of the paper.
 By number of training samples (epochs {START} to {STOP}, first seed, each ranked by its own final accuracy), rho:
 
 {_table(("samples", *SHOWN), sizes)}
+How far rho goes, the largest less the smallest, and what the ridge has more of it; intervals of 95 % draw
+architectures, the same for all cells. A spread is never below 0 and chance adds to it, so that the intervals lie high,
+of the ridge and of accuracies alike. The last accuracy is one number whatever the first epoch.
+
+{_table(("rho by", "predictor", "spread", "the ridge has more", "by the rule"), _spreads(study))}
 ![sensitivity](pictures/capacitance_sensitivity.png)
 """
+
+
+def _spreads(study: Study) -> list[tuple[str, ...]]:
+    return [
+        (
+            label,
+            predictor,
+            claims.interval(row, "spread"),
+            claims.interval(row, "more") if predictor != "beta_eff = 0" else "",
+            claims.steady(row),
+        )
+        for label, table in study.spreads.items()
+        for predictor, row in table.iterrows()
+    ]
 
 
 def _settings(study: Study) -> str:
@@ -342,11 +352,11 @@ def _figures(study: Study) -> Iterator[tuple[str, Figure]]:
     yield "predicted", fig
     fig, axes = _style.new_figure(None, 1, 3)
     fig.set_size_inches(9.6, 2.8)
-    table = study.by_epochs
+    table = claims.tabled(study.by_epochs, ("start", "stop"))
     panels = {
         "start": table[table["stop"] == STOPS[-1]],
         "stop": table[table["start"] == START],
-        "n_train": study.by_size,
+        "n_train": claims.tabled(study.by_size, ("n_train",)),
     }
     for ax, (x, rows) in zip(axes[0], panels.items(), strict=True):
         plot.capacitance_sensitivity(rows, x=x, predictors=SHOWN[:3], ax=ax)  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nngraph import datasets
 from nngraph._progress import progress
 from nngraph._rng import child, generator, seed_sequence
+from nngraph.errors import StudyError
 from nngraph.io._atomic import replacing
 from nngraph.reproduce._folders import opened
 from nngraph.reproduce.capacitance import backbones
@@ -25,7 +26,7 @@ from nngraph.training import single_thread
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SIZES", "TASKS", "Plan", "samples_of", "stored", "train"]
+__all__ = ["SIZES", "TASKS", "Plan", "made", "samples_of", "stored", "train"]
 
 TASKS = {"fashion-mnist": (5000, 1000, 10_000), "digits": (699, 200, 898), "colour-patches": (3000, 1000, 1000)}
 """Samples for training, validation and test."""
@@ -77,6 +78,18 @@ class Unit:
         return re.sub(r"[^A-Za-z0-9]+", "-", f"{self.part} {self.task} {self.n_train} {self.candidate} {self.seed}")
 
 
+def made(folder: Path) -> Path:
+    """Make a folder, or say why nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(folder, os.W_OK) else "no permission"
+    except OSError as error:
+        reason = str(error.strerror)
+    if reason:
+        raise StudyError(f"{folder}: cannot be written ({reason}); pass another folder.")
+    return folder
+
+
 def samples_of(task: str, n: Sequence[int], *, root: str | os.PathLike[str] | None = None) -> Samples:
     """Return images as (n, channels, height, width) in [-1, 1], in random order, none of which a stored network saw.
 
@@ -119,7 +132,8 @@ def train(
     Parameters
     ----------
     out : path
-        Folder; gets a file for each training, and runs.csv and trajectories.csv at the end.
+        Folder; gets a file for each training, and runs.csv and trajectories.csv at the end. One that has been finished
+        without texts gets that part alone when they are given.
     root : path, optional
         Folder of the files of Fashion-MNIST.
     texts : path, optional
@@ -133,22 +147,34 @@ def train(
         run, part ("family", "size", "frozen"), task, candidate, kind, seed, n_train, n_parameters, final.
     trajectories : pandas.DataFrame
         run, epoch, beta_eff, accuracy, loss, probe_accuracy, status, absolute, hessian.
+
+    Raises
+    ------
+    StudyError
+        If the folder holds results of another plan, or cannot be written.
     """
     plan = plan or Plan()
-    folder = opened(Path(out), plan.settings)
-    if all((folder / name).exists() for name in TABLES):
-        return _read(folder)
+    folder = opened(made(Path(out)), plan.settings)
+    known = _read(folder) if all((folder / name).exists() for name in TABLES) else None
+    if known is not None and (texts is None or (known[0]["task"] == backbones.TEXTS).any()):
+        return known
     (folder / "runs").mkdir(exist_ok=True)
     with single_thread():
-        for at, task in enumerate(task for task in plan.tasks if task not in plan.only_frozen):
-            _family(folder, plan, task, samples_of(task, plan.tasks[task], root=root), first=at == 0)
-        for task, n in plan.tasks.items():
-            fewer = [min(pair) for pair in zip(n, plan.frozen, strict=True)]
-            names = [name for name, net in vision.NETWORKS.items() if not task == net.data_set == "colour-patches"]
-            _frozen(folder, plan, task, backbones.images(samples_of(task, fewer, root=root), names=names))
+        if known is None:
+            _images(folder, plan, root)
         if texts is not None:
             _frozen(folder, plan, backbones.TEXTS, backbones.texts(texts, n=plan.frozen))
-    return _gathered(folder)
+    return _gathered(folder, without=() if texts is not None else (backbones.TEXTS,))
+
+
+def _images(folder: Path, plan: Plan, root: str | os.PathLike[str] | None) -> None:
+    """Train all that sees images."""
+    for at, task in enumerate(task for task in plan.tasks if task not in plan.only_frozen):
+        _family(folder, plan, task, samples_of(task, plan.tasks[task], root=root), first=at == 0)
+    for task, n in plan.tasks.items():
+        fewer = [min(pair) for pair in zip(n, plan.frozen, strict=True)]
+        names = [name for name, net in vision.NETWORKS.items() if not task == net.data_set == "colour-patches"]
+        _frozen(folder, plan, task, backbones.images(samples_of(task, fewer, root=root), names=names))
 
 
 def stored() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -201,13 +227,16 @@ def _kept(
     log.info("%s: %.3f", unit.file, found["final"])
 
 
-def _gathered(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Write the two tables of all trainings, four digits of each number, and return them as they can be read."""
+def _gathered(folder: Path, *, without: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Write the two tables of all trainings but those of some tasks, and return them as they can be read.
+
+    A part that was stopped midway stays out until it is asked for again. Numbers are written with four digits.
+    """
     import pandas as pd
 
     runs, rows = [], []
-    for number, file in enumerate(sorted((folder / "runs").glob("*.json"))):
-        found = json.loads(file.read_text(encoding="utf-8"))
+    whole = [json.loads(file.read_text(encoding="utf-8")) for file in sorted((folder / "runs").glob("*.json"))]
+    for number, found in enumerate(one for one in whole if one["task"] not in without):
         rows += [{"run": number, **row} for row in found.pop("rows")]
         runs.append({"run": number, **{name: found[name] for name in RUN}})
     trajectories = pd.DataFrame(rows, columns=["run", *ROW])
