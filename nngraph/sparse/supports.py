@@ -183,6 +183,14 @@ def rewire(
     return Rewiring(core, regrown, removed, done.added, done.n_positive, done.n_negative)
 
 
+def none_goes(n_edges: int, zeta: float) -> str:
+    """Say that a layer has so few edges of either sign that none is to go."""
+    return (
+        f"none of its {n_edges:,} edges goes: the share zeta={zeta:g} of those above 0, and of those below, is less "
+        "than one edge. Use a larger zeta or more edges."
+    )
+
+
 def too_dense(done: _cells.Exchange, shape: tuple[int, int]) -> str:
     """Say that fewer edges went than should have."""
     return (
