@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
-import torch
 from torch import nn
 
 from nngraph._rng import child, generator
@@ -15,6 +14,7 @@ from nngraph.convert._layers import unwrap
 from nngraph.errors import ArgumentError, SparsityWarning, UnsupportedLayerError
 from nngraph.sparse import _cells
 from nngraph.sparse._edges import EvolvingEdges
+from nngraph.sparse._inputs import array_of
 from nngraph.sparse._layers import MaskedLinear
 from nngraph.sparse.layers import SparseLinear
 from nngraph.sparse.supports import complete
@@ -122,7 +122,7 @@ def cells_of(name: str, mask: object, module: Sparse) -> np.ndarray:
             "torch.nn.Linear layers alone. Use SET(model), or SparseLinear.from_linear(layer, mask)."
         )
     shape = (module.out_features, module.in_features)
-    array = mask.detach().cpu().numpy() if isinstance(mask, torch.Tensor) else np.asarray(mask)
+    array = array_of(mask, f"masks: layer '{name}'")
     if array.shape != shape or array.dtype != bool:
         raise ArgumentError(
             f"masks: layer '{name}': got a mask of shape {array.shape} and type {array.dtype}; expected bool of shape "
