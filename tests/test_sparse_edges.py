@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import nngraph as nng
-from nngraph.errors import ArgumentError, ConvergenceError, UnsupportedLayerError
+from nngraph.errors import ArgumentError, ConvergenceError, SparsityWarning, UnsupportedLayerError
 from nngraph.sparse import SET, SparseLinear, densify, sparse_mlp, sparsify
 
 OPTIMIZERS = {
@@ -218,3 +218,55 @@ def test_what_cannot_evolve_is_refused():
     nn.utils.prune.l1_unstructured(shared, "values", 0.5)
     with pytest.raises(UnsupportedLayerError, match="pruned"):
         SET(pruned, rng=0)
+
+
+def test_a_layer_evolves_under_one_set_at_a_time():
+    model = sparse_mlp([20, 30, 25, 4], 4, rng=0)
+    evo = SET(model, layers="0", rng=0)
+    for _ in range(2):
+        with pytest.raises(ArgumentError, match=r"layer '0': it evolves under another SET\. End that one first"):
+            SET(model, rng=0)
+    assert list(SET(model, layers="2", rng=0).masks) == ["2"]
+    twin, its_evo = copy.deepcopy((model, evo))
+    assert list(SET(copy.deepcopy(model), rng=0).masks) == ["0", "2"]
+    with pytest.raises(ArgumentError, match="layer '0': it evolves under another SET"):
+        SET(twin, rng=0)
+    for each, its in ((model, evo), (twin, its_evo)):
+        its.finish()
+        assert list(SET(each, rng=0).masks) == ["0", "2"]
+
+
+def test_an_optimiser_made_before_a_state_of_another_number_of_edges_is_refused_at_the_first_step():
+    def begin(rng):
+        model = sparse_mlp([20, 30, 25, 4], 4, dtype=torch.float64, rng=rng)
+        return model, OPTIMIZERS["momentum"](model.parameters()), SET(model, stop=9, rng=rng)
+
+    first, again = begin(0), begin(1)
+    for _ in range(3):
+        step(*first)
+    for part, state in zip(again, [part.state_dict() for part in first], strict=True):
+        part.load_state_dict(state)
+    with pytest.raises(ArgumentError, match=r"layer '0'.* made anew where loading a state has changed the number"):
+        step(*again)
+
+
+def test_the_core_of_edges_that_were_loaded_without_their_state_is_refused():
+    model = sparse_mlp([20, 30, 25, 4], 4, dtype=torch.float64, rng=0)
+    evo, rule = SET(model, every=1, rng=0), OPTIMIZERS["momentum"](model.parameters())
+    early = [copy.deepcopy(part.state_dict()) for part in (model, evo)]
+    step(model, rule, evo)
+    model.load_state_dict(early[0])
+    assert evo.graph().block("0").n_edges == model[0].n_edges
+    with pytest.raises(ArgumentError, match="layer '0': got other edges than it had after the last rewiring"):
+        evo.core()
+    evo.load_state_dict(early[1])
+    assert evo.core() == evo.graph()
+
+
+def test_an_epsilon_for_layers_that_keep_their_edges_is_said_to_change_nothing():
+    model = sparse_mlp([20, 30, 25, 4], 4, rng=0)
+    with pytest.warns(SparsityWarning, match="epsilon=3.3 changes nothing: '0', '2' are SparseLinear"):
+        evo = SET(model, 3.3, rng=0)
+    assert [mask.sum() for mask in evo.masks.values()] == [model[0].n_edges, model[2].n_edges]
+    mixed = nn.Sequential(SparseLinear(20, 30, 2, rng=0), nn.ReLU(), nn.Linear(30, 25), nn.ReLU(), nn.Linear(25, 4))
+    assert list(SET(mixed, 3.3, rng=0).masks) == ["0", "2"]  # a warning would be an error

@@ -669,3 +669,156 @@ def test_a_layer_that_has_no_edge_trains_and_is_saved_and_loaded():
 def test_the_zeros_of_a_graph_are_not_to_be_chosen():
     with pytest.raises(ArgumentError, match="zeros: got a value; expected none"):
         SET(nng.mlp(SIZES, rng=0), epsilon=3, rng=0).graph(zeros="drop")
+
+
+# ------------------------------------------------------- checkpoints, misuse
+
+
+def with_checkpoint(**rules):
+    """Return a trained model, its optimiser and SET, and the states of all three before the supports moved on."""
+    model = nng.mlp(SIZES, rng=0)
+    optimizer = OPTIMIZERS["momentum"](model.parameters())
+    evo = SET(model, epsilon=3, rng=0, **rules)
+    after = evo.after_step if rules["every"] != "epoch" else evo.after_epoch
+    x, y = data()
+    early = [copy.deepcopy(part.state_dict()) for part in (model, optimizer, evo)]
+    for _ in range(20):
+        step(model, optimizer, x, y)
+        after(optimizer)
+    return model, optimizer, evo, after, early
+
+
+@pytest.mark.parametrize("assign", [False, True])
+@pytest.mark.parametrize("every", [2, "epoch"])
+def test_weights_of_another_support_are_refused_until_their_support_is_loaded_too(every, assign):
+    model, optimizer, evo, after, early = with_checkpoint(every=every)
+    model.load_state_dict(copy.deepcopy(early[0]), assign=assign)
+    if assign:
+        optimizer = OPTIMIZERS["momentum"](model.parameters())
+    weights = bits(model)
+    for read in (evo.graph, evo.core, evo.finish):
+        with pytest.raises(ArgumentError, match=r"layer '0': got \d+ absent weights .*Load evo.state_dict\(\)"):
+            read()
+    assert bits(model) == weights
+    step(model, optimizer, *data())
+    weights = bits(model)
+    for _ in range(2):
+        with pytest.raises(ArgumentError, match=r"layer '0': got .* absent weights"):
+            after(optimizer)
+    assert bits(model) == weights
+    for part, state in zip((model, optimizer, evo), early, strict=True):
+        part.load_state_dict(state)
+    x, y = data()
+    for _ in range(20):
+        step(model, optimizer, x, y)
+        assert not model[0].weight.grad.numpy()[~evo.masks["0"]].any()
+        after(optimizer)
+    again = with_checkpoint(every=every)
+    assert bits(model) == bits(again[0])
+    assert evo.history.equals(again[2].history)
+
+
+def test_weights_of_the_same_support_may_be_loaded_alone():
+    model, optimizer, evo, after, _ = with_checkpoint(every=100)
+    best = copy.deepcopy(model.state_dict())
+    trained(evo, model, optimizer, 5)
+    model.load_state_dict(best)
+    assert evo.graph() == evo.core()
+    step(model, optimizer, *data())
+    after(optimizer)
+    assert evo.finish() is model
+
+
+def test_what_trains_under_torchs_masks_after_the_end_may_move_weights_below_them():
+    model = nng.mlp(SIZES, rng=0)
+    evo = SET(model, epsilon=3, rng=0)
+    G = evo.graph()
+    evo.finish()
+    Shaking(model.parameters()).step()
+    model(data()[0])  # torch applies the mask
+    assert all(new.same_support(old) for new, old in zip(evo.graph().blocks, G.blocks, strict=True))
+
+
+def test_an_optimizer_that_takes_the_place_of_another_is_checked_at_each_step():
+    model = nng.mlp(SIZES, rng=0)
+    evo = SET(model, epsilon=3, stop=9, rng=0)
+    trained(evo, model, OPTIMIZERS["momentum"](model.parameters()), 3)
+    with pytest.raises(ArgumentError, match="does not hold the weights of layer '0'"):
+        evo.after_step(torch.optim.SGD(model[4].parameters(), lr=0.1))
+
+
+def broken(state, **changes):
+    return {**copy.deepcopy(state), **changes}
+
+
+def test_a_state_that_set_did_not_give_is_refused_and_changes_nothing():
+    model = nng.mlp(SIZES, rng=0)
+    evo = SET(model, epsilon=3, every=2, regrow="init", rng=0)
+    state = evo.state_dict()
+    trained(evo, model, OPTIMIZERS["momentum"](model.parameters()), 4)
+
+    def of_cells(what, values):
+        layers = copy.deepcopy(state["layers"])
+        layers["2"][what] = values
+        return broken(state, layers=layers)
+
+    cells = state["layers"]["2"]["cells"]
+    absent = torch.from_numpy(np.setdiff1d(np.arange(750), cells.numpy()))
+    cases = [
+        (None, "got NoneType; expected what state_dict"),
+        ({"layers": state["layers"]}, r"got a state without \['entropy', 'history', 'n', 'spawn_key'\]"),
+        (broken(state, layers=3), "got a state of the layers 3"),
+        (broken(state, layers={"0": 1, "2": 2}), "got a state of the layers {'0': 1, '2': 2}"),
+        (broken(state, n=-1), "n: got -1"),
+        (broken(state, n=None), "n: got None"),
+        (broken(state, entropy="seed"), "the entropy 'seed'"),
+        (broken(state, entropy=None), "the entropy None"),
+        (broken(state, spawn_key=3), "the spawn_key 3"),
+        (broken(state, history=[{"step": 1}]), "history of other columns"),
+        (broken(state, history=3), "history of other columns"),
+        (of_cells("cells", cells + 750), "layer '2': got 'cells' that are no cells.*from 0 to 749"),
+        (of_cells("cells", cells.flip(0)), "ascending"),
+        (of_cells("cells", cells.double()), "int64"),
+        (of_cells("cells", [1, 2]), "int64"),
+        (of_cells("grown", absent[:3]), "layer '2': got grown cells that are no edges"),
+        (of_cells("first", None), "layer '2': got 'first' that are no weights"),
+    ]
+    before, weights = evo.state_dict(), bits(model)
+    for bad, message in cases:
+        with pytest.raises(ArgumentError, match=f"load_state_dict: .*{message}"):
+            evo.load_state_dict(bad)
+        assert repr(evo.state_dict()) == repr(before)
+        assert bits(model) == weights
+    evo.finish()
+    with pytest.raises(ArgumentError, match=r"after finish\(\)"):
+        evo.load_state_dict(state)
+
+
+def test_a_layer_of_so_few_edges_that_none_ever_goes_is_said_once():
+    model = nng.mlp((20, 6, 2), rng=0)
+    masks = {"0": np.zeros((6, 20), dtype=bool)}
+    masks["0"][:, 3] = True  # six edges: at most five of one sign
+    evo = SET.from_masks(model, masks, zeta=0.15, every=1, rng=0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    step(model, optimizer, *[data()[0], data()[1] % 2])
+    with pytest.warns(SparsityWarning, match=r"layer '0': none of its 6 edges goes: the share zeta=0.15") as said:
+        evo.after_step(optimizer)
+    assert len(said) == 1
+    evo.after_step(optimizer)  # another warning would be an error
+    assert evo.history.added.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"layers": 3}, "layers: got 3; expected names"),
+        ({"layers": [[1]]}, r"layers: got \[\[1\]\]; expected names"),
+        ({"layers": [None]}, r"layers: got \[None\]"),
+        ({"regrow": np.zeros(2)}, "regrow: got array.*expected 0, 'normal' or 'init'"),
+        ({"regrow": None}, "regrow: got None"),
+        ({"regrow": False}, "regrow: got False"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused_in_one_sentence(arguments, message):
+    with pytest.raises(ArgumentError, match=message):
+        SET(nng.mlp(SIZES, rng=0), **arguments)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
-from nngraph.errors import ArgumentError, SparsityWarning
+from nngraph.errors import ArgumentError, SparsityWarning, UnsupportedLayerError
 from nngraph.sparse import SparseLinear, densify, erdos_renyi_mask, sparse_mlp, sparsify
 
 SHAPES = [(7, 5), (1, 6), (6, 1), (1, 1), (4, 9)]
@@ -253,6 +253,19 @@ def test_bad_arguments_are_refused_in_one_sentence():
         (lambda: sparse_mlp([4]), "at least two"),
         (lambda: sparsify(nn.Sequential(layer)), "no linear layer has a mask"),
         (lambda: sparsify(nn.Sequential(layer), {"1": mask}), "'1'"),
+        (lambda: sparsify(nn.Sequential(layer), ["0"]), "masks: got list; expected a mapping"),
+        (lambda: sparsify(None, epsilon=1), "sparsify: got NoneType; expected a torch.nn.Module"),
+        (lambda: densify(None), "densify: got NoneType; expected a torch.nn.Module"),
+        (lambda: ours(None), "input of type NoneType; expected a torch.Tensor"),
+        (lambda: ours(x.numpy()), "input of type ndarray; expected a torch.Tensor"),
+        (lambda: SparseLinear(4, 3, 1, device="x"), "device: got 'x', which cannot be used here"),
+        (lambda: SparseLinear(4, 3, 1, dtype="float32"), "got the type float32"),
+        (lambda: sparse_mlp([4, 3], device="x"), "device: got 'x'"),
+        (lambda: sparse_mlp("43"), "sizes: got '43'"),
+        (lambda: SparseLinear.from_cells(4, 3, cells, "ab"), "values: got str; expected a tensor or an array"),
+        (lambda: SparseLinear.from_cells(4, 3, "ab", values), "got cells of shape"),
+        (lambda: SparseLinear.from_cells(4, 3, cells, values, bias="abc"), "bias: got str"),
+        (lambda: SparseLinear.from_linear(layer, "mask"), "mask: got str"),
     ]
     for call, message in cases:
         with pytest.raises(ArgumentError, match=message):
@@ -304,3 +317,43 @@ def test_torch_says_nothing_about_compressed_rows():
         "SparseLinear(4, 3, 1, rng=0)(torch.zeros(1, 4)).sum().backward()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_sizes_may_be_an_array():
+    ours, same = (sparse_mlp(sizes, 1, rng=0) for sizes in (np.array([8, 6, 2]), [8, 6, 2]))
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), same.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("frozen", ["", "weight", "bias", "weight bias"])
+def test_what_is_frozen_stays_frozen_both_ways(frozen):
+    layer, mask = random_layer(6, 5, 0.5)
+    for name, parameter in layer.named_parameters():
+        parameter.requires_grad_(name not in frozen)
+    expected = ["weight" not in frozen, "bias" not in frozen]
+    sparse = sparsify(nn.Sequential(layer), {"0": mask})
+    assert [sparse[0].values.requires_grad, sparse[0].bias.requires_grad] == expected
+    dense = densify(sparse)
+    assert [dense[0].weight_orig.requires_grad, dense[0].bias.requires_grad] == expected
+    again = sparsify(dense)
+    assert [again[0].values.requires_grad, again[0].bias.requires_grad] == expected
+    assert [parameter.requires_grad for parameter in layer.parameters()] == expected
+
+
+def test_layers_whose_weight_torch_reads_elsewhere_are_refused_and_others_are_not():
+    encoder = nn.TransformerEncoderLayer(16, 2, 64, batch_first=True)
+    model = nn.Sequential(encoder, nn.Linear(16, 16), nn.Linear(16, 2)).eval()
+    with pytest.raises(UnsupportedLayerError, match=r"layer '0.linear1': torch.nn.TransformerEncoderLayer reads"):
+        sparsify(model, epsilon=2, rng=0)
+    masks = {name: module.weight > 0 for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    owners = {"0.linear1": "Encoder", "0.linear2": "Encoder", "0.self_attn.out_proj": "MultiheadAttention"}
+    for name, mask in masks.items():
+        if name in owners:
+            with pytest.raises(UnsupportedLayerError, match=rf"layer '{name}': torch.nn.*{owners[name]}"):
+                sparsify(model, {name: mask})
+        else:
+            with torch.no_grad():
+                assert sparsify(model, {name: mask})(torch.randn(2, 3, 16)).shape == (2, 3, 2)
+    decoder = nn.TransformerDecoderLayer(16, 2, 64, batch_first=True).eval()  # which calls its linear layers
+    sparse = sparsify(decoder, {"linear1": decoder.linear1.weight > 0})
+    with torch.no_grad():
+        assert sparse(torch.randn(2, 3, 16), torch.randn(2, 4, 16)).shape == (2, 3, 16)

@@ -4,9 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from torch import nn
 
 from nngraph.errors import ArgumentError, SparsityWarning
 from nngraph.sparse import _cells, erdos_renyi_mask, rewire
@@ -245,6 +247,47 @@ def test_degree_preserving_regrowth_gives_every_support_of_the_same_degrees_alik
     ]
     assert set(counts) == set(allowed)
     assert stats.chisquare([counts[each] for each in allowed]).pvalue > 0.01
+
+
+class Repeated:
+    """A generator that draws the same permutation and the same numbers whenever it is asked."""
+
+    def __init__(self, seed):
+        self.seed = seed
+
+    def permutation(self, n):
+        return np.random.default_rng(self.seed).permutation(n)
+
+    def random(self, n):
+        return np.random.default_rng(self.seed + 1).random(n)
+
+
+def test_a_sweep_of_switches_undoes_itself_so_that_all_supports_are_alike_in_the_long_run(monkeypatch):
+    moved = 0
+    for seed in range(200):
+        mask = np.random.default_rng(seed).random((6, 6)) < 0.4
+        cells = np.random.default_rng((seed, 1)).permutation(np.flatnonzero(mask))
+        core, removed = np.sort(cells[:4]), np.sort(cells[4:])
+        found = []
+        for n_sweeps in (1, 2):
+            monkeypatch.setattr(_cells, "MOST_SWEEPS", n_sweeps)
+            found.append(_cells._switched(core, removed, (6, 6), Repeated(seed)))
+        moved += not np.array_equal(found[0], removed)
+        assert np.array_equal(found[1], removed)
+    assert moved > 100
+
+
+def test_tensors_rewire_as_arrays_do():
+    weights, mask = layer(0)
+    weights[~mask] = 0
+    parameter = nn.Parameter(torch.from_numpy(weights))
+    ours, same = rewire(parameter, torch.from_numpy(mask), rng=0), rewire(weights, mask, rng=0)
+    assert np.array_equal(ours.mask, same.mask)
+    assert len(ours.removed) > 0
+    assert np.array_equal(parameter.detach().numpy(), weights)
+    assert rewire(parameter.bfloat16(), mask, rng=0).mask.sum() == mask.sum()
+    with pytest.raises(ArgumentError, match="rewire: weights: got rows of several lengths"):
+        rewire([[1.0], [2.0, 3.0]], mask)
 
 
 def test_regrowth_without_regard_to_neurons_is_poisson_in_the_end_whatever_the_beginning():

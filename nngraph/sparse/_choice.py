@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
-import torch
 from torch import nn
 
 from nngraph._rng import child, generator
 from nngraph.convert._layers import unwrap
 from nngraph.errors import ArgumentError, SparsityWarning, UnsupportedLayerError
 from nngraph.sparse import _cells
+from nngraph.sparse._edges import EvolvingEdges
+from nngraph.sparse._inputs import array_of
 from nngraph.sparse._layers import MaskedLinear
 from nngraph.sparse.layers import SparseLinear
 from nngraph.sparse.supports import complete
@@ -48,10 +49,11 @@ def chosen(model: nn.Module, layers: Sequence[str] | str | None, *, dense_output
                 "stays dense; expected another Linear layer, or dense_output=False."
             )
     else:
-        names = [layers] if isinstance(layers, str) else list(layers)
-        if not names or len(set(names)) < len(names) or set(names) - set(known):
+        names = [layers] if isinstance(layers, str) else list(layers) if isinstance(layers, Iterable) else []
+        each_is_known = all(isinstance(name, str) and name in known for name in names)
+        if not names or not each_is_known or len(set(names)) < len(names):
             raise ArgumentError(
-                f"layers: got {names!r}; expected names of Linear layers, each once: {', '.join(map(repr, known))}."
+                f"layers: got {layers!r}; expected names of Linear layers, each once: {', '.join(map(repr, known))}."
             )
     for name in names:
         _refuse(name, known[name], model)
@@ -88,10 +90,11 @@ def _refuse(name: str, module: Sparse, model: nn.Module) -> None:
             f"them, {LEAVE_OUT}."
         )
     hooks = (getattr(weight, "_post_accumulate_grad_hooks", None) or {}).values()
-    if any(isinstance(getattr(hook, "__self__", None), MaskedLinear) for hook in hooks):
+    if any(isinstance(getattr(hook, "__self__", None), MaskedLinear) for hook in hooks) or any(
+        other.module is module for other in EvolvingEdges.alive
+    ):
         raise ArgumentError(
-            f"layer '{name}': it evolves under another SET, which masks its gradients. End that one first with "
-            f"finish(masks=False), {LEAVE_OUT}."
+            f"layer '{name}': it evolves under another SET. End that one first with finish(masks=False), {LEAVE_OUT}."
         )
     if not weight.requires_grad or not weight.dtype.is_floating_point or weight.is_meta:
         raise ArgumentError(
@@ -100,9 +103,26 @@ def _refuse(name: str, module: Sparse, model: nn.Module) -> None:
         )
 
 
-def cells_of(name: str, mask: object, shape: tuple[int, int]) -> np.ndarray:
+def say_unused(epsilon: float | None, found: Mapping[str, Sparse]) -> None:
+    """Say that there is no layer for which epsilon would draw edges."""
+    if epsilon is not None and all(isinstance(module, SparseLinear) for module in found.values()):
+        warnings.warn(
+            f"epsilon={epsilon:g} changes nothing: {', '.join(map(repr, found))} are SparseLinear and keep the edges "
+            "that they have. Give epsilon to sparsify or sparse_mlp.",
+            SparsityWarning,
+            stacklevel=3,
+        )
+
+
+def cells_of(name: str, mask: object, module: Sparse) -> np.ndarray:
     """Return the cells of a mask of the user's own."""
-    array = mask.detach().cpu().numpy() if isinstance(mask, torch.Tensor) else np.asarray(mask)
+    if isinstance(module, SparseLinear):
+        raise ArgumentError(
+            f"masks: layer '{name}' is a SparseLinear, which holds its own edges; expected a mask for "
+            "torch.nn.Linear layers alone. Use SET(model), or SparseLinear.from_linear(layer, mask)."
+        )
+    shape = (module.out_features, module.in_features)
+    array = array_of(mask, f"masks: layer '{name}'")
     if array.shape != shape or array.dtype != bool:
         raise ArgumentError(
             f"masks: layer '{name}': got a mask of shape {array.shape} and type {array.dtype}; expected bool of shape "

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
+from typing import Any, ClassVar
+
 import numpy as np
 import torch
 
@@ -13,9 +16,17 @@ from nngraph.sparse.layers import SparseLinear
 class EvolvingEdges:
     """A SparseLinear whose edges move: weights, gradient and state of the optimiser go along with theirs."""
 
+    alive: ClassVar[weakref.WeakSet[EvolvingEdges]] = weakref.WeakSet()
+    """All that are in use: a layer evolves in one way at a time. A mark on the layer would go into its copies."""
+
     def __init__(self, name: str, module: SparseLinear) -> None:
         self.name, self.module = name, module
         self.shape = (module.out_features, module.in_features)
+        self.alive.add(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.alive.add(self)
 
     @property
     def cells(self) -> np.ndarray:
@@ -41,6 +52,10 @@ class EvolvingEdges:
 
     def revived(self) -> int:
         """Return 0: there are no absent weights."""
+        return 0
+
+    def strangers(self) -> int:
+        """Return 0: a state brings its own edges."""
         return 0
 
     def exchange(self, done: Exchange, grown: np.ndarray, optimizer: Optimizer) -> None:
@@ -77,4 +92,5 @@ class EvolvingEdges:
         self.module.hold_cells(cells)
 
     def release(self, *, masks: bool) -> None:
-        """Do nothing: the layer goes on with the edges that it holds."""
+        """Leave the layer with the edges that it holds."""
+        self.alive.discard(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import nn
 from torch.nn.utils import prune
 from torch.utils.hooks import RemovableHandle
 
+from nngraph.errors import ArgumentError
 from nngraph.sparse._cells import Exchange
 
 Optimizer = torch.optim.Optimizer
@@ -39,7 +41,10 @@ class Evolving(Protocol):
         """Make absent weights exactly 0, whatever the optimiser did to them."""
 
     def revived(self) -> int:
-        """Return how many absent weights are not 0."""
+        """Return how many absent weights the layer computes with all the same, as they are not 0."""
+
+    def strangers(self) -> int:
+        """Return how many absent weights were not 0 before the last step began: a state brought them."""
 
     def exchange(self, done: Exchange, grown: np.ndarray, optimizer: Optimizer) -> None:
         """Change the edges, give those that grew their weights, and reset what the optimiser knows of both."""
@@ -51,18 +56,49 @@ class Evolving(Protocol):
         """Let go of the layer, with a pruning mask of torch in place or without."""
 
 
+def check_ready(optimizer: object, layers: Sequence[Evolving]) -> None:
+    """Refuse an optimiser that does not train the layers, and layers that were given weights of another support."""
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise ArgumentError(f"optimizer: got {type(optimizer).__name__}; expected a torch.optim.Optimizer.")
+    held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    for layer in layers:
+        if id(layer.parameter) not in held:
+            raise ArgumentError(
+                f"optimizer: got one that does not hold the weights of layer '{layer.name}'; expected the one that "
+                "trains this model, made anew where loading a state has changed the number of edges."
+            )
+        _refuse_absent(layer.name, layer.strangers())
+
+
+def check_absent(layers: Sequence[Evolving]) -> None:
+    """Refuse layers that compute with absent weights."""
+    for layer in layers:
+        _refuse_absent(layer.name, layer.revived())
+
+
+def _refuse_absent(name: str, n: int) -> None:
+    if n:
+        raise ArgumentError(
+            f"layer '{name}': got {n:,} absent weights that are not 0, as after loading a state of the model of "
+            "another moment. Load evo.state_dict() of the same moment too; evo.load_state_dict(evo.state_dict()) "
+            "makes them 0."
+        )
+
+
 class MaskedLinear:
     """A Linear layer whose absent weights are held at 0: a product with its mask after each step.
 
     Gradients of absent weights are made 0 as they arrive, so that neither the norm of the gradient nor the state of
-    the optimiser knows of them.
+    the optimiser knows of them. Then is also the time to see whether somebody other than the optimiser has changed the
+    weights since the last step.
     """
 
     def __init__(self, name: str, module: nn.Linear, cells: np.ndarray) -> None:
-        self.name, self.module, self.parameter = name, module, module.weight
+        self.name, self.module = name, module
         self.shape = (module.out_features, module.in_features)
         self.cells: np.ndarray = cells
-        self._handle: RemovableHandle | None = self._listen()
+        self._handle: RemovableHandle | None = None
+        self._strangers, self._version = 0, -1
         self.restore(cells)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -71,6 +107,13 @@ class MaskedLinear:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._handle = self._listen() if state["_handle"] else None  # copies of parameters have no hooks
+
+    @property
+    def parameter(self) -> torch.Tensor:
+        """(n_target, n_source): read off the layer, where another may be put at any time."""
+        held: Any = self.module._parameters
+        parameter: torch.Tensor = held["weight_orig" if "weight_orig" in held else "weight"]
+        return parameter
 
     def values(self) -> np.ndarray:
         """Return the weights of the present edges."""
@@ -85,11 +128,17 @@ class MaskedLinear:
         """Multiply the weights by the mask."""
         with torch.no_grad():
             self.parameter.mul_(self._mask())
+        self._strangers, self._version = 0, self.parameter._version
 
     def revived(self) -> int:
-        """Count the weights outside of the mask that are not 0."""
-        weights = self.parameter.detach()
+        """Count the weights outside of the mask that are not 0, nor under a pruning mask of torch."""
+        weights, pruned = self.parameter.detach(), self.module._buffers.get("weight_mask")
+        weights = weights if pruned is None else weights * pruned
         return int(weights.count_nonzero() - (weights * self._mask()).count_nonzero())
+
+    def strangers(self) -> int:
+        """Return what was counted as the last gradient arrived; of a parameter put in place of another, count now."""
+        return self._strangers if self._heard is self.parameter else self.revived()
 
     def exchange(self, done: Exchange, grown: np.ndarray, optimizer: Optimizer) -> None:
         """Change the mask, the weights, and the state of the optimiser at the cells that changed, and nowhere else."""
@@ -101,6 +150,7 @@ class MaskedLinear:
         with torch.no_grad():
             self.parameter[removed] = 0
             self.parameter[added] = torch.from_numpy(grown).to(self.parameter)
+        self._version = self.parameter._version
         for value in optimizer.state.get(self.parameter, {}).values():
             if isinstance(value, torch.Tensor) and value.shape == self.parameter.shape:
                 value[removed] = 0
@@ -113,6 +163,9 @@ class MaskedLinear:
             # of the weight's own type: a product with a bool mask takes ten times as long
             self._held = torch.zeros_like(self.parameter)
             self._held[self._places(cells)] = 1
+        if self._handle is not None:
+            self._handle.remove()
+        self._handle = self._listen()
         self.hold()
 
     def release(self, *, masks: bool) -> None:
@@ -129,10 +182,14 @@ class MaskedLinear:
         return self._held
 
     def _listen(self) -> RemovableHandle:
-        handle: RemovableHandle = self.parameter.register_post_accumulate_grad_hook(self._mask_gradient)
+        self._heard = self.parameter
+        handle: RemovableHandle = self._heard.register_post_accumulate_grad_hook(self._mask_gradient)
         return handle
 
     def _mask_gradient(self, parameter: torch.Tensor) -> None:
+        if self._strangers or self._version not in (parameter._version, -1):
+            self._strangers = self.revived()
+        self._version = -1  # what changes from now on is the optimiser's work
         if parameter.grad is not None:
             parameter.grad.mul_(self._mask())
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal, TypeAlias
 
+import numpy as np
+
 from nngraph import _arguments
 from nngraph.errors import ArgumentError
 from nngraph.sparse import _cells
@@ -32,13 +34,21 @@ class Rules:
         if self.stop is not None:
             _arguments.whole("stop", self.stop, 0, also=", or None")
         _arguments.choice("regrowth", self.regrowth, _cells.REGROWTHS)
-        if isinstance(self.regrow, bool) or self.regrow not in (0, "normal", "init"):
+        if not isinstance(self.regrow, (int, str)) or self.regrow is False or self.regrow not in (0, "normal", "init"):
             raise ArgumentError(f"regrow: got {self.regrow!r}; expected 0, 'normal' or 'init'.")
 
     @property
     def unit(self) -> str:
         """What ``every`` and ``stop`` count."""
         return "epoch" if self.every == "epoch" else "step"
+
+    def new_weights(self, n: int, first: np.ndarray | None, draw: np.random.Generator) -> np.ndarray:
+        """Return the weights of n new edges of a layer that began with the weights ``first``."""
+        if self.regrow == "normal":
+            return draw.normal(scale=NORMAL, size=n)
+        if self.regrow == "init" and first is not None and n:
+            return draw.choice(first, size=n)
+        return np.zeros(n)
 
     def due(self, n: int) -> bool:
         """Tell whether the network is rewired after the n-th step or epoch."""

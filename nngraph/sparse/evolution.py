@@ -16,13 +16,14 @@ from nngraph.errors import ArgumentError, ConvergenceError, SparsityWarning
 from nngraph.graph import Step
 from nngraph.sparse import _cells
 from nngraph.sparse._cells import Exchange, Regrowth
-from nngraph.sparse._choice import Sparse, cells_of, check_masks, chosen, random_cells
+from nngraph.sparse._choice import Sparse, cells_of, check_masks, chosen, random_cells, say_unused
 from nngraph.sparse._edges import EvolvingEdges
 from nngraph.sparse._graphs import as_mask, supported
-from nngraph.sparse._layers import Evolving, MaskedLinear, Optimizer
-from nngraph.sparse._rules import NORMAL, Regrown, Rules
+from nngraph.sparse._layers import Evolving, MaskedLinear, Optimizer, check_absent, check_ready
+from nngraph.sparse._rules import Regrown, Rules
+from nngraph.sparse._states import COLUMNS, State
 from nngraph.sparse.layers import SparseLinear
-from nngraph.sparse.supports import too_dense
+from nngraph.sparse.supports import none_goes, too_dense
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from nngraph.graph import NeuralGraph
 
 __all__ = ["SET"]
-
-COLUMNS = ("step", "block", "removed_positive", "removed_negative", "removed_zero", "added", "n_edges")
 
 
 class SET:
@@ -52,8 +51,8 @@ class SET:
         those that it has. ``SET(sparsify(model, epsilon=13, rng=7), rng=7)`` trains as ``SET(model, 13, rng=7)`` does,
         in the time and memory of the edges. Present weights stay as they are: they are those of the dense
         initialisation, not scaled up for the missing ones.
-    epsilon : float
-        Edges a neuron, about; 13 and 20 are the published ones. For Linear layers alone.
+    epsilon : float, optional
+        Edges a neuron, about, of Linear layers; 13 (by default) and 20 are the published ones.
     zeta : float
         Share of the positive, and of the negative, edges of a layer that go in a rewiring, between 0 and 1.
     every : int or "epoch"
@@ -64,7 +63,7 @@ class SET:
         support. Masks stay. By default there is no end; new edges need some hundred steps to learn, so give one.
     layers : str or sequence of str, optional
         Names of the Linear layers that become sparse, and of the SparseLinear layers that evolve. By default all but
-        the output layer.
+        the output layer and ``out_proj`` of attention modules.
     dense_output : bool
         Leave out the last layer in the order of the model's modules, as published, if it is a Linear one.
     regrowth : "random", "preferential" or "degree"
@@ -85,8 +84,8 @@ class SET:
     Warns
     -----
     SparsityWarning
-        If epsilon makes a layer complete (it is then never rewired). In training, once a layer: if fewer cells are free
-        than edges would go.
+        If epsilon makes a layer complete (it is then never rewired), or is given where no layer is Linear. In training,
+        once a layer: if fewer cells are free than edges would go, or the share zeta of its few edges is less than one.
 
     Notes
     -----
@@ -96,6 +95,10 @@ class SET:
     of Adam, AdamW and amsgrad); step counts stay. Biases and other parameters are not touched. With ``every="epoch"``
     absent weights stay 0 between two calls because every usual optimiser leaves a weight alone that is 0, with a
     gradient and a state of 0; a SparsityWarning says if it did not, as one that has trained the dense model before.
+
+    To go back to a checkpoint, load the model, the optimiser and ``evo.load_state_dict`` of the same moment. Weights of
+    another support than the present one are refused by ``after_step`` or ``after_epoch`` after the next gradient, and
+    by ``graph``, ``core`` and ``finish``.
 
     An edge that grew at 0 and still weighs exactly 0 (no gradient reached it) goes first in the next rewiring.
 
@@ -127,7 +130,7 @@ class SET:
     def __init__(
         self,
         model: nn.Module,
-        epsilon: float = 13.0,
+        epsilon: float | None = None,
         *,
         zeta: float = 0.3,
         every: int | Literal["epoch"] = 500,
@@ -139,10 +142,11 @@ class SET:
         rng: RNG = None,
     ) -> None:
         rules = Rules(zeta, every, stop, regrowth, regrow)
-        epsilon = _cells.check_epsilon(epsilon)
+        density = 13.0 if epsilon is None else _cells.check_epsilon(epsilon)
         found = chosen(model, layers, dense_output=_arguments.flag("dense_output", dense_output))
+        say_unused(epsilon, found)
         seed = seed_sequence(rng)
-        cells = {name: random_cells(name, module, epsilon, seed) for name, module in found.items()}
+        cells = {name: random_cells(name, module, density, seed) for name, module in found.items()}
         self._begin(model, rules, seed, found, cells)
 
     @classmethod
@@ -173,16 +177,7 @@ class SET:
         """
         rules = Rules(zeta, every, stop, regrowth, regrow)
         found = chosen(model, check_masks(masks), dense_output=False)
-        for name, module in found.items():
-            if isinstance(module, SparseLinear):
-                raise ArgumentError(
-                    f"masks: layer '{name}' is a SparseLinear, which holds its own edges; expected a mask for "
-                    "torch.nn.Linear layers alone. Use SET(model), or SparseLinear.from_linear(layer, mask)."
-                )
-        cells = {
-            name: cells_of(name, masks[name], (module.out_features, module.in_features))
-            for name, module in found.items()
-        }
+        cells = {name: cells_of(name, masks[name], module) for name, module in found.items()}
         evo = cls.__new__(cls)
         evo._begin(model, rules, seed_sequence(rng), found, cells)
         return evo
@@ -212,7 +207,7 @@ class SET:
         self._grown = {layer.name: layer.cells[:0] for layer in self._layers}
         self._first = {layer.name: layer.values().copy() for layer in self._layers if rules.regrow == "init"}
         self._n, self._rows = 0, list[dict[str, Any]]()
-        self._clipped, self._revived = set[str](), set[str]()
+        self._said, self._revived = set[str](), set[str]()
         self._finished = False
 
     # --------------------------------------------------------------- training
@@ -223,7 +218,8 @@ class SET:
         Raises
         ------
         ArgumentError
-            If rewiring goes by epochs, or the optimiser does not hold the weights of a layer.
+            If rewiring goes by epochs, the optimiser does not hold the weights of a layer, or these are of another
+            moment than its support.
         ConvergenceError
             If it is time to rewire and weights are NaN or infinite; no layer is changed then.
         """
@@ -232,6 +228,8 @@ class SET:
                 "after_step: got a call though every='epoch'; expected after_epoch(optimizer) once an epoch, or "
                 "SET(..., every=n) with a number of steps."
             )
+        self._check_open()
+        check_ready(optimizer, self._layers)
         self._advance(optimizer)
 
     def after_epoch(self, optimizer: Optimizer) -> None:
@@ -241,7 +239,9 @@ class SET:
                 f"after_epoch: got a call though every={self._rules.every!r}; expected after_step(optimizer) after "
                 "each step, or SET(..., every='epoch')."
             )
-        for layer in () if self._finished else self._layers:
+        self._check_open()
+        check_ready(optimizer, self._layers)
+        for layer in self._layers:
             if (n := layer.revived()) and layer.name not in self._revived:
                 self._revived.add(layer.name)
                 warnings.warn(
@@ -253,26 +253,15 @@ class SET:
         self._advance(optimizer)
 
     def _advance(self, optimizer: Optimizer) -> None:
-        if self._finished:
-            raise ArgumentError("SET: got a call after finish(); make a new SET to go on.")
-        if self._n == 0 or self._rules.due(self._n + 1):
-            self._check_optimizer(optimizer)
         for layer in self._layers:
             layer.hold()
         self._n += 1
         if self._rules.due(self._n):
             self._rewire(optimizer)
 
-    def _check_optimizer(self, optimizer: Optimizer) -> None:
-        if not isinstance(optimizer, torch.optim.Optimizer):
-            raise ArgumentError(f"optimizer: got {type(optimizer).__name__}; expected a torch.optim.Optimizer.")
-        held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-        for layer in self._layers:
-            if id(layer.parameter) not in held:
-                raise ArgumentError(
-                    f"optimizer: got one that does not hold the weights of layer '{layer.name}'; expected the one that "
-                    "trains this model."
-                )
+    def _check_open(self) -> None:
+        if self._finished:
+            raise ArgumentError("SET: got a call after finish(); make a new SET to go on.")
 
     def _rewire(self, optimizer: Optimizer) -> None:
         for layer in self._layers:
@@ -285,26 +274,21 @@ class SET:
             if len(layer.cells) == layer.shape[0] * layer.shape[1]:
                 continue  # complete: nowhere to grow
             seed = child(self._seed, "rewire", self._n, layer.name)
-            draw = generator(child(seed, "cells"))
-            rules = self._rules
+            rules, draw = self._rules, generator(child(seed, "cells"))
             done = _cells.exchange(layer.values(), layer.cells, layer.shape, rules.zeta, rules.regrowth, draw)
-            self._say_clipped(layer, done)
-            layer.exchange(done, self._new_weights(layer.name, len(done.added), child(seed, "weights")), optimizer)
+            self._say(layer, done)
+            first = self._first.get(layer.name)
+            new = rules.new_weights(len(done.added), first, generator(child(seed, "weights")))
+            layer.exchange(done, new, optimizer)
             self._grown[layer.name] = done.added
             self._record(layer, done)
 
-    def _new_weights(self, name: str, n: int, seed: np.random.SeedSequence) -> np.ndarray:
-        draw = generator(seed)
-        if self._rules.regrow == "normal":
-            return draw.normal(scale=NORMAL, size=n)
-        if self._rules.regrow == "init" and n:
-            return draw.choice(self._first[name], size=n)
-        return np.zeros(n)
-
-    def _say_clipped(self, layer: Evolving, done: Exchange) -> None:
-        if done.n_wanted > len(done.removed) and layer.name not in self._clipped:
-            self._clipped.add(layer.name)
-            warnings.warn(f"layer '{layer.name}': {too_dense(done, layer.shape)}", SparsityWarning, stacklevel=5)
+    def _say(self, layer: Evolving, done: Exchange) -> None:
+        none_of_some = not done.n_wanted and len(layer.cells) > 0
+        if layer.name not in self._said and (none_of_some or done.n_wanted > len(done.removed)):
+            self._said.add(layer.name)
+            what = none_goes(len(layer.cells), self._rules.zeta) if none_of_some else too_dense(done, layer.shape)
+            warnings.warn(f"layer '{layer.name}': {what}", SparsityWarning, stacklevel=5)
 
     def _record(self, layer: Evolving, done: Exchange) -> None:
         zeros = len(done.removed) - done.n_positive - done.n_negative
@@ -342,12 +326,19 @@ class SET:
 
         Right after a rewiring that is the graph between removal and regrowth; before the first one it is the graph.
         """
+        for layer in self._layers:
+            if not _cells.is_in(layer.cells, self._grown[layer.name]).all():
+                raise ArgumentError(
+                    f"layer '{layer.name}': got other edges than it had after the last rewiring, so that nobody knows "
+                    "which of them grew. Load evo.state_dict() of the same moment as the state of the model too."
+                )
         kept = {
             layer.name: np.setdiff1d(layer.cells, self._grown[layer.name], assume_unique=True) for layer in self._layers
         }
         return self._graph(kept, "core", options)
 
     def _graph(self, cells: Mapping[str, np.ndarray], which: str, options: Mapping[str, Any]) -> NeuralGraph:
+        check_absent(self._layers)
         supports = {id(layer.parameter): cells[layer.name] for layer in self._layers}
         rules = self._rules
         facts = {"graph": which, rules.unit: self._n, "zeta": rules.zeta, "regrowth": rules.regrowth}
@@ -363,8 +354,8 @@ class SET:
         """
         _arguments.flag("masks", masks)
         if not self._finished:
+            check_absent(self._layers)
             for layer in self._layers:
-                layer.hold()
                 layer.release(masks=masks)
             self._finished = True
         return self._model
@@ -375,22 +366,9 @@ class SET:
         Weights are not part of it. Tensors, numbers and texts alone, so that ``torch.load`` reads it with
         ``weights_only=True``.
         """
-        entropy = self._seed.entropy
-        return {
-            "n": self._n,
-            "entropy": [int(word) for word in entropy] if isinstance(entropy, (list, tuple)) else entropy,
-            "spawn_key": [int(word) for word in self._seed.spawn_key],
-            "history": [dict(row) for row in self._rows],
-            "layers": {
-                layer.name: {
-                    "shape": list(layer.shape),
-                    "cells": torch.from_numpy(layer.cells.copy()),
-                    "grown": torch.from_numpy(self._grown[layer.name].copy()),
-                    "first": torch.from_numpy(self._first.get(layer.name, np.zeros(0)).copy()),
-                }
-                for layer in self._layers
-            },
-        }
+        cells = {layer.name: layer.cells for layer in self._layers}
+        state = State(self._n, self._seed, self._rows, cells, self._grown, self._first)
+        return state.saved({layer.name: layer.shape for layer in self._layers})
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state: its supports, its seed, its count of steps. Load the states of model and optimiser too.
@@ -400,24 +378,15 @@ class SET:
         Raises
         ------
         ArgumentError
-            If the state is of other layers; nothing is changed then.
+            If it is no state of these layers; nothing is changed then.
         """
-        here = {layer.name: list(layer.shape) for layer in self._layers}
-        there = {name: list(each["shape"]) for name, each in state["layers"].items()} if "layers" in state else None
-        if there != here:
-            raise ArgumentError(f"load_state_dict: got a state of the layers {there}; expected {here}.")
-        saved_first = [len(each["first"]) or not len(each["cells"]) for each in state["layers"].values()]
-        if self._rules.regrow == "init" and not all(saved_first):
-            raise ArgumentError("load_state_dict: got a state without initial weights; regrow='init' needs them.")
-        self._n = int(state["n"])
-        self._seed = np.random.SeedSequence(state["entropy"], spawn_key=tuple(state["spawn_key"]))
-        self._rows = [dict(row) for row in state["history"]]
+        self._check_open()
+        with_first = self._rules.regrow == "init"
+        read = State.read(state, {layer.name: layer.shape for layer in self._layers}, with_first=with_first)
+        self._n, self._seed, self._rows = read.n, read.seed, read.history
+        self._grown, self._first = read.grown, read.first
         for layer in self._layers:
-            saved = state["layers"][layer.name]
-            layer.restore(saved["cells"].cpu().numpy().copy())
-            self._grown[layer.name] = saved["grown"].cpu().numpy().copy()
-            if self._rules.regrow == "init":
-                self._first[layer.name] = saved["first"].cpu().numpy().copy()
+            layer.restore(read.cells[layer.name])
 
     def __repr__(self) -> str:
         n, cells = (

@@ -12,16 +12,16 @@ from torch.nn.utils import prune
 
 from nngraph import _arguments
 from nngraph._rng import RNG, child, generator, seed_sequence
+from nngraph._tensors import usable_device
 from nngraph.errors import ArgumentError, SparsityWarning
 from nngraph.sparse import _cells
+from nngraph.sparse._inputs import check_dtype, tensor_of
 from nngraph.sparse._products import Support, product
 from nngraph.sparse.supports import complete
 
 __all__ = ["Mask", "SparseLinear"]
 
 Mask = np.ndarray | torch.Tensor
-
-_DTYPES = (torch.float32, torch.float64)
 
 
 class SparseLinear(nn.Module):
@@ -73,6 +73,7 @@ class SparseLinear(nn.Module):
     Weights are normal with standard deviation sqrt(2 / mean number of edges of a target), what He et al. give a
     complete layer. Outputs and gradients of any order are exact. A pass computes with activations of shape (neurons,
     batch); layers that follow each other, with activations between them, hand them on in that order without a copy.
+    Outputs are therefore views of that order, not contiguous: reshape them where ``view`` would do for a Linear layer.
     On a processor and on cuda the products are those of torch.sparse, in the type of the weights, also under autocast.
 
     Memory: 16 bytes an edge in float32, 4 more for the gradient, and what the optimiser keeps. Time and memory against
@@ -121,6 +122,7 @@ class SparseLinear(nn.Module):
     ) -> None:
         n_source, n_target = _arguments.whole("n_source", n_source), _arguments.whole("n_target", n_target)
         epsilon = _cells.check_epsilon(epsilon)
+        place = None if device is None else usable_device(device)
         p, seed = _cells.probability((n_target, n_source), epsilon), seed_sequence(rng)
         if p >= 1:
             warnings.warn(f"SparseLinear: {complete((n_target, n_source), epsilon)}", SparsityWarning, stacklevel=2)
@@ -130,7 +132,7 @@ class SparseLinear(nn.Module):
         values = torch.from_numpy(drawn).to(check_dtype(dtype, "SparseLinear"))
         zeros = values.new_zeros(n_target) if _arguments.flag("bias", bias) else None
         self._begin(n_source, n_target, cells, values, zeros)
-        self.to(device)
+        self.to(place)
 
     def _begin(
         self, n_source: int, n_target: int, cells: np.ndarray, values: torch.Tensor, bias: torch.Tensor | None
@@ -173,7 +175,7 @@ class SparseLinear(nn.Module):
         [[0.0, 0.5, 0.0], [-1.0, 0.0, 0.0]]
         """
         n_source, n_target = _arguments.whole("n_source", n_source), _arguments.whole("n_target", n_target)
-        weights = _tensor(values).detach().clone()
+        weights = tensor_of(values, "SparseLinear.from_cells: values").detach().clone()
         check_dtype(weights.dtype, "SparseLinear.from_cells")
         cells = np.asarray(cells)
         if cells.dtype.kind not in "iu" or cells.ndim != 1 or weights.shape != cells.shape:
@@ -186,7 +188,9 @@ class SparseLinear(nn.Module):
                 f"SparseLinear.from_cells: expected ascending cells from 0 to {n_source * n_target - 1}, each once; "
                 "sort them by target * n_source + source."
             )
-        shift = None if bias is None else _tensor(bias).detach().to(weights, copy=True)
+        shift = None
+        if bias is not None:
+            shift = tensor_of(bias, "SparseLinear.from_cells: bias").detach().to(weights, copy=True)
         if shift is not None and tuple(shift.shape) != (n_target,):
             raise ArgumentError(
                 f"SparseLinear.from_cells: got a bias of shape {tuple(shift.shape)}; expected {n_target}."
@@ -224,9 +228,12 @@ class SparseLinear(nn.Module):
             raise ArgumentError(f"SparseLinear.from_linear: got {type(layer).__name__}; expected a torch.nn.Linear.")
         held: Any = layer
         pruned = "weight_mask" in layer._buffers
-        weight = (held.weight_orig if pruned else layer.weight).detach()
+        weight = held.weight_orig if pruned else layer.weight
         check_dtype(weight.dtype, "SparseLinear.from_linear")
-        present = (held.weight_mask if pruned else weight) != 0 if mask is None else _tensor(mask)
+        if mask is None:
+            present = (held.weight_mask if pruned else weight) != 0
+        else:
+            present = tensor_of(mask, "SparseLinear.from_linear: mask")
         if present.dtype is not torch.bool or present.shape != weight.shape:
             raise ArgumentError(
                 f"SparseLinear.from_linear: got a mask of shape {tuple(present.shape)} and type {present.dtype}; "
@@ -236,8 +243,12 @@ class SparseLinear(nn.Module):
 
     @classmethod
     def _of_linear(cls, layer: nn.Linear, weight: torch.Tensor, cells: np.ndarray) -> SparseLinear:
-        values = weight.reshape(-1)[torch.from_numpy(cells).to(weight.device)]
-        return cls.from_cells(layer.in_features, layer.out_features, cells, values, layer.bias).train(layer.training)
+        values = weight.detach().reshape(-1)[torch.from_numpy(cells).to(weight.device)]
+        made = cls.from_cells(layer.in_features, layer.out_features, cells, values, layer.bias).train(layer.training)
+        made.values.requires_grad_(weight.requires_grad)
+        if made.bias is not None:
+            made.bias.requires_grad_(layer.bias.requires_grad)
+        return made
 
     def to_linear(self) -> nn.Linear:
         """Return the layer as torch.nn.Linear with a pruning mask of torch, so that whatever reads masks reads it.
@@ -258,6 +269,9 @@ class SparseLinear(nn.Module):
             made.weight.reshape(-1)[cells] = self.values
             if self.bias is not None:
                 made.bias.copy_(self.bias)
+        made.weight.requires_grad_(self.values.requires_grad)
+        if self.bias is not None:
+            made.bias.requires_grad_(self.bias.requires_grad)
         mask = torch.zeros_like(made.weight, dtype=torch.bool)
         mask.reshape(-1)[cells] = True
         prune.custom_from_mask(made, "weight", mask)  # type: ignore[no-untyped-call]
@@ -329,6 +343,8 @@ class SparseLinear(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return (..., n_target) outputs of (..., n_source) inputs."""
         values = self.values
+        if not isinstance(x, torch.Tensor):
+            raise ArgumentError(f"SparseLinear: got an input of type {type(x).__name__}; expected a torch.Tensor.")
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(values.dtype)
         if x.dim() == 0 or x.shape[-1] != self.in_features or x.dtype is not values.dtype:
@@ -362,16 +378,3 @@ def _cells_of(starts: torch.Tensor, columns: torch.Tensor, n_source: int) -> np.
     rows, sources = (t.cpu().numpy().astype(np.int64) for t in (starts, columns))
     cells: np.ndarray = np.repeat(np.arange(len(rows) - 1) * n_source, np.diff(rows)) + sources
     return cells
-
-
-def _tensor(array: Mask) -> torch.Tensor:
-    return array if isinstance(array, torch.Tensor) else torch.from_numpy(np.array(array))
-
-
-def check_dtype(dtype: torch.dtype, where: str) -> torch.dtype:
-    if dtype not in _DTYPES:
-        raise ArgumentError(
-            f"{where}: got the type {dtype}; expected torch.float32 or torch.float64, the types of sparse products. "
-            "Convert by model.float() first."
-        )
-    return dtype

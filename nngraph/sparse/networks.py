@@ -13,10 +13,12 @@ from torch import nn
 
 from nngraph import _arguments
 from nngraph._rng import RNG, child, generator, seed_sequence
-from nngraph.errors import ArgumentError
+from nngraph._tensors import usable_device
+from nngraph.errors import ArgumentError, UnsupportedLayerError
 from nngraph.sparse import _cells
 from nngraph.sparse._choice import chosen, random_cells
-from nngraph.sparse.layers import Mask, SparseLinear, check_dtype
+from nngraph.sparse._inputs import check_dtype
+from nngraph.sparse.layers import Mask, SparseLinear
 
 __all__ = ["densify", "sparse_mlp", "sparsify"]
 
@@ -24,7 +26,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def sparse_mlp(
-    sizes: Sequence[int],
+    sizes: Sequence[int] | np.ndarray,
     epsilon: float = 13,
     *,
     dense_output: bool = True,
@@ -38,7 +40,7 @@ def sparse_mlp(
 
     Parameters
     ----------
-    sizes : sequence of int
+    sizes : sequence or array of int
         Numbers of neurons, from the inputs to the outputs; at least 2.
     epsilon : float
         As for :class:`SparseLinear`, the same for all layers.
@@ -70,12 +72,13 @@ def sparse_mlp(
     >>> [type(module).__name__ for module in model]
     ['SparseLinear', 'ReLU', 'SparseLinear', 'ReLU', 'Linear']
     """
-    if not isinstance(sizes, Sequence) or len(sizes) < 2:
+    if not isinstance(sizes, (Sequence, np.ndarray)) or isinstance(sizes, str) or len(sizes) < 2:
         raise ArgumentError(
             f"sizes: got {sizes!r}; expected at least two numbers of neurons, for example [784, 400, 10]."
         )
     sizes = [_arguments.whole("sizes", n) for n in sizes]
     _arguments.flag("dense_output", dense_output)
+    place = None if device is None else usable_device(device)
     seed, modules = seed_sequence(rng), list[nn.Module]()
     for number, (n_source, n_target) in enumerate(itertools.pairwise(sizes)):
         its = child(seed, "layer", number)
@@ -90,7 +93,7 @@ def sparse_mlp(
             modules.append(output)
         else:
             modules.append(SparseLinear(n_source, n_target, epsilon, dtype=dtype, rng=its))
-    return nn.Sequential(*modules).to(device)
+    return nn.Sequential(*modules).to(place)
 
 
 def sparsify(
@@ -120,13 +123,16 @@ def sparsify(
     Returns
     -------
     torch.nn.Module
-        With a :class:`SparseLinear` in place of each of these layers, on its device and with its weights. Make the
-        optimiser of its parameters afterwards.
+        With a :class:`SparseLinear` in place of each of these layers, on its device, with its weights, and trained or
+        frozen as these are. Make the optimiser of its parameters afterwards.
 
     Raises
     ------
     ArgumentError
         If a name is no torch.nn.Linear, a mask does not fit, masks and epsilon are both given, or no layer has a mask.
+    UnsupportedLayerError
+        If torch computes with the weight of a layer elsewhere: ``out_proj`` of attention, and ``linear1`` and
+        ``linear2`` of torch.nn.TransformerEncoderLayer in evaluation mode. These can be sparse under masks.
 
     Warns
     -----
@@ -150,6 +156,7 @@ def sparsify(
     >>> evo.graph() == twin.graph()
     True
     """
+    _check_model("sparsify", model)
     modules = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     if epsilon is not None:
         if masks is not None:
@@ -157,19 +164,21 @@ def sparsify(
         seed = seed_sequence(rng)
         found = chosen(model, None, dense_output=_arguments.flag("dense_output", dense_output))
         epsilon = _cells.check_epsilon(epsilon)
-        return _with(
-            model,
-            {
-                module: SparseLinear._of_linear(
-                    module, module.weight.detach(), random_cells(name, module, epsilon, seed)
-                )
-                for name, module in found.items()
-                if isinstance(module, nn.Linear)
-            },
-        )
+        linear = {name: module for name, module in found.items() if isinstance(module, nn.Linear)}
+        _refuse_read_elsewhere(model, linear)
+        cells = {name: random_cells(name, module, epsilon, seed) for name, module in linear.items()}
+        made: dict[nn.Module, nn.Module] = {
+            layer: SparseLinear._of_linear(layer, layer.weight, cells[name]) for name, layer in linear.items()
+        }
+        return _with(model, made)
     if masks is None:
         pruned = {name: module._buffers.get("weight_mask") for name, module in modules.items()}
         masks = {name: mask != 0 for name, mask in pruned.items() if mask is not None}
+    if not isinstance(masks, Mapping):
+        raise ArgumentError(
+            f"masks: got {type(masks).__name__}; expected a mapping from names of Linear layers to bool arrays of "
+            "shape (n_target, n_source)."
+        )
     if not masks:
         raise ArgumentError(
             "sparsify: no linear layer has a mask; pass epsilon, or masks={name: mask}, or prune the model first, for "
@@ -179,6 +188,7 @@ def sparsify(
         raise ArgumentError(
             f"masks: got {unknown[0]!r}, which is no torch.nn.Linear; expected some of {list(modules)}."
         )
+    _refuse_read_elsewhere(model, {name: modules[name] for name in masks})
     return _with(model, {modules[name]: SparseLinear.from_linear(modules[name], mask) for name, mask in masks.items()})
 
 
@@ -193,7 +203,13 @@ def densify(model: M) -> M:
     Returns
     -------
     torch.nn.Module
-        What :func:`sparsify` gives back, to rounding in its outputs. Hooks of the replaced layers are not copied.
+        What :func:`sparsify` gives back, to rounding in its outputs, and trained or frozen as it is. Hooks of the
+        replaced layers are not copied.
+
+    Raises
+    ------
+    ArgumentError
+        If it is no model.
 
     Examples
     --------
@@ -201,7 +217,29 @@ def densify(model: M) -> M:
     >>> [type(module).__name__ for module in model]
     ['Linear', 'ReLU', 'Linear']
     """
+    _check_model("densify", model)
     return _with(model, {module: module.to_linear() for module in model.modules() if isinstance(module, SparseLinear)})
+
+
+def _check_model(where: str, model: object) -> None:
+    if not isinstance(model, nn.Module):
+        raise ArgumentError(f"{where}: got {type(model).__name__}; expected a torch.nn.Module.")
+
+
+def _refuse_read_elsewhere(model: nn.Module, layers: Mapping[str, nn.Module]) -> None:
+    """Refuse layers of which torch's own modules take the weight matrix instead of calling them."""
+    read = dict[int, str]()
+    for module in model.modules():
+        if isinstance(module, nn.MultiheadAttention):
+            read[id(module.out_proj)] = "torch.nn.MultiheadAttention"
+        elif isinstance(module, nn.TransformerEncoderLayer):
+            read |= dict.fromkeys((id(module.linear1), id(module.linear2)), "torch.nn.TransformerEncoderLayer")
+    for name, layer in layers.items():
+        if id(layer) in read:
+            raise UnsupportedLayerError(
+                f"sparsify: layer '{name}': {read[id(layer)]} reads its weight as a matrix and does not call it. "
+                "Pass masks of other layers, or train it under a mask with SET(model, layers=...)."
+            )
 
 
 def _with(model: M, others: Mapping[nn.Module, nn.Module]) -> M:

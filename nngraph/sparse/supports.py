@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from nngraph._rng import RNG, child, generator, seed_sequence
 from nngraph.errors import ArgumentError, SparsityWarning
 from nngraph.sparse import _cells
 from nngraph.sparse._cells import Regrowth
+from nngraph.sparse._inputs import array_of
+
+if TYPE_CHECKING:
+    from nngraph._tensors import Array
 
 __all__ = ["Rewiring", "erdos_renyi_mask", "rewire"]
 
@@ -97,7 +102,7 @@ def complete(shape: tuple[int, int], epsilon: float) -> str:
 
 
 def rewire(
-    weights: np.ndarray, mask: np.ndarray, *, zeta: float = 0.3, regrowth: Regrowth = "random", rng: RNG = None
+    weights: Array, mask: Array, *, zeta: float = 0.3, regrowth: Regrowth = "random", rng: RNG = None
 ) -> Rewiring:
     r"""Remove the weakest edges of either sign and let as many grow elsewhere: one step of evolution of a layer.
 
@@ -105,9 +110,9 @@ def rewire(
 
     Parameters
     ----------
-    weights : (n_target, n_source) float array
+    weights : (n_target, n_source) float array or tensor
         What lies outside of the mask is not looked at.
-    mask : (n_target, n_source) bool array
+    mask : (n_target, n_source) bool array or tensor
         True where an edge is present; it may weigh 0.
     zeta : float
         Share of the edges of either sign that go, between 0 and 1.
@@ -160,7 +165,7 @@ def rewire(
     >>> step.removed.tolist(), step.core.sum(), step.mask.sum()
     ([0, 1], np.int64(2), np.int64(4))
     """
-    weights, mask = np.asarray(weights), np.asarray(mask)
+    weights, mask = array_of(weights, "rewire: weights"), array_of(mask, "rewire: mask")
     if weights.ndim != 2 or mask.shape != weights.shape or mask.dtype != bool or weights.dtype.kind not in "fiu":
         raise ArgumentError(
             f"rewire: got weights of shape {weights.shape} and type {weights.dtype} and a mask of shape {mask.shape} "
@@ -181,6 +186,14 @@ def rewire(
     regrown = core.copy()
     regrown.reshape(-1)[done.added] = True
     return Rewiring(core, regrown, removed, done.added, done.n_positive, done.n_negative)
+
+
+def none_goes(n_edges: int, zeta: float) -> str:
+    """Say that a layer has so few edges of either sign that none is to go."""
+    return (
+        f"none of its {n_edges:,} edges goes: the share zeta={zeta:g} of those above 0, and of those below, is less "
+        "than one edge. Use a larger zeta or more edges."
+    )
 
 
 def too_dense(done: _cells.Exchange, shape: tuple[int, int]) -> str:
