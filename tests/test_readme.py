@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 
 def test_the_python_of_the_readme_runs_as_it_stands(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     code = "\n".join(blocks).replace("seeds=12", "seeds=1").replace("n_jobs=2", "n_jobs=1")
     script = tmp_path / "readme.py"
     script.write_text(f"{code}\nprint(len(table))\n", encoding="utf-8")
