@@ -139,6 +139,44 @@ def epochs_of_one():
 def epochs_of_more_classes():
     return trained(), (X, Y), (X, Y + 1)
 
+def of_texts():
+    return alone(), (X, np.array(list("abc"))[Y])
+
+def of_lists():
+    return alone(), (X.tolist(), Y.tolist())
+
+def labels_in_lists():
+    return alone(), (X, Y.tolist())
+
+def of_other_width():
+    return alone(), (X[:, :4], Y)
+
+def words():
+    return alone(), ([f"word {i}" for i in range(60)], Y)
+
+def reader():
+    return lambda given: torch.stack([torch.from_numpy(X[int(word.split()[1])]) for word in given])
+
+def boxed():
+    return lambda x: [x]
+
+def epochs_of_words():
+    return trained(), words()[1], words()[1]
+
+def epochs_that_end_diverged():
+    kept = trained()
+    torch.nn.init.constant_(kept[6][0].weight, float("nan"))
+    return kept, (X, Y), (X, Y)
+
+def epochs_of_bad_tests():
+    return trained(), (X, Y), (np.where(X > 2, np.nan, X), Y)
+
+def epochs_of_three_axes():
+    return {0: torch.nn.Sequential(alone(), torch.nn.Unflatten(1, (3, 1)))}, (X, Y)
+
+def unconnected():
+    return igraph.Graph(4, directed=True)
+
 def in_training():
     return torch.nn.Sequential(alone(), torch.nn.Dropout(0.5)).train(), (X, Y)
 """
@@ -153,6 +191,13 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "mine_capacitance.py").write_text(CODE)
     yield tmp_path
     sys.modules.pop("mine_capacitance", None)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """No figures, which take more time than the rest, where a test looks at none."""
+    for name in ("_figure_of_run", "_figure_of_ranking"):
+        monkeypatch.setattr(f"nngraph.cli._capacitance_runs.{name}", lambda *_: None)
 
 
 def run(function="", *arguments):
@@ -253,6 +298,14 @@ def test_what_a_capacitance_does_not_say_is_one_sentence_of_the_page(here, funct
     assert text.startswith(f"beta_eff of mine_capacitance-{function}: 0 (") == (function != "two_classes")
 
 
+def test_answers_may_be_a_list_and_samples_a_list_of_texts_that_a_backbone_reads(here):
+    expected = done("net").replace("-net", "")
+    assert done("labels_in_lists").replace("-labels_in_lists", "") == expected
+    assert done("words", "--backbone", "mine_capacitance:reader").replace("-words", "") == expected
+    few = done("net", "-n", 20).replace("-net", "")
+    assert done("words", "--backbone", "mine_capacitance:reader", "-n", 20).replace("-words", "") == few
+
+
 def test_a_denominator_of_zero_is_nan_and_said(here):
     text = done("blank", "--loss", "squared")
     assert text.startswith("beta_eff of mine_capacitance-blank: nan (")
@@ -337,6 +390,13 @@ def test_a_network_of_two_parts_is_zero_and_says_why(here):
     assert "warning: no node has strength both in and out" in text
 
 
+def test_a_graph_without_edges_is_said_to_have_none(here):
+    text = done("unconnected")
+    assert text.startswith("beta_eff of mine_capacitance-unconnected: nan (4 nodes, 0 directed edges)")
+    (warned,) = (line for line in text.splitlines() if line.startswith("warning"))
+    assert "has no edges" in warned
+
+
 # -------------------------------------------------------------------- epochs
 
 
@@ -384,19 +444,21 @@ def test_a_prediction_is_that_of_the_library_and_stands_beside_what_costs_nothin
     assert b"<svg" in (folder / "capacitance.svg").read_bytes()
 
 
-def test_without_later_epochs_there_is_nothing_to_compare_with_and_that_is_said(here):
+def test_without_later_epochs_there_is_nothing_to_compare_with_and_that_is_said(here, undrawn):
     text = done("epochs", "-n", 40, "--out", "o")
     assert "beta_eff on 40 samples, accuracies of all 60" in text
     assert "note: no epoch after 6 to compare with" in text
     assert list(predictions(here / "o").columns) == ["value", "low", "high"]
 
 
-def test_the_final_accuracy_is_that_of_test_samples_that_no_epoch_has_seen(here):
+def test_the_final_accuracy_is_that_of_test_samples_that_no_epoch_has_seen(here, undrawn):
     import mine_capacitance
     import torch
 
     text = done("epochs_tested", "--stop", 4, "--out", "o")
     assert "accuracies of half of 60 test samples, the final one of the other half" in text
+    assert "note: without test samples" not in text
+    assert "has diverged" not in text
     models, _, (x, y) = mine_capacitance.epochs_tested()
     with torch.no_grad():
         whole = nng.metrics.accuracy(models[6].eval()(torch.from_numpy(x.copy())).numpy(), y)
@@ -421,7 +483,26 @@ def test_an_epoch_that_diverged_is_a_row_and_the_others_are_used(here):
     assert "told from epochs 0 to 6, 5 of them with beta_eff" in text
 
 
-def test_few_layers_make_the_prediction_a_mean_and_that_is_said_once(here):
+def test_epochs_without_test_samples_say_that_all_numbers_are_of_the_same(here, undrawn):
+    assert "note: without test samples beta_eff, the accuracies" in done("epochs", "--stop", 4, "--out", "o")
+
+
+def test_a_last_epoch_that_diverged_is_said_where_the_final_accuracy_would_be(here, undrawn):
+    text = done("epochs_that_end_diverged", "--stop", 4, "--out", "o")
+    assert "warning: the network of the last epoch, 6, has diverged" in text
+    assert list(predictions(here / "o").columns) == ["value", "low", "high"]
+
+
+def test_texts_over_epochs_are_read_by_the_backbone(here, undrawn):
+    done("epochs_of_words", "--backbone", "mine_capacitance:reader", "--stop", 4, "--out", "o")
+    of_texts, of_numbers = pd.read_csv(here / "o" / "trajectory.csv"), record("epochs").table
+    for column in ("epoch", "beta_eff"):
+        assert list(of_texts[column]) == pytest.approx(list(of_numbers[column]))
+    final = predictions(here / "o")["final"].iloc[0]  # of one half of them, as the others are of the other
+    assert (of_texts["accuracy"].iloc[-1] + final) / 2 == pytest.approx(of_numbers["accuracy"].iloc[-1])
+
+
+def test_few_layers_make_the_prediction_a_mean_and_that_is_said_once(here, undrawn):
     text = done("epochs_three", "--out", "o")
     warned = [line for line in text.splitlines() if line.startswith("warning: ")]
     assert len(warned) == 2
@@ -438,7 +519,7 @@ def test_too_few_epochs_are_no_prediction_and_that_is_said(here):
     assert predictions(here / "o").loc["last accuracy", "value"] > 0
 
 
-def test_the_squared_loss_is_half_the_squared_error_of_a_sample(here):
+def test_the_squared_loss_is_half_the_squared_error_of_a_sample(here, undrawn):
     import mine_capacitance
     import torch
 
@@ -450,7 +531,7 @@ def test_the_squared_loss_is_half_the_squared_error_of_a_sample(here):
     assert pd.read_csv(here / "o" / "trajectory.csv")["loss"].iloc[-1] == pytest.approx(expected)
 
 
-def test_accuracies_over_epochs_see_through_the_backbone(here):
+def test_accuracies_over_epochs_see_through_the_backbone(here, undrawn):
     import mine_capacitance
     import torch
 
@@ -480,7 +561,9 @@ def few(monkeypatch):
 
 
 def test_without_a_source_networks_are_trained_predicted_and_ranked(here, few):
-    text = done("-n", 100, "--stop", 4)
+    result = run("-n", 100, "--stop", 4)
+    assert result.stderr.startswith("nngraph: training 3 networks on digits, half a minute")
+    text = result.stdout
     folder = here / "results" / "capacitance-digits"
     trajectory = pd.read_csv(folder / "trajectory.csv")
     assert list(trajectory["model"].unique()) == few
@@ -502,7 +585,7 @@ def test_without_a_source_networks_are_trained_predicted_and_ranked(here, few):
     }  # fmt: skip
 
 
-def test_the_same_seed_trains_the_same_networks(here, few, monkeypatch):
+def test_the_same_seed_trains_the_same_networks(here, undrawn, few, monkeypatch):
     monkeypatch.setattr("nngraph.reproduce.capacitance.candidates.RECORDED", tuple(range(4)))
     first, same, other = (done("--start", 0, "--stop", 2, "--rng", seed, "--out", f"o{seed}") for seed in (1, 1, 2))
     assert first == same != other
@@ -559,6 +642,14 @@ BAD = {
     "classes that have no output": (["epochs_of_more_classes"], 2, "expected 0 to 2"),
     "epochs that were not recorded": (["epochs", "--start", "20"], 2, "no epoch from 20"),
     "epochs the wrong way": (["epochs", "--start", "5", "--stop", "2"], 2, "stop"),
+    "epochs from behind the last": (["epochs", "--start", "50"], 2, "no epoch from 50 on was recorded; the traj"),
+    "test samples that are no numbers": (["epochs_of_bad_tests"], 2, "x: got numbers that are NaN"),
+    "outputs of three axes": (["epochs_of_three_axes"], 2, "expected (60, classes)"),
+    "a backbone that gives a list": (["epochs", "--backbone", "mine_capacitance:boxed"], 2, "backbone: gave list"),
+    "texts as answers": (["of_texts"], 2, "y: got values of type <U1"),
+    "lists as samples": (["of_lists"], 2, "x: got list; expected an array"),
+    "some of lists as samples": (["of_lists", "-n", "20"], 2, "x: got list; expected an array"),
+    "samples of another width": (["of_other_width"], 2, "expected (n, 6). Give samples"),
     "targets under cross-entropy": (["targets"], 2, "integer classes"),
     "absolute hessian": (["net", "--absolute", "--variant", "hessian"], 2, "absolute"),
     "a backbone that is nothing": (["net", "--backbone", "mine_capacitance:nothing"], 2, "returned NoneType"),

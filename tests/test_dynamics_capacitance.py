@@ -144,6 +144,22 @@ def test_per_sample_errors_of_a_known_loss_give_what_the_loss_gives(loss):
     assert beta_eff(model, x, None, loss=errors).value == pytest.approx(expected.value, rel=1e-12)
 
 
+def test_numbers_of_the_other_byte_order_and_answers_in_lists_are_the_same_numbers():
+    model = network(SIZES["cross_entropy"])
+    x, y = batch(SIZES["cross_entropy"], "cross_entropy")
+    turned = x.astype(x.dtype.newbyteorder("S"))
+    assert beta_eff(model, turned, y.tolist()).value == beta_eff(model, x, y).value
+
+
+def test_a_backbone_that_is_a_function_may_read_texts():
+    model = network(SIZES["cross_entropy"])
+    x, y = batch(SIZES["cross_entropy"], "cross_entropy")
+    texts = np.array([f"sample {i}" for i in range(len(x))])
+    read = {text: torch.from_numpy(row) for text, row in zip(texts, x, strict=True)}
+    found = beta_eff(model, texts, y, backbone=lambda given: torch.stack([read[text] for text in given]))
+    assert found.value == beta_eff(model, x, y).value
+
+
 def test_under_the_squared_loss_classes_are_one_hot():
     model = network((4, 5, 4, 3))
     x, classes = batch((4, 5, 4, 3), "cross_entropy")
@@ -361,7 +377,14 @@ LINEAR = nn.Linear(4, 4)
         (bad(x=np.where(X > 0, X, np.nan)), "x: got"),
         (bad(x=X.astype(np.int64)), "got inputs of type torch.int64; expected floats"),
         (bad(x=X.tolist()), "x: got list"),
-        (bad(x=X[:, :3]), "expected (n, 4)"),
+        (bad(x=X[:, :3]), "expected (n, 4). Give samples of that many numbers."),
+        (bad(x=X[:, None]), "expected (n, 4). Flatten"),
+        (bad(x=X.astype(str)), "x: got values of type <U32; expected an array of numbers"),
+        (bad(y=np.array(list("abc"))[Y]), "y: got values of type <U1; expected an array of numbers"),
+        (bad(y=[[0], [1, 2]]), "y: got rows of several lengths"),
+        (bad(y=torch.tensor(1)), "y: got one number for 9 samples"),
+        (bad(loss=np.full((9, 3), "a")), "loss: got values of type <U1"),
+        (bad(absolute="no"), "absolute: got 'no'; expected True or False"),
         (bad(x=X[:0]), "at least one sample"),
         (bad(y=Y[1:]), "got 8 answers for 9 samples"),
         (bad(y=None), "y: got NoneType"),

@@ -1,5 +1,6 @@
 """The explicit line graph: its edges are those of igraph and networkx, its weights those that make beta_eff."""
 
+import itertools
 import logging
 
 import igraph
@@ -15,6 +16,7 @@ from torch import nn
 import nngraph as nng
 from nngraph.dynamics import beta_eff, line_graph, line_graph_size, line_graphs, reduction
 from nngraph.errors import ArgumentError, SizeError
+from nngraph.sparse import SparseLinear
 
 WAYS = [{}, {"absolute": True}, {"variant": "hessian_support"}]
 
@@ -26,6 +28,27 @@ def test_the_edges_are_those_of_igraph_and_as_many_as_predicted(G):
     assert g.get_edgelist() == sorted(expected.get_edgelist())
     assert g.vcount() == G.n_edges
     assert g.ecount() == line_graph_size(G)
+
+
+@pytest.mark.parametrize("density", [1.0, 0.5])
+def test_the_size_of_a_model_is_that_of_its_graph_whatever_holds_its_edges(density):
+    model = network((4, 6, 5, 3), density=density)
+    expected = line_graph_size(nng.from_torch(model))
+    assert line_graph_size(model) == expected
+    held = nn.Sequential(*(SparseLinear.from_linear(m) if isinstance(m, nn.Linear) else m for m in model))
+    assert line_graph_size(held) == expected
+    mixed = nn.Sequential(*held[:2], *model[2:])
+    assert line_graph_size(mixed) == expected
+
+
+def test_the_size_of_a_model_that_holds_its_edges_alone_takes_no_matrix(monkeypatch):
+    sizes = (30_000, 40_000, 30_000)  # 10 GB as matrices
+    layers = [SparseLinear(*pair, epsilon=0.3, rng=i) for i, pair in enumerate(itertools.pairwise(sizes))]
+    model = nn.Sequential(layers[0], nn.ReLU(), layers[1])
+    monkeypatch.setattr(SparseLinear, "to_linear", None)
+    found = line_graph_size(model)
+    assert found == line_graph_size(nng.from_torch(model))
+    assert found > 10_000
 
 
 @given(graphs())

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 from torch import nn
+from torch.nn.utils import prune
 
 import nngraph as nng
 from nngraph.dynamics import Trajectory, beta_eff, predict_accuracy, rank_models, sensitivity
@@ -37,8 +38,8 @@ def many_tables(n=8, epochs=6, *, seed=0):
         way = 1 - np.exp(-0.5 * np.arange(epochs))
         noise = 0.02 * rng.normal(size=(3, epochs))
         columns = {"loss": 2 - reached * way + noise[2], "n_parameters": int(rng.integers(50, 5000))}
-        tables[f"m{i}"] = table(0.5 - 0.5 * way + noise[0], reached * way + noise[1], **columns)
-        final[f"m{i}"] = reached + 0.05 * rng.normal()
+        tables[f"m{i}"] = table(0.5 - 0.5 * way + noise[0], np.clip(reached * way + noise[1], 0, 1), **columns)
+        final[f"m{i}"] = min(reached + 0.05 * rng.normal(), 1)
     return tables, final
 
 
@@ -86,6 +87,18 @@ def test_models_and_backbones_in_training_mode_are_read_in_evaluation_mode_and_g
     assert all(torch.equal(value, backbone.state_dict()[key]) for key, value in state.items())
     everything = sum(p.numel() for module in (model, backbone) for p in module.parameters())
     assert trajectory.table["n_parameters"].item() == everything
+
+
+def test_parameters_that_a_mask_leaves_out_are_not_counted_and_shared_ones_count_once():
+    model = network(SIZES, density=0.5)
+    backbone = nn.Linear(4, 4).double()
+    prune.custom_from_mask(backbone, "bias", torch.tensor([1, 0, 0, 1]))
+    backbone.register_parameter("again", backbone.weight)
+    trajectory = Trajectory(X, Y, backbone=backbone)
+    edges = sum(int(layer.weight_mask.sum()) for layer in model[::2])
+    row = trajectory.record(0, model)
+    assert row["n_parameters"] == edges + sum(SIZES[1:]) + 16 + 2
+    assert edges < sum(layer.weight.numel() for layer in model[::2])
 
 
 @pytest.mark.parametrize("place", ["weights", "outputs", "backbone"])
@@ -165,6 +178,12 @@ def test_classes_that_the_probe_batch_lacks_are_said_once():
         (lambda t, m: Trajectory(X, Y, loss=np.ones((3, 3))), "loss: got"),
         (lambda t, m: Trajectory(X, Y, variant="thawed"), "variant: got 'thawed'"),
         (lambda t, m: Trajectory(X, Y, variant="hessian", absolute=True), "absolute: got True"),
+        (lambda t, m: Trajectory(X, Y, absolute="no"), "absolute: got 'no'; expected True or False"),
+        (
+            lambda t, m: Trajectory(np.array([[None]]), Y),
+            "x_probe: got values of type object; expected an array of num",
+        ),
+        (lambda t, m: Trajectory(X, np.array(list("abc"))), "y_probe: got values of type"),
     ],
 )
 def test_bad_records_are_refused_and_leave_no_row(call, message):
@@ -236,6 +255,22 @@ def test_intervals_cover_what_comes_at_zero_about_as_often_as_they_say():
     assert 0.8 < np.mean(inside) < 0.97
 
 
+@pytest.mark.parametrize("beta", [[0.0] * 5, [0.4] * 5, [40.0] * 5, [-0.004] * 5, [0.1 + 0.2, 0.3, 0.3, 0.3, 0.3]])
+def test_a_constant_beta_eff_of_any_value_gives_the_mean_accuracy_with_the_spread_of_accuracies(beta):
+    accuracy = np.array([0.5, 0.6, 0.7, 0.65, 0.72])
+    found = predict_accuracy(table(beta, accuracy))
+    assert found.constant
+    assert found.slope == 0
+    assert found.value == pytest.approx(accuracy.mean())
+    assert found.noise == pytest.approx(accuracy.std(), rel=1e-3)
+    assert found.sd == pytest.approx(accuracy.std() * math.sqrt(1 + 1 / 5), rel=1e-3)
+    np.testing.assert_allclose(found.epochs["fitted"], accuracy.mean())
+
+
+def test_a_beta_eff_that_varies_by_more_than_rounding_is_not_constant():
+    assert not predict_accuracy(table([0.3, 0.3, 0.3 * (1 + 1e-6)], [0.5, 0.6, 0.7])).constant
+
+
 def test_epochs_outside_of_start_and_stop_and_epochs_without_beta_eff_are_not_used():
     rng = np.random.default_rng(2)
     beta, accuracy = rng.normal(size=10), rng.random(10)
@@ -276,12 +311,15 @@ def test_no_prediction_is_clipped():
 @pytest.mark.parametrize(
     ("given_table", "options", "message"),
     [
-        (table([0.1], [0.1]), {"start": 3}, "no epoch from 3 to|stop: got"),
+        (table([0.1], [0.1]), {"start": 3}, "no epoch from 3 on was"),
         (table([0.1] * 4, [0.1] * 4), {"start": 2, "stop": 1}, "stop: got 1"),
         (table([0.1] * 4, [0.1] * 4, first=5), {"stop": 3}, "the trajectory has 5 to 8"),
         (pd.DataFrame({"epoch": [0], "accuracy": [0.1]}), {}, "without the column 'beta_eff'"),
         (table([0.1, 0.2], [0.1, 0.2]).assign(epoch=4), {}, "the epoch 4 twice"),
         ([0.1, 0.2], {}, "got list; expected a Trajectory"),
+        (table(list("abcd"), [0.1] * 4), {}, "the column 'beta_eff' of type"),
+        (table([0.1] * 4, [0.1] * 4).assign(epoch=list("abcd")), {}, "the column 'epoch' of type"),
+        (table([0.1] * 4, [0.1] * 4, loss=list("abcd")), {}, "the column 'loss' of type"),
         (Trajectory(X, Y), {}, "no epoch"),
     ],
 )
@@ -340,6 +378,15 @@ def test_scores_are_rank_correlations_and_errors_of_the_predictors_in_the_direct
     assert (scores[["difference_low", "difference_high"]].loc["last accuracy"] == 0).all()
     inside = [abs(one.value - value) <= 1.96 * one.sd for one, value in zip(told.values(), final, strict=True)]
     assert found.coverage() == pytest.approx(np.mean(inside))
+
+
+def test_of_predictions_that_tie_the_worst_model_counts_as_the_choice():
+    tables = {name: one.assign(loss=1.0) for name, one in TABLES.items()}
+    best_two = sorted(FINAL, key=FINAL.get)[::7]  # the worst and the best
+    for name in best_two:
+        tables[name]["loss"] = 0.5
+    scores = rank_models(tables, FINAL, stop=4, n_boot=5, rng=0).scores.set_index("predictor")
+    assert scores.loc["last loss", "regret"] == pytest.approx(max(FINAL.values()) - min(FINAL.values()))
 
 
 def test_intervals_are_those_of_models_drawn_with_replacement():
@@ -419,9 +466,36 @@ def test_sensitivity_is_a_ranking_for_each_pair_of_epochs_and_each_size():
         (lambda: rank_models({"a": TABLES["m0"]}, FINAL, stop=4), "at least three names"),
         (lambda: rank_models([TABLES["m0"]] * 3, FINAL, stop=4), "got list; expected a mapping"),
         (lambda: rank_models(TABLES, {"m0": 0.4}, stop=4), "final: got nothing for the model 'm1'"),
-        (lambda: rank_models(TABLES, FINAL | {"m3": math.nan}, stop=4), "final: got nan for the model 'm3'"),
+        (lambda: rank_models(TABLES, FINAL | {"m3": math.nan}, stop=4), "final: got nan; .* for the model 'm3'"),
+        (lambda: rank_models(TABLES, FINAL | {"m3": None}, stop=4), "final: got None; expected an accuracy in"),
+        (lambda: rank_models(TABLES, FINAL | {"m3": "a"}, stop=4), "final: got 'a'; .* for the model 'm3'"),
+        (
+            lambda: rank_models(TABLES, {name: 100 * one for name, one in FINAL.items()}, stop=4),
+            "final: got .* in .0, 1",
+        ),
+        (
+            lambda: rank_models(TABLES | {"m2": TABLES["m2"] * 100}, FINAL, stop=4),
+            "model 'm2': got the accuracy .* perc",
+        ),
+        (lambda: rank_models(TABLES, list(FINAL.values()), stop=4), "final: got list; expected a mapping"),
+        (lambda: rank_models(TABLES, FINAL, stop=4, groups=["a"] * 8), "groups: got list; expected a mapping"),
+        (lambda: rank_models(TABLES, FINAL, stop=99), "stop: got 99; expected at most 5"),
+        (lambda: rank_models(TABLES, FINAL, stop=4, start=-1), "start: got -1"),
+        (lambda: rank_models(TABLES | {"m5": TABLES["m5"][:3]}, FINAL, stop=4), "the epoch 3 of the model 'm0' alone"),
+        (lambda: rank_models(TABLES | {"m5": TABLES["m5"].drop(1)}, FINAL, stop=4), "alone, which 'm5' lacks"),
+        (lambda: rank_models(TABLES | {"m0": TABLES["m0"][1:]}, FINAL, stop=4), "the epoch 0 of the model 'm1' alone"),
+        (lambda: sensitivity(TABLES, FINAL, starts=0, stops=(4,)), "starts: got 0; expected a sequence"),
+        (lambda: sensitivity(TABLES, FINAL, stops=("a",)), "stops: got 'a'; expected a whole number"),
+        (lambda: sensitivity(TABLES, FINAL, stops=(4,), sizes=[1] * 8), "sizes: got list; expected a mapping"),
+        (
+            lambda: sensitivity(TABLES, FINAL, stops=(4,), sizes=dict.fromkeys(TABLES, 9) | {"m3": 7}),
+            "sizes: got 1 with the size 7, 'm3' among them",
+        ),
         (lambda: rank_models(TABLES, FINAL, stop=4, groups={"m0": 1}), "groups: got nothing for the model 'm1'"),
-        (lambda: rank_models(TABLES, FINAL, start=7, stop=8), "model 'm0': predict_accuracy: no epoch from 7 to 8"),
+        (
+            lambda: rank_models(TABLES, FINAL, start=7, stop=8),
+            "model 'm0': got epochs from 0 to 5; expected some from 7",
+        ),
         (lambda: rank_models(TABLES, FINAL, stop=4, n_boot=0), "n_boot: got 0"),
         (lambda: rank_models(TABLES, FINAL, stop=4, level=95), "level: got 95"),
         (lambda: sensitivity(TABLES, FINAL, starts=(3,), stops=(4,)), "at least one pair with 3 epochs"),
@@ -502,10 +576,29 @@ def test_figures_show_the_values_of_their_tables():
     assert [text.get_text() for text in ax.get_xticklabels()] == ["2", "3", "5"]
 
 
+def test_a_column_of_any_name_is_the_label_as_it_is():
+    tables = {name: one.assign(**{"a b_% $x^": 1.0}) for name, one in TABLES.items()}
+    ax = nng.plot.capacitance_trajectories(tables, column="a b_% $x^")
+    ax.figure.canvas.draw()
+    assert ax.get_ylabel() == r"a b_% \$x^"
+
+
+def test_the_legend_of_predicted_accuracies_hides_no_point_and_no_label():
+    ax = nng.plot.predicted_accuracies(RANKED)
+    ax.figure.canvas.draw()
+    legend = ax.get_legend().get_window_extent()
+    assert legend.y1 <= ax.xaxis.label.get_window_extent().y0
+    assert legend.y0 >= 0
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: nng.plot.capacitance_trajectories({}), "got no trajectory"),
+        (lambda: nng.plot.capacitance_trajectories(TABLES["m0"]), "trajectories: got DataFrame; expected a mapping"),
+        (lambda: nng.plot.capacitance_trajectories(TABLES, final={}), "final: got nothing for the model 'm0'"),
+        (lambda: nng.plot.predicted_accuracies(None), "ranking: got NoneType"),
+        (lambda: nng.plot.accuracy_fit(None), "prediction: got NoneType"),
         (lambda: nng.plot.capacitance_trajectories(TABLES, column="x"), "column: got 'x'"),
         (lambda: nng.plot.capacitance_trajectories(TABLES, smallest=0), "smallest: got 0"),
         (lambda: nng.plot.predicted_accuracies(RANKED, baseline="last loss"), "baseline: got 'last loss'"),

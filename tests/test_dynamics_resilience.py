@@ -95,6 +95,8 @@ def weighted(values):
         (lambda: reduction(weighted([1.0, "a"])), "no numbers"),
         (lambda: reduction(weighted([1.0, 2.0]), weights="flow"), "'flow'"),
         (lambda: reduction(weighted([1.0, 2.0])).x_eff([1.0]), r"shape \(1,\); expected \(3,\)"),
+        (lambda: reduction(weighted([1.0, 2.0])).x_eff(["a"] * 3), r"x: got states that are no numbers"),
+        (lambda: reduction(weighted([1.0, 2.0])).x_eff([[1.0], 2.0, 3.0]), r"x: got states that are no numbers"),
     ],
 )
 def test_bad_input_is_said_in_one_sentence(call, says):

@@ -39,7 +39,9 @@ def reduced(found: Network, state: str | None) -> Page:
         lines.append(f"  x_eff of {state}: {r.x_eff(x):.6g}; plain mean {x.mean():.6g}")
     if not weighted:
         lines.append("note: edges have no attribute 'weight', so each counts 1.")
-    if not (r.s_in * r.s_out).any():
+    if not n_edges:
+        lines.append("warning: the graph has no edges, so beta_eff, a mean over them, is nan.")
+    elif not (r.s_in * r.s_out).any():
         lines.append(
             "warning: no node has strength both in and out, as in a network of two parts, so beta_eff is 0 whatever "
             "the weights."

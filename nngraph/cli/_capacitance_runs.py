@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from nngraph.cli._capacitance_sources import Page, Run, Samples
 from nngraph.cli._common import noted
-from nngraph.cli._samples import classes_of, forward_pass, is_model, number_of, rows_of
+from nngraph.cli._samples import chosen, classes_of, forward_pass, is_model, number_of, outputs_of, rows_of
 from nngraph.errors import ArgumentError, CapacitanceWarning
 
 if TYPE_CHECKING:
@@ -53,6 +55,13 @@ def followed(run: Run, asked: Mapping[str, Any], n: int, start: int | None, stop
     ]
     if last <= end:
         lines.append(f"note: no epoch after {end} to compare with; take --stop before {last}.")
+    elif math.isnan(final):
+        lines.append(f"warning: the network of the last epoch, {last}, has diverged: no accuracy to compare with.")
+    if run.test is None:
+        lines.append(
+            "note: without test samples beta_eff, the accuracies over epochs and the final one are of the same samples,"
+            " which says little of others; return (epochs, (x, y), (x_test, y_test))."
+        )
     lines += _notes(found) + [f"warning: {note}" for note in notes]
     figure = _figure_of_run(run.name, table, found, final if last > end else None)
     return Page("\n".join(lines), {"trajectory": table, "prediction": predictions}, figure)
@@ -91,31 +100,22 @@ def _halves(run: Run, rng: int) -> tuple[Samples, Samples]:
         raise ArgumentError(f"{run.name}: got 1 test sample; expected at least 2.")
     first, second = (np.sort(half) for half in np.array_split(order, 2))
 
-    def chosen(rows: np.ndarray) -> Samples:
-        part = {name: array[rows] for name, array in x.items()} if isinstance(x, Mapping) else x[rows]
-        return part, classes[rows]
-
-    return chosen(first), chosen(second)
+    return (chosen(x, first), classes[first]), (chosen(x, second), classes[second])
 
 
 def _scores(model: Any, samples: Samples, backbone: Any, loss: str) -> tuple[float, float]:
     """Return accuracy and loss of a model on a backbone; NaN where it has diverged."""
     import numpy as np
 
-    from nngraph.dynamics._chains import NotFiniteError, read_chain
-    from nngraph.dynamics._signals import probe
     from nngraph.metrics import accuracy, cross_entropy, mse
 
     for module in (model, backbone):
         if is_model(module):
             module.eval()
     y = classes_of(samples[1])
-    try:
-        chain = read_chain(model)
-    except NotFiniteError:
-        return math.nan, math.nan
-    outputs = chain.outputs(probe(chain, samples[0], backbone), [layer.weight for layer in chain.layers])
-    answers = outputs.detach().cpu().numpy()
+    answers = outputs_of(model, samples[0], backbone)
+    if answers.ndim != 2 or len(answers) != len(y):
+        raise ArgumentError(f"model: gave the shape {answers.shape}; expected ({len(y)}, classes).")
     width = answers.shape[1]
     if y.min() < 0 or y.max() >= width:
         raise ArgumentError(f"y: got classes from {y.min()} to {y.max()}; expected 0 to {width - 1}.")
@@ -189,6 +189,7 @@ def embedded(n: int, start: int | None, stop: int | None, rng: int) -> Page:
     samples = samples_of("digits", TASKS["digits"])
     networks = {name: candidate for name, candidate in FAMILY.items() if candidate.kind == "MLP"}
     seed = seed_sequence(rng)
+    typer.echo(f"nngraph: training {len(networks)} networks on digits, half a minute on a free core ...", err=True)
     with single_thread(), noted(CapacitanceWarning) as notes:
         found = {
             name: fit(candidate, samples, child(seed, name), recorded=RECORDED, n_probe=n)

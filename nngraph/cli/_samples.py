@@ -99,9 +99,36 @@ def rows_of(value: Any, n: int, rng: int) -> Any:
 
     if isinstance(value, Mapping):
         return {name: rows_of(array, n, rng) for name, array in value.items()}
-    if value.ndim == 0 or len(value) <= n:
+    size = number_of(value)
+    if size is None or size <= n:
         return value
-    return value[np.sort(generator(child(seed_sequence(rng), "rows", len(value))).permutation(len(value))[:n])]
+    return chosen(value, np.sort(generator(child(seed_sequence(rng), "rows", size)).permutation(size)[:n]))
+
+
+def chosen(value: Any, rows: np.ndarray) -> Any:
+    """Take some rows of an array or of a list, or of each of a mapping."""
+    if isinstance(value, Mapping):
+        return {name: chosen(array, rows) for name, array in value.items()}
+    return value[rows] if hasattr(value, "shape") else [value[row] for row in rows]
+
+
+def outputs_of(model: Any, x: Any, backbone: Any) -> np.ndarray:
+    """Return what a model in evaluation mode says to samples, behind a backbone that is a module or a function."""
+    import torch
+
+    z = x if isinstance(x, Mapping) or as_array(x).dtype.kind not in "biuf" else torch.as_tensor(as_array(x))
+    if isinstance(z, torch.Tensor) and not bool(z.isfinite().all()):
+        raise ArgumentError("x: got numbers that are NaN or infinite; expected finite ones.")
+    with torch.no_grad():
+        for part in (backbone, model):
+            own = next(part.parameters(), None) if is_model(part) else None
+            if own is not None and isinstance(z, torch.Tensor):
+                z = z.to(own.device, own.dtype if z.is_floating_point() else z.dtype)
+            z = z if part is None else part(z)
+            if not (part is None or isinstance(z, torch.Tensor)):
+                what = "backbone" if part is backbone else "model"
+                raise ArgumentError(f"{what}: gave {type(z).__name__}; expected a tensor with a row for each sample.")
+    return as_array(z)
 
 
 @contextlib.contextmanager

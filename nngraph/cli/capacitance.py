@@ -104,6 +104,7 @@ def capacitance(
     Epochs: trajectory.csv, prediction.csv and the figure capacitance.png and .svg; the prediction stands beside the
     last accuracy, the best so far, and the last loss, which cost nothing. Half of the test samples, drawn by --rng,
     give the accuracies over epochs, and the others the final one. A graph: beta_eff of Gao, Barzel and Barabasi.
+    Without a source 21 networks are trained on digits, which takes half a minute on a free core.
 
     Examples: nngraph capacitance; nngraph capacitance mine:net --inputs digits; nngraph capacitance mine:net --loss
     squared --variant hessian --out results/net; nngraph capacitance mine:epochs --stop 10; nngraph capacitance

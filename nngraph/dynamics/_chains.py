@@ -94,10 +94,35 @@ class Chain:
 
 def read_chain(model: object) -> Chain:
     """Read nn.Sequential (of nn.Sequential) of Linear layers and of modules that act on each neuron alone."""
+    before, layers = _steps(model)
+    return Chain(before, [_layer(*step) for step in layers])
+
+
+def degrees(model: object) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Return for each layer the (n_out,) edges that enter its targets and the (n_in,) that leave its sources, int64.
+
+    No matrix is made of a layer that holds its edges alone.
+    """
+    found = []
+    for _, module, _ in _steps(model)[1]:
+        held: Any = module
+        if getattr(module, "holds_edges_alone", False):
+            leaving = torch.bincount(held.columns, minlength=held.in_features)
+            found.append((held.starts.long().diff().cpu(), leaving.cpu()))
+        else:
+            present = _present(module)
+            found.append((present.sum(1).cpu(), present.sum(0).cpu()))
+    return found
+
+
+def _steps(model: object) -> tuple[list[nn.Module], list[tuple[str, nn.Module, list[nn.Module]]]]:
+    """Return what lies in front of the first linear layer; and each with its name and what lies behind it."""
     if not isinstance(model, nn.Module):
         raise ArgumentError(f"model: got {type(model).__name__}; expected a torch.nn.Module.")
     check_mode(model, "model")
-    chain, seen = Chain([], []), set()
+    before: list[nn.Module] = []
+    layers: list[tuple[str, nn.Module, list[nn.Module]]] = []
+    seen = set()
     for name, module in _leaves(model, ""):
         where = name or type(module).__name__
         alone = getattr(module, "holds_edges_alone", False)
@@ -105,17 +130,17 @@ def read_chain(model: object) -> Chain:
             if id(module) in seen:
                 raise UnsupportedLayerError(f"layer {where!r} is used twice; expected weights of its own at each step.")
             seen.add(id(module))
-            chain.layers.append(_layer(where, module))
+            layers.append((where, module, []))
         elif type(module) in ELEMENTWISE:
-            (chain.layers[-1].after if chain.layers else chain.before).append(module)
+            (layers[-1][2] if layers else before).append(module)
         else:
             raise UnsupportedLayerError(_refusal(where, module))
-    if len(chain.layers) < 2:
+    if len(layers) < 2:
         raise ArgumentError(
-            f"model: got {len(chain.layers)} linear layers; expected at least 2: the line graph joins the weights of "
+            f"model: got {len(layers)} linear layers; expected at least 2: the line graph joins the weights of "
             "one layer to those of the next. Below 3 layers beta_eff is 0 whatever the weights."
         )
-    return chain
+    return before, layers
 
 
 def check_mode(model: nn.Module, what: str) -> None:
@@ -141,7 +166,7 @@ def _leaves(module: nn.Module, name: str) -> Iterator[tuple[str, nn.Module]]:
         yield name, module
 
 
-def _layer(name: str, module: nn.Module) -> Layer:
+def _layer(name: str, module: nn.Module, after: list[nn.Module]) -> Layer:
     held: Any = module
     if getattr(module, "holds_edges_alone", False):
         held = module = held.to_linear()
@@ -152,9 +177,17 @@ def _layer(name: str, module: nn.Module) -> Layer:
     if not bool(weight.isfinite().all()):
         bad = int((~weight.isfinite()).sum())
         raise NotFiniteError(f"layer {name!r}: got {bad} weights that are NaN or infinite; expected finite weights.")
-    present = held.weight_mask.detach() != 0 if pruned else weight != 0
+    present = _present(module)
     mask = None if bool(present.all()) else present.to(weight.dtype)
-    return Layer(name, weight, mask, None if held.bias is None else held.bias.detach(), [])
+    return Layer(name, weight, mask, None if held.bias is None else held.bias.detach(), after)
+
+
+def _present(module: nn.Module) -> torch.Tensor:
+    """Return the (n_out, n_in) support of a linear layer: its pruning mask, or its weights that are not 0."""
+    mask = module._buffers.get("weight_mask")
+    values: Any = module.weight if mask is None else mask
+    present: torch.Tensor = values.detach() != 0
+    return present
 
 
 def _refusal(where: str, module: nn.Module) -> str:

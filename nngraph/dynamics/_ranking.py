@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,9 +79,11 @@ def rank_models(
     trajectories : mapping of str to Trajectory or DataFrame
         As :func:`predict_accuracy` takes them, for at least three models.
     final : mapping of str to float
-        Accuracy of each model at the end of its training, on samples that no trajectory has seen.
+        Accuracy of each model at the end of its training, in [0, 1] as those of the trajectories, on samples that no
+        trajectory has seen.
     start, stop : int
-        First and last epoch that are used, both included.
+        First and last epoch that are used, both included: trajectories have to have the same epochs from the one to the
+        other, and one of them has to reach the last.
     groups : mapping of str to hashable, optional
         The architecture of each model, where several differ by their seed alone: the bootstrap then draws
         architectures with all of their models. By default every model is drawn by itself.
@@ -99,14 +101,15 @@ def rank_models(
     Raises
     ------
     ArgumentError
-        If there are fewer than three models, or one has no final accuracy, no group, or no epoch from start to stop.
+        If there are fewer than three models, or one has no final accuracy, no group, no epoch from start to stop or
+        other epochs than the first model, or an accuracy lies outside of [0, 1].
 
     Notes
     -----
-    Predictors: the Bayesian ridge at beta_eff = 0; abs(beta_eff), accuracy and loss at ``stop``; the best and the mean
-    accuracy of these epochs, the latter being the ridge without beta_eff; the number of parameters. A model of which a
-    predictor is not known (a pole, a divergence) is left out of that row, and n says so. Intervals are percentiles of
-    the bootstrap; draws in which all values tie are left out of them.
+    Predictors: the Bayesian ridge at beta_eff = 0; abs(beta_eff), accuracy and loss at the last epoch; the best and
+    the mean accuracy of these epochs, the latter being the ridge without beta_eff; the number of parameters. A model of
+    which a predictor is not known (a pole, a divergence) is left out of that row, and n says so. Intervals are
+    percentiles of the bootstrap; draws in which all values tie are left out of them.
 
     The difference from the last accuracy is the one to look at: the ridge is fitted to accuracies, so that it ranks
     nearly as they do even where beta_eff says nothing.
@@ -128,8 +131,12 @@ def rank_models(
     names = _names(trajectories, final, groups)
     level = _arguments.share("level", level)
     n_boot = _arguments.whole("n_boot", n_boot)
+    start = _arguments.whole("start", start, 0)
+    stop = _arguments.whole("stop", stop, start)
     seed = seed_sequence(rng)
-    models = pd.DataFrame([_known(name, trajectories[name], start, stop) for name in names], index=names)
+    tables = {name: _table(name, trajectories[name]) for name in names}
+    _check_epochs(tables, start, stop)
+    models = pd.DataFrame([_known(table, start, stop) for table in tables.values()], index=names)
     models["final"] = [float(final[name]) for name in names]
     models.index.name = "model"
     weights = _weights([name if groups is None else groups[name] for name in names], n_boot, seed)
@@ -187,18 +194,26 @@ def sensitivity(
     """
     import pandas as pd
 
+    starts, stops = _epochs("starts", starts), _epochs("stops", stops)
     pairs = [(start, stop) for start in starts for stop in stops if stop - start + 1 >= LEAST]
     if not pairs:
         raise ArgumentError(
             f"sensitivity: got the starts {list(starts)} and stops {list(stops)}; expected at least one pair with "
             f"{LEAST} epochs from the one to the other."
         )
+    if sizes is not None and not hasattr(sizes, "keys"):
+        raise ArgumentError(f"sizes: got {type(sizes).__name__}; expected a mapping of the names of models to numbers.")
     if sizes is not None and (missing := [name for name in trajectories if name not in sizes]):
         raise ArgumentError(f"sizes: got none for the model {missing[0]!r}; expected one for each.")
     seed = seed_sequence(rng)
     found = []
     for size in [None] if sizes is None else sorted({sizes[name] for name in trajectories}):
         chosen = {name: one for name, one in trajectories.items() if sizes is None or sizes[name] == size}
+        if size is not None and len(chosen) < 3:
+            raise ArgumentError(
+                f"sizes: got {len(chosen)} with the size {size}, {next(iter(chosen))!r} among them; expected at least "
+                "three models of each size."
+            )
         for start, stop in pairs:
             one = rank_models(
                 chosen, final, start=start, stop=stop, groups=groups, level=level, n_boot=n_boot, rng=seed
@@ -210,6 +225,13 @@ def sensitivity(
     return pd.concat(found, ignore_index=True)
 
 
+def _epochs(name: str, given: object) -> list[int]:
+    """Return several epochs."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ArgumentError(f"{name}: got {given!r}; expected a sequence of epochs.")
+    return [_arguments.whole(name, epoch, 0) for epoch in given]
+
+
 def _names(
     trajectories: Mapping[str, Recorded], final: Mapping[str, float], groups: Mapping[str, object] | None
 ) -> list[str]:
@@ -217,21 +239,57 @@ def _names(
         got = len(trajectories) if isinstance(trajectories, Mapping) else type(trajectories).__name__
         raise ArgumentError(f"trajectories: got {got}; expected a mapping of at least three names to trajectories.")
     names = list(trajectories)
-    for what, given in (("final", final), ("groups", groups)):
-        if given is not None and (missing := [name for name in names if name not in given]):
+    for what, given in {"final": final, **({} if groups is None else {"groups": groups})}.items():
+        if not hasattr(given, "keys"):  # a Series has them too
+            raise ArgumentError(
+                f"{what}: got {type(given).__name__}; expected a mapping of the names of models to values."
+            )
+        if missing := [name for name in names if name not in given]:
             raise ArgumentError(f"{what}: got nothing for the model {missing[0]!r}; expected a value for each.")
-    if odd := [name for name in names if not np.isfinite(final[name])]:
-        raise ArgumentError(f"final: got {final[odd[0]]} for the model {odd[0]!r}; expected an accuracy.")
+    for name in names:
+        _arguments.number(
+            "final", final[name], f"an accuracy in [0, 1] for the model {name!r}", lambda value: 0 <= value <= 1
+        )
     return names
 
 
-def _known(name: str, trajectory: Recorded, start: int, stop: int) -> dict[str, float]:
-    """Return every predictor of one model."""
+def _table(name: str, trajectory: Recorded) -> pd.DataFrame:
+    """Return the epochs of one model, whose accuracies are shares."""
     try:
-        found = predict_accuracy(trajectory, start=start, stop=stop)
+        table = recorded(trajectory)
     except ArgumentError as error:
         raise ArgumentError(f"model {name!r}: {error}") from None
-    table = recorded(trajectory)
+    known = table["accuracy"].dropna()
+    if len(odd := known[(known < 0) | (known > 1)]):
+        raise ArgumentError(f"model {name!r}: got the accuracy {odd.iloc[0]}; expected shares in [0, 1], not percents.")
+    return table
+
+
+def _check_epochs(tables: Mapping[str, pd.DataFrame], start: int, stop: int) -> None:
+    """Refuse models that would be compared at epochs of their own, or before the epoch that was asked for."""
+    used = {
+        name: set(table["epoch"][(table["epoch"] >= start) & (table["epoch"] <= stop)])
+        for name, table in tables.items()
+    }
+    first = next(iter(used))
+    for name, epochs in used.items():
+        if not epochs:
+            ends = f"{int(tables[name]['epoch'].min())} to {int(tables[name]['epoch'].max())}"
+            raise ArgumentError(f"model {name!r}: got epochs from {ends}; expected some from {start} to {stop}.")
+        if odd := sorted(epochs ^ used[first]):
+            which, other = (name, first) if odd[0] in epochs else (first, name)
+            raise ArgumentError(
+                f"trajectories: got the epoch {odd[0]:g} of the model {which!r} alone, which {other!r} lacks; expected "
+                f"the same epochs of all models from {start} to {stop}. Choose others, or leave a model out."
+            )
+    last = max(int(table["epoch"].max()) for table in tables.values())
+    if last < stop:
+        raise ArgumentError(f"stop: got {stop}; expected at most {last}, where the trajectories end.")
+
+
+def _known(table: pd.DataFrame, start: int, stop: int) -> dict[str, float]:
+    """Return every predictor of one model."""
+    found = predict_accuracy(table, start=start, stop=stop)
     values = (
         found.value,
         found.baselines["abs_beta_eff"],

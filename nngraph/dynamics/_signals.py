@@ -38,6 +38,19 @@ class Signals:
     to all outputs or to none: then all that the output layer does to the one below it adds up to 0 exactly."""
 
 
+def numbers(name: str, values: object) -> torch.Tensor:
+    """Return numbers as a tensor, or say what they are instead."""
+    if isinstance(values, torch.Tensor):
+        return as_tensor(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of several lengths
+        raise ArgumentError(f"{name}: got rows of several lengths; expected an array of numbers.") from None
+    if array.dtype.kind not in "biuf":
+        raise ArgumentError(f"{name}: got values of type {array.dtype}; expected an array of numbers.")
+    return as_tensor(array.astype(array.dtype.newbyteorder("="), copy=False))
+
+
 def probe(chain: Chain, x: object, backbone: object) -> torch.Tensor:
     """Return (n, d): what enters the first layer, in the type of its weights and on their device."""
     weight = chain.layers[0].weight
@@ -45,7 +58,7 @@ def probe(chain: Chain, x: object, backbone: object) -> torch.Tensor:
         x = _features(x, backbone)
     if not isinstance(x, (torch.Tensor, np.ndarray)):
         raise ArgumentError(f"x: got {type(x).__name__}; expected an array or a tensor of (n, d) numbers.")
-    z = as_tensor(x)
+    z = numbers("x", x)
     if not z.is_floating_point():
         raise ArgumentError(
             f"x: got inputs of type {z.dtype}; expected floats in the scale that the model was trained on, for example "
@@ -58,9 +71,11 @@ def probe(chain: Chain, x: object, backbone: object) -> torch.Tensor:
         for module in chain.before:
             z = module(z)
     if z.ndim != 2 or z.shape[1] != weight.shape[1]:
+        flat = z.ndim == 2
+        remedy = "Give samples of that many numbers." if flat else "Flatten what lies behind the first axis."
         raise ArgumentError(
             f"x: got the shape {tuple(z.shape)} in front of layer {chain.layers[0].name!r}; expected "
-            f"(n, {weight.shape[1]}). Flatten what lies behind the first axis."
+            f"(n, {weight.shape[1]}). {remedy}"
         )
     _check_finite(z, "x: got")
     return z.clone() if z.is_inference() else z  # a Hessian needs a tensor that autograd may keep
@@ -69,7 +84,8 @@ def probe(chain: Chain, x: object, backbone: object) -> torch.Tensor:
 def _features(x: object, backbone: object) -> torch.Tensor:
     if not callable(backbone):
         raise ArgumentError(f"backbone: got {type(backbone).__name__}; expected a module or a function of x.")
-    given = as_tensor(x) if isinstance(x, (torch.Tensor, np.ndarray)) else x
+    is_numeric = isinstance(x, torch.Tensor) or (isinstance(x, np.ndarray) and x.dtype.kind in "biuf")
+    given = numbers("x", x) if is_numeric else x
     if isinstance(backbone, nn.Module):
         check_mode(backbone, "backbone")
         own = next(backbone.parameters(), None)
@@ -128,7 +144,7 @@ def _loss(
     """Return the loss as a function of the outputs, or the errors where they were given."""
     n, width = outputs.shape
     if isinstance(loss, (np.ndarray, torch.Tensor)):
-        errors = as_tensor(loss).to(outputs)
+        errors = numbers("loss", loss).to(outputs)
         if errors.shape != outputs.shape:
             raise ArgumentError(
                 f"loss: got per-sample errors of shape {tuple(errors.shape)}; expected {(n, width)}, the derivative of "
@@ -143,9 +159,10 @@ def _loss(
         )
     if not isinstance(y, (np.ndarray, torch.Tensor, list, tuple)):
         raise ArgumentError(f"y: got {type(y).__name__}; expected an array of {n} answers.")
-    answers = as_tensor(y if isinstance(y, torch.Tensor) else np.asarray(y)).to(outputs.device)
-    if len(answers) != n:
-        raise ArgumentError(f"y: got {len(answers)} answers for {n} samples; expected one each.")
+    answers = numbers("y", y).to(outputs.device)
+    if not answers.ndim or len(answers) != n:
+        got = f"{len(answers)} answers" if answers.ndim else "one number"
+        raise ArgumentError(f"y: got {got} for {n} samples; expected one each.")
     if loss == "cross_entropy":
         classes = _classes(answers, width, "cross_entropy")
         return (lambda out: F.cross_entropy(out, classes)), outputs

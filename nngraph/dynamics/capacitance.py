@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 import torch
 
+from nngraph import _arguments
 from nngraph.dynamics import _line_strengths
 from nngraph.dynamics._chains import Chain, read_chain
 from nngraph.dynamics._line_strengths import Sums
@@ -109,6 +110,9 @@ def beta_eff(
     leaves the network as it was but not beta_eff. That beta_eff tends to 0 in training holds where the errors of all
     samples vanish, not at every stationary point of the loss; with errors of exactly 0 it is 0/0, NaN.
 
+    Memory is that of a complete network, for layers that hold their edges alone too: of each layer the weights, the
+    mask, and up to four more matrices of (n_target, n_source) numbers for as long as they are needed.
+
     References
     ----------
     .. [1] C. Jiang, T. Pedapati, P.-Y. Chen, Y. Sun, J. Gao, "Network properties determine neural network
@@ -144,6 +148,7 @@ def check_variant(variant: str, loss: Loss, *, absolute: bool) -> None:
     """Refuse an unknown variant, and what it cannot be combined with."""
     if variant not in VARIANTS:
         raise ArgumentError(f"variant: got {variant!r}; expected {', '.join(map(repr, VARIANTS))}.")
+    absolute = _arguments.flag("absolute", absolute)
     if variant == "frozen":
         return
     if absolute:

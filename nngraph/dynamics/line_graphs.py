@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from nngraph.blocks import Block
-from nngraph.dynamics._chains import Chain, read_chain
+from nngraph.dynamics._chains import Chain, degrees, read_chain
 from nngraph.dynamics._line_strengths import moved_errors
 from nngraph.dynamics._signals import Loss, Signals, probe, signals
 from nngraph.dynamics.capacitance import Variant, check_variant
@@ -41,7 +42,8 @@ def line_graph_size(G: NeuralGraph | torch.nn.Module) -> int:
 
     Notes
     -----
-    Exact. Blocks that are complete are not looked at; others cost a count of their edges.
+    Exact. Blocks of a graph that are complete are not looked at; others cost a count of their edges. Layers of a model
+    that hold their edges alone stay so.
 
     Examples
     --------
@@ -50,7 +52,8 @@ def line_graph_size(G: NeuralGraph | torch.nn.Module) -> int:
     127040000
     """
     if not isinstance(G, NeuralGraph):
-        G = _graph(read_chain(G))
+        ends = degrees(G)
+        return sum(int(entering @ leaving) for (entering, _), (_, leaving) in itertools.pairwise(ends))
     k_in = {part.name: np.zeros(part.size, dtype=np.int64) for part in G.parts}
     k_out = {part.name: np.zeros(part.size, dtype=np.int64) for part in G.parts}
     for block in G.blocks:
@@ -58,9 +61,9 @@ def line_graph_size(G: NeuralGraph | torch.nn.Module) -> int:
             k_in[block.target] += block.n_source
             k_out[block.source] += block.n_target
         else:
-            ends = block.edges()
-            k_in[block.target] += np.bincount(ends.target, minlength=block.n_target)
-            k_out[block.source] += np.bincount(ends.source, minlength=block.n_source)
+            edges = block.edges()
+            k_in[block.target] += np.bincount(edges.target, minlength=block.n_target)
+            k_out[block.source] += np.bincount(edges.source, minlength=block.n_source)
     return sum(int(k_in[part.name] @ k_out[part.name]) for part in G.parts)
 
 

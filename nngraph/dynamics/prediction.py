@@ -13,8 +13,8 @@ import numpy as np
 from torch import nn
 
 from nngraph import _arguments
-from nngraph._tensors import as_tensor
 from nngraph.dynamics._chains import NotFiniteError
+from nngraph.dynamics._signals import numbers
 from nngraph.dynamics.capacitance import BetaEff, Variant, beta_eff, check_variant
 from nngraph.errors import ArgumentError
 
@@ -26,6 +26,8 @@ __all__ = ["AccuracyPrediction", "Recorded", "Trajectory", "predict_accuracy"]
 COLUMNS = ("epoch", "beta_eff", "numerator", "denominator", "accuracy", "loss", "n_parameters", "status")
 LEAST = 3
 """Epochs that a line and its noise need."""
+CONSTANT = 1e-9
+"""beta_eff whose range is below this share of its largest absolute value did not vary: rounding has no slope."""
 
 
 class Trajectory:
@@ -78,7 +80,8 @@ class Trajectory:
         check_variant(variant, loss, absolute=absolute)
         for name, values in (("x_probe", x_probe), ("y_probe", y_probe)):
             is_array = hasattr(values, "dtype") and hasattr(values, "shape")
-            if is_array and not bool(as_tensor(values).isfinite().all()):  # type: ignore[arg-type]
+            is_text = isinstance(values, np.ndarray) and values.dtype.kind in "US" and backbone is not None
+            if is_array and not is_text and not bool(numbers(name, values).isfinite().all()):
                 raise ArgumentError(f"{name}: got numbers that are NaN or infinite; expected finite ones.")
         self.x_probe, self.y_probe, self.backbone = x_probe, y_probe, backbone
         self.options: dict[str, Any] = {"loss": loss, "variant": variant, "absolute": absolute}
@@ -134,10 +137,11 @@ class Trajectory:
     def table(self) -> pd.DataFrame:
         """One row for each epoch: epoch, beta_eff, numerator, denominator, accuracy, loss, n_parameters, status.
 
-        Then further scores. n_parameters counts those of the model and of a backbone that is a module. A status is
-        "ok"; "zero" where beta_eff is exactly 0, as theorems have it for few layers; "pole" where its denominator
-        cannot be told from 0; "0/0" where both are exactly 0, as where all errors of the probe batch are; "diverged"
-        where weights or outputs are NaN or infinite. In the last three beta_eff is NaN.
+        Then further scores. n_parameters counts those of the model and of a backbone that is a module, without what
+        pruning masks of torch leave out. A status is "ok"; "zero" where beta_eff is exactly 0, as theorems have it for
+        few layers; "pole" where its denominator cannot be told from 0; "0/0" where both are exactly 0, as where all
+        errors of the probe batch are; "diverged" where weights or outputs are NaN or infinite. In the last three
+        beta_eff is NaN.
         """
         import pandas as pd
 
@@ -179,8 +183,8 @@ class AccuracyPrediction:
     noise: float
     """Standard deviation of accuracy about the line."""
     constant: bool
-    """Whether beta_eff did not vary, so that the ridge is the mean accuracy: with two weight layers, with three under
-    cross-entropy."""
+    """Whether beta_eff varied by no more than rounding, so that the ridge is the mean accuracy with the deviation of
+    accuracies about it: with two weight layers, with three under cross-entropy."""
     extrapolated: bool
     """Whether 0 lies outside of the beta_eff that were fitted."""
     n_epochs: int
@@ -225,7 +229,9 @@ def predict_accuracy(trajectory: Recorded, *, start: int = 0, stop: int | None =
     -----
     alpha and lambda maximise the evidence (scikit-learn's BayesianRidge with its weak priors on them, iterated to
     convergence). beta_eff is divided by its standard deviation over the epochs first, so that the fit does not hang on
-    its scale. No number is clipped. Epochs whose beta_eff is NaN are left out, and n_epochs says how many were not.
+    its scale; where it is constant, whatever its value, there is no slope, and the deviation is that of the noise and
+    of the mean alone. No number is clipped. Epochs whose beta_eff is NaN are left out, and n_epochs says how many were
+    not.
 
     The idea is that beta_eff vanishes as training ends. It does where every sample is fitted, at the pace of the
     errors; a network that ends with errors has not arrived at 0. The last accuracy needs none of this, and is what
@@ -248,11 +254,12 @@ def predict_accuracy(trajectory: Recorded, *, start: int = 0, stop: int | None =
     """
     table = recorded(trajectory)
     start = _arguments.whole("start", start, 0)
-    stop = int(table["epoch"].max()) if stop is None else _arguments.whole("stop", stop, start)
-    rows = table[(table["epoch"] >= start) & (table["epoch"] <= stop)]
+    stop = None if stop is None else _arguments.whole("stop", stop, start)
+    rows = table[(table["epoch"] >= start) & (table["epoch"] <= (np.inf if stop is None else stop))]
     if rows.empty:
+        last = "on" if stop is None else f"to {stop}"
         raise ArgumentError(
-            f"predict_accuracy: no epoch from {start} to {stop} was recorded; the trajectory has "
+            f"predict_accuracy: no epoch from {start} {last} was recorded; the trajectory has "
             f"{int(table['epoch'].min())} to {int(table['epoch'].max())}."
         )
     beta, accuracy = (rows[name].to_numpy(dtype=float) for name in ("beta_eff", "accuracy"))
@@ -264,12 +271,14 @@ def predict_accuracy(trajectory: Recorded, *, start: int = 0, stop: int | None =
         "abs_beta_eff": abs(float(beta[-1])),
     }
     known = np.isfinite(beta) & np.isfinite(accuracy)
-    value, sd, slope, noise = _ridge(beta[known], accuracy[known]) if known.sum() >= LEAST else (math.nan,) * 4
+    b = beta[known]
+    constant = bool(len(b)) and float(np.ptp(b)) <= CONSTANT * float(np.abs(b).max())
+    value, sd, slope, noise = (math.nan,) * 4
+    if len(b) >= LEAST:
+        value, sd, slope, noise = _ridge(np.zeros_like(b) if constant else b, accuracy[known])
     used = rows.loc[known, ["epoch", "beta_eff", "accuracy"]].reset_index(drop=True)
     used["fitted"] = value + slope * used["beta_eff"]
-    b = used["beta_eff"].to_numpy()
     outside = bool(len(b)) and not float(b.min()) <= 0 <= float(b.max())
-    constant = bool(len(b)) and float(np.ptp(b)) == 0
     return AccuracyPrediction(value, sd, slope, noise, constant, outside, len(used), baselines, used)
 
 
@@ -287,6 +296,9 @@ def recorded(trajectory: Recorded) -> pd.DataFrame:
     if table.empty or table["epoch"].duplicated().any():
         what = "no epoch" if table.empty else f"the epoch {table['epoch'][table['epoch'].duplicated()].iloc[0]} twice"
         raise ArgumentError(f"trajectory: got {what}; expected at least one, and each once.")
+    for name in table.columns.intersection(["epoch", "beta_eff", "accuracy", "loss", "n_parameters"]):
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            raise ArgumentError(f"trajectory: got the column {name!r} of type {table[name].dtype}; expected numbers.")
     return table.sort_values("epoch")
 
 
@@ -303,8 +315,17 @@ def _ridge(beta: np.ndarray, accuracy: np.ndarray) -> tuple[float, float, float,
     return float(fit.intercept_), math.sqrt(variance), float(fit.coef_[0]) / scale, math.sqrt(noise)
 
 
-def _size(module: object) -> int:
-    return sum(p.numel() for p in module.parameters()) if isinstance(module, nn.Module) else 0
+def _size(model: object) -> int:
+    """Return the number of parameters, those alone that pruning masks of torch keep."""
+    if not isinstance(model, nn.Module):
+        return 0
+    sizes: dict[nn.Parameter, int] = {}  # by parameter: one that several modules share counts once
+    for module in model.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                mask = module._buffers.get(f"{name.removesuffix('_orig')}_mask") if name.endswith("_orig") else None
+                sizes[parameter] = parameter.numel() if mask is None else int(mask.count_nonzero())
+    return sum(sizes.values())
 
 
 @contextlib.contextmanager

@@ -51,7 +51,12 @@ class Reduction:
         >>> reduction(igraph.Graph([(0, 1), (1, 2)], directed=True)).x_eff([4.0, 2.0, 9.0])
         3.0
         """
-        states = np.asarray(x, dtype=np.float64)
+        try:
+            states = np.asarray(x, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ArgumentError(
+                f"x: got states that are no numbers; expected {self.s_out.shape}, a number for each node."
+            ) from None
         if states.shape != self.s_out.shape:
             raise ArgumentError(f"x: got the shape {states.shape}; expected {self.s_out.shape}, a state for each node.")
         return float(self.s_out @ states / self.total)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nngraph.errors import ArgumentError
 from nngraph.plot import _style
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ def accuracy_fit(
     matplotlib.axes.Axes
         Later epochs are darker.
 
+    Raises
+    ------
+    ArgumentError
+        If what is given is no prediction.
+
     Examples
     --------
     >>> import pandas as pd
@@ -46,6 +52,10 @@ def accuracy_fit(
     >>> [line.get_label() for line in ax.lines][-2:]
     ['last accuracy', 'final accuracy']
     """
+    if not hasattr(prediction, "epochs"):
+        raise ArgumentError(
+            f"prediction: got {type(prediction).__name__}; expected one of nngraph.dynamics.predict_accuracy."
+        )
     ax = _style.new_axes(ax)
     epochs = prediction.epochs
     beta, accuracy = epochs["beta_eff"].to_numpy(), 100 * epochs["accuracy"].to_numpy()

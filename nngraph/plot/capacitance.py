@@ -62,7 +62,7 @@ def capacitance_trajectories(
     Raises
     ------
     ArgumentError
-        If there is no trajectory, or one lacks the column.
+        If there is no trajectory, or one lacks the column or a final accuracy.
 
     Notes
     -----
@@ -83,6 +83,11 @@ def capacitance_trajectories(
 
     from nngraph.dynamics.prediction import recorded
 
+    if not isinstance(trajectories, Mapping):
+        raise ArgumentError(
+            f"trajectories: got {type(trajectories).__name__}; expected a mapping of names to trajectories, such as "
+            "{'model': table}."
+        )
     if not trajectories:
         raise ArgumentError("capacitance_trajectories: got no trajectory; expected at least one.")
     if smallest is not None:
@@ -90,6 +95,8 @@ def capacitance_trajectories(
     tables = {name: recorded(one) for name, one in trajectories.items()}
     if missing := [name for name, table in tables.items() if column not in table]:
         raise ArgumentError(f"column: got {column!r}, which the trajectory of {missing[0]!r} lacks.")
+    if final is not None and (missing := [name for name in tables if name not in final]):
+        raise ArgumentError(f"final: got nothing for the model {missing[0]!r}; expected an accuracy of each.")
     ax = _style.new_axes(ax)
     colors: dict[str, Any] = dict.fromkeys(tables, _style.BLUE)
     shades = None
@@ -109,8 +116,9 @@ def capacitance_trajectories(
         bar = ax.figure.colorbar(shades, ax=ax)
         bar.set_label("final accuracy (%)", fontsize=_style.TEXT)
         bar.ax.tick_params(labelsize=_style.SMALL)
-    label = r"\beta_\mathrm{eff}" if column == "beta_eff" else rf"\mathrm{{{column}}}"
-    return _style.dress(ax, x="epoch", y=f"${label}$" if smallest is not None else f"$|{label}|$")
+    # a name of the user's own is no formula
+    label = r"$\beta_\mathrm{eff}$" if column == "beta_eff" else column.replace("$", r"\$")
+    return _style.dress(ax, x="epoch", y=label if smallest is not None else f"|{label}|")
 
 
 def predicted_accuracies(ranking: Ranking, *, baseline: str = "last accuracy", ax: Axes | None = None) -> Axes:
@@ -148,6 +156,8 @@ def predicted_accuracies(ranking: Ranking, *, baseline: str = "last accuracy", a
     from scipy.stats import norm
 
     _arguments.choice("baseline", baseline, ("last accuracy", "best accuracy"))
+    if not hasattr(ranking, "models"):
+        raise ArgumentError(f"ranking: got {type(ranking).__name__}; expected one of nngraph.dynamics.rank_models.")
     models = ranking.models
     ax = _style.new_axes(ax)
     final = 100 * models["final"]
@@ -162,9 +172,26 @@ def predicted_accuracies(ranking: Ranking, *, baseline: str = "last accuracy", a
     ax.plot(ends, ends, "--", color=_style.GREY, linewidth=0.8, label="equal", zorder=0)
     ax.set_xlim(ends)
     ax.set_ylim(ends)
-    ax.legend(frameon=False, fontsize=_style.SMALL, loc="upper left")
+    _legend_below(ax)
     title = f"epochs {ranking.start} to {ranking.stop}, {len(models)} models"
     return _style.dress(ax, x="final accuracy (%)", y="predicted accuracy (%)", title=title)
+
+
+def _legend_below(ax: Axes) -> None:
+    """Put the legend in one row below the label of the axis, as points may lie anywhere and a title above."""
+    from matplotlib.transforms import ScaledTranslation
+
+    below = ax.transAxes + ScaledTranslation(0, -26 / 72, ax.figure.dpi_scale_trans)
+    ax.legend(
+        frameon=False,
+        fontsize=_style.SMALL,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        bbox_transform=below,
+        ncols=3,
+        columnspacing=1.0,
+        handletextpad=0.4,
+    )
 
 
 def capacitance_sensitivity(
