@@ -272,6 +272,15 @@ def test_a_ticket_is_held_against_each_control_at_the_last_round_before_the_deca
 STAYS, GOES, FALLS, AFTER = LATE, [0, 0, 0, 0, 5, 5, 0, 0], [0, 0, 0, 0, -5, -5, -5, -5], [0, 0, 0, 0, 0, 0, 5, 5]
 
 
+def test_a_measure_that_is_significant_and_not_first_in_every_seed_is_named_beside_the_verdict():
+    names = [measure for measure, null in TESTED.values() if null == "dealt"][:9]
+    z = dict.fromkeys(names, LATE)
+    tied = {"z": z | {names[8]: AFTER}, "values": dict.fromkeys(names, LARGE)}  # departs with the decay
+    found = judged._collapse(study(dict.fromkeys(names, LARGE), z, n=9, seeds={3: tied}))
+    label = next(label for label, (measure, _) in TESTED.items() if measure == names[8])
+    assert f"significant, though not first in every seed: {label} (8 first, 1 tied, 0 later)" in found.found
+
+
 @pytest.mark.parametrize(
     ("usual", "first", "verdict"),
     [
