@@ -16,8 +16,8 @@ from nngraph import plot
 from nngraph._rng import child, seed_sequence
 from nngraph.errors import ArgumentError, StudyError
 from nngraph.reproduce.sparse_evolution import __main__ as command
-from nngraph.reproduce.sparse_evolution import _networks, degrees, mlps, pages, parameters
-from nngraph.reproduce.sparse_evolution._networks import ARMS, Settings
+from nngraph.reproduce.sparse_evolution import _networks, _perceptrons, _units, degrees, mlps, pages, parameters
+from nngraph.reproduce.sparse_evolution._perceptrons import ARMS, Settings
 
 TINY = Settings(data="digits", n_train=200, n_validation=100, hidden=(40, 20), epochs=5, batch=20, every=10)
 RATES = {"dense": (0.01, 0.05), "sparse": (0.05,)}
@@ -50,7 +50,7 @@ def evolved(tmp_path_factory):
 
 def test_every_arm_is_trained_from_every_seed_and_scored_at_its_last_epoch(trained):
     _, table = trained
-    last = mlps.final(table)
+    last = _units.tested(table)
     assert sorted(zip(last["arm"], last["seed"], strict=True)) == sorted((arm, seed) for arm in ARMS for seed in "01")
     assert (last["epoch"] == TINY.epochs).all()
     assert last["accuracy"].between(0.2, 1).all()  # ten classes: all of them learn
@@ -68,13 +68,13 @@ def test_all_sparse_arms_of_a_seed_have_as_many_edges_at_every_epoch(trained):
 def test_the_rate_is_the_one_with_the_best_validation_accuracy(trained):
     _, table = trained
     tuned = table[(table["purpose"] == "tuning") & (table["arm"] == "dense")]
-    ends = tuned[tuned["epoch"] == tuned["epoch"].max()].set_index("rate")["accuracy"]
-    assert set(mlps.final(table).query("arm == 'dense'")["rate"]) == {ends.idxmax()}
+    ends = tuned[tuned["epoch"] == tuned["epoch"].max()].set_index("rate")["validation"]
+    assert set(_units.tested(table).query("arm == 'dense'")["rate"]) == {ends.idxmax()}
 
 
 def test_a_run_goes_on_where_it_stopped_and_does_nothing_twice(trained, monkeypatch):
     folder, table = trained
-    one = folder / "test_SET_every_epoch_4_1_0.05.csv"
+    one = folder / "test_SET_every_epoch_4_1_0.05.json"
     one.unlink()
     trainings = []
     fit = _networks.fit
@@ -93,25 +93,26 @@ def test_a_folder_of_other_settings_is_refused(trained):
 @pytest.mark.parametrize("arm", [arm for arm in ARMS if arm != "dense"])
 def test_the_arms_rewire_when_they_say_so(arm):
     seed = child(seed_sequence(0), "test")
-    masks = _networks.initial_masks((784, *TINY.hidden), EPSILON, seed)
-    model = _networks.network((784, *TINY.hidden), 10, seed, masks)
-    evo = _networks.evolution(arm, model, masks, TINY, seed)
-    samples = _networks.images(TINY)
+    widths = (784, *TINY.hidden, 10)
+    masks = _perceptrons.initial_masks(widths, EPSILON, seed)
+    model = _perceptrons.network(widths, seed, masks)
+    evo = _perceptrons.evolution(arm, model, masks, TINY, seed)
+    samples = _perceptrons.images(TINY)["train"]
     by_epoch = ARMS[arm].get("every") == "epoch"
-    for _ in _networks.fit(model, samples["train"], TINY, rate=0.1, seed=seed, evo=evo, every_epoch=by_epoch):
+    for _ in _networks.fit(model, samples, TINY.training, rate=0.1, seed=seed, evo=evo, every_epoch=by_epoch):
         pass
     expected = {"fixed mask": set(), "SET, every epoch": {1, 2, 3, 4}}.get(arm, {10, 20, 30, 40})
     assert set(evo.history["step"]) == expected  # 50 steps: 80 % are 40
     first = model[0].weight.detach().numpy()
-    same = np.array_equal(evo.graph().blocks[0].mask, masks[0])
+    same = np.array_equal(evo.graph().blocks[0].mask, masks["0"])
     assert same == (arm == "fixed mask")
     assert not first[~evo.graph().blocks[0].mask].any()
 
 
 def test_a_training_that_diverges_ends_with_what_it_has():
     seed = child(seed_sequence(0), "test")
-    model = _networks.network((784, *TINY.hidden), 10, seed)
-    curve = list(_networks.fit(model, _networks.images(TINY)["train"], TINY, rate=1e9, seed=seed))
+    model = _perceptrons.network((784, *TINY.hidden, 10), seed, {})
+    curve = list(_networks.fit(model, _perceptrons.images(TINY)["train"], TINY.training, rate=1e9, seed=seed))
     assert math.isnan(curve[-1][1])
     assert len(curve) < TINY.epochs
 
@@ -126,15 +127,28 @@ def curves(gaps, *, arm="SET, every epoch", dense=0.9):
             ("fixed mask", 2.0, fixed),
             (arm, 2.0, fixed + gap),
         ):
-            rows.append(("test", epsilon, name, str(seed), 0.1, 3, 50, 0.5, accuracy, 1.0))
-    return pd.DataFrame(rows, columns=list(mlps.COLUMNS))
+            rows.append(("test", epsilon, name, str(seed), 0.1, 3, 50, 7, 0.5, accuracy, 1.0))
+    columns = [
+        "purpose",
+        "epsilon",
+        "arm",
+        "seed",
+        "rate",
+        "epoch",
+        "edges",
+        "unreached",
+        "loss",
+        "accuracy",
+        "cpu_seconds",
+    ]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def test_differences_are_paired_and_their_intervals_those_of_the_paired_t_test():
     gaps = [0.010, 0.014, 0.006, 0.013]
     table = curves(gaps)
     found = mlps.differences(table).set_index(["arm", "against"])
-    last = mlps.final(table).pivot_table(index="seed", columns="arm", values="accuracy")
+    last = _units.tested(table).pivot_table(index="seed", columns="arm", values="accuracy")
     oracle = stats.ttest_rel(last["SET, every epoch"], last["fixed mask"]).confidence_interval(0.95)
     one = found.loc[("SET, every epoch", "fixed mask")]
     assert one["mean"] == pytest.approx(np.mean(gaps))
@@ -334,8 +348,41 @@ def test_the_page_has_every_claim_with_its_verdict_and_the_pictures_that_it_show
     assert len(pictures) == 5
     for picture in pictures:
         assert (tmp_path / "docs" / picture).read_bytes().startswith(b"\x89PNG")
-    last = mlps.final(tables["mlp"]).query("arm == 'dense'")["accuracy"]
+    last = _units.tested(tables["mlp"]).query("arm == 'dense'")["accuracy"]
     assert f"{100 * last.mean():.2f} [" in page
+    counts = found["verdict"].value_counts()
+    assert f"In short: of {len(found)} claims " in page
+    assert f"{counts['does not hold']} do not hold" in page
+    for verb, table in tables.items():
+        assert f"\n- {dict(pages.EXPERIMENTS)[verb].short(table)}\n" in page
+
+
+def test_sections_tell_the_settings_of_the_folder(trained, evolved, tmp_path):
+    page = mlps.section(trained[1], trained[0])
+    assert f"784-40-20-10 ReLU networks on digits: {TINY.n_train} training images" in page
+    assert f"every {TINY.every} steps" in page
+    page = degrees.section(evolved[1], evolved[0])
+    assert f"784-40-20-10 networks, ε = {EPSILON:g}, trained on {TINY.n_train} images of digits" in page
+    table = parameters.run(tmp_path, widths=(100, 200), epsilon=5.0)
+    assert "ε = 5." in parameters.section(table, tmp_path)
+
+
+def test_neurons_without_inputs_are_counted(trained):
+    rows = trained[1].query("purpose == 'test' and arm == 'fixed mask' and seed == '1'")
+    seed = child(seed_sequence(TINY.seed), "training", 1)
+    masks = _perceptrons.initial_masks((784, *TINY.hidden, 10), EPSILON, seed).values()
+    assert set(rows["unreached"]) == {sum(int((mask.sum(axis=1) == 0).sum()) for mask in masks)}
+    assert set(trained[1].query("arm == 'dense'")["unreached"]) == {0}
+
+
+def test_the_sparsest_networks_are_told_of_where_new_edges_begin_in_both_ways():
+    table = pd.concat(
+        [curves([0.01, 0.03], arm=arm) for arm in ("SET, every n steps", mlps.DRAWN)], ignore_index=True
+    ).assign(unreached=lambda rows: np.where(rows["arm"] == mlps.DRAWN, 3.0, 8.0))
+    told = " ".join(mlps._sparsest(table, 60))
+    assert "ε = 2 about 50 edges" in told
+    assert "8, 3 and 8 of 60 hidden neurons" in told
+    assert mlps._sparsest(curves([0.01]), 60) == []
 
 
 def test_the_command_runs_an_experiment_and_writes_the_page_of_what_is_there(tmp_path):
@@ -366,7 +413,7 @@ def test_curves_have_a_panel_for_each_density_with_the_dense_network_in_each():
 
 
 def test_points_of_differences_are_the_paired_ones():
-    (ax,) = plot.paired_differences(mlps.final(curves([0.01, -0.02]))).axes
+    (ax,) = plot.paired_differences(_units.tested(curves([0.01, -0.02]))).axes
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert sorted(names) == ["SET, every epoch", "dense"]
     place = names.index("SET, every epoch")

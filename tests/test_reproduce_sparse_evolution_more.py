@@ -13,20 +13,20 @@ from scipy.stats import binomtest
 from torch import nn
 
 from nngraph import plot
-from nngraph._rng import child, seed_sequence
+from nngraph._rng import child, generator, seed_sequence
 from nngraph.errors import ArgumentError, StudyError
 from nngraph.metrics import auc
 from nngraph.reproduce.sparse_evolution import (
-    _arms,
     _collisions,
     _machines,
+    _networks,
     _units,
     boltzmann,
     convolutions,
     pages,
     tabular,
 )
-from nngraph.reproduce.sparse_evolution._arms import Training
+from nngraph.reproduce.sparse_evolution._networks import Training
 from nngraph.sparse import BoltzmannMachine, LogPartition
 
 MACHINES = boltzmann.Settings(
@@ -42,7 +42,15 @@ MACHINES = boltzmann.Settings(
     seeds=2,
 )
 IMAGES = convolutions.Settings(
-    "digits", n_train=200, n_validation=50, channels=(2, 3), hidden=12, epsilon=2, training=Training(3, 50, 2), seeds=2
+    "digits",
+    n_train=200,
+    n_validation=50,
+    channels=(2, 3),
+    hidden=12,
+    epsilon=2,
+    training=Training(3, 50, 2),
+    rates=(0.005, 0.02, 0.06),
+    seeds=2,
 )
 EVENTS = tabular.Settings(n_train=400, n_validation=100, n_test=200, hidden=16, epsilon=3, training=Training(3, 50, 4))
 
@@ -145,11 +153,20 @@ def test_a_verdict_follows_from_where_the_interval_lies(low, high, verdict):
     assert _units.at_least(_units.Interval((low + high) / 2 + 1, low + 1, high + 1), 1.0) == verdict
 
 
-def test_the_rate_with_the_best_validation_is_chosen_whatever_the_labels_of_rows():
-    tried = pd.DataFrame(
-        {"arm": ["a", "a", "b", "b"], "rate": [1, 2, 1, 2], "validation": [0.2, 0.1, 0.3, 0.4]}, index=[0, 0, 0, 0]
-    )
-    assert _units.chosen(tried) == {"a": 1.0, "b": 2.0}
+def test_all_arms_are_tested_with_the_rate_that_was_best_on_validation_samples():
+    reached = {("a", 1.0): 0.2, ("a", 2.0): 0.4, ("a", 3.0): 0.1, ("b", 5.0): np.nan, ("b", 6.0): -7.0}
+    done = []
+
+    def unit(purpose, arm, seed, rate):
+        done.append((purpose, arm, seed, rate))
+        return pd.DataFrame({"validation": [0.9, reached.get((arm, rate), np.nan)]})
+
+    rates = {"a": (1.0, 2.0, 3.0), "b": (5.0, 6.0), "c": (1.0, 3.0), "d": (8.0,)}
+    tables = _units.study(unit, rates, 2, like={"c": "a"})
+    assert done[:5] == [("tuning", *pair[:1], "tuning", pair[1]) for pair in reached]
+    chosen = (("a", 2.0), ("b", 6.0), ("c", 2.0), ("d", 8.0))
+    assert done[5:] == [("test", arm, seed, rate) for seed in "01" for arm, rate in chosen]
+    assert len(tables) == len(done)
 
 
 def test_it_is_said_where_the_best_rate_is_the_last_one_tried():
@@ -165,14 +182,14 @@ def test_a_unit_that_is_done_is_not_done_again(tmp_path):
 
     def make():
         calls.append(1)
-        return {"value": 0.1}
+        return [{"value": 0.1}]
 
-    file = tmp_path / "unit.json"
-    assert _units.kept(file, make) == _units.kept(file, make) == {"value": 0.1}
+    file = _units.file_of(tmp_path, "unit, of", 0.05, "a")
+    assert [_units.kept(file, make).to_dict("list") for _ in range(2)] == [{"value": [0.1]}] * 2
     assert calls == [1]
     with pytest.raises(ValueError, match="bad"):
         _units.kept(tmp_path / "other.json", lambda: (_ for _ in ()).throw(ValueError("bad")))
-    assert [path.name for path in tmp_path.iterdir()] == ["unit.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["unit_of_0.05_a.json"]
 
 
 # ---------------------------------------------------------- Boltzmann machines
@@ -309,8 +326,8 @@ def test_verdicts_on_machines_follow_their_rules():
 
 
 def test_the_section_on_machines_has_the_numbers_of_the_table(machines):
-    _, table = machines
-    page = boltzmann.section(table)
+    folder, table = machines
+    page = boltzmann.section(table, folder)
     last = _units.tested(table)
     for arm in boltzmann.ARMS:
         assert _units.interval(last.loc[last["arm"] == arm, "test"]).text() in page
@@ -336,55 +353,34 @@ def test_the_figures_of_machines_are_drawn(machines):
 # ------------------------------------------------- networks with sparse layers
 
 
-def built(arm):
-    with torch.device("meta"):
-        model = arm.build()
-    return model.to_empty(device="cpu")
-
-
 def test_supports_are_of_all_linear_layers_but_the_last():
-    model = built(convolutions.arms(IMAGES)["SET"])
-    masks = _arms.supports(model, 2.0, seed_sequence(0))
+    model = _networks.built(convolutions.arms(IMAGES)["SET"].build)
+    masks = _networks.supports(model, 2.0, seed_sequence(0))
     assert {name: mask.shape for name, mask in masks.items()} == {"5": (12, 147), "7": (12, 12)}
     n = sum(int(mask.sum()) for mask in masks.values())
-    assert _arms.n_weights(model, masks) == 2 * 9 + 3 * 2 * 9 + n + 120
-    assert _arms.n_weights(model, {}) == 2 * 9 + 3 * 2 * 9 + 147 * 12 + 144 + 120
+    assert _networks.n_weights(model, masks) == 2 * 9 + 3 * 2 * 9 + n + 120
+    assert _networks.n_weights(model, {}) == 2 * 9 + 3 * 2 * 9 + 147 * 12 + 144 + 120
 
 
 def test_weights_begin_with_the_variance_that_keeps_signals_and_biases_at_zero():
     model = nn.Sequential(nn.Linear(400, 300), nn.ReLU(), nn.Linear(300, 2))
     mask = np.random.default_rng(0).random((300, 400)) < 0.05
-    _arms.initialize(model, {"0": mask}, seed_sequence(1))
+    _networks.initialize(model, {"0": mask}, seed_sequence(1))
     assert model[0].weight.var().item() == pytest.approx(2 / (mask.sum() / 300), rel=0.02)
     assert model[2].weight.var().item() == pytest.approx(2 / 300, rel=0.2)
     assert not any(layer.bias.any() for layer in (model[0], model[2]))
 
 
-@pytest.mark.parametrize("evolve", [False, True])
-def test_training_keeps_the_number_of_edges_and_moves_them_only_if_they_evolve(evolve):
-    samples = tabular.data(EVENTS)["train"]
-    model = built(tabular.arms(EVENTS)["SET"])
-    seed = seed_sequence(0)
-    masks = _arms.supports(model, 3.0, seed)
-    _arms.initialize(model, masks, seed)
-    evo = _arms.fit(model, samples, EVENTS.training, rate=0.05, masks=masks, evolve=evolve, seed=seed)
-    for name, mask in masks.items():
-        now = evo.masks[name]
-        assert now.sum() == mask.sum()
-        assert np.array_equal(now, mask) is not evolve
-        assert not model.get_submodule(name).weight.detach().numpy()[~now].any()
-
-
 def test_a_dense_training_is_gradient_descent_with_momentum_on_the_batches_of_the_seed():
     samples = tabular.data(EVENTS)["train"]
     seed, training = seed_sequence(5), Training(epochs=2, batch=150, every=1)
-    models = [built(tabular.arms(EVENTS)["dense"]) for _ in range(2)]
+    models = [_networks.built(tabular.arms(EVENTS)["dense"].build) for _ in range(2)]
     for model in models:
-        _arms.initialize(model, {}, seed)
-    assert _arms.fit(models[0], samples, training, rate=0.05, masks={}, evolve=False, seed=seed) is None
+        _networks.initialize(model, {}, seed)
+    assert [epoch for epoch, _ in _networks.fit(models[0], samples, training, rate=0.05, seed=seed)] == [1, 2]
     velocity = [torch.zeros_like(p) for p in models[1].parameters()]
     for step in range(4):
-        order = _arms.generator(child(seed, "batches", step // 2)).permutation(400)
+        order = generator(child(seed, "batches", 1 + step // 2)).permutation(400)
         rows = torch.from_numpy(order[150 * (step % 2) :][:150])
         loss = nn.functional.cross_entropy(models[1](samples[0][rows]), samples[1][rows])
         slopes = torch.autograd.grad(loss, list(models[1].parameters()))
@@ -442,7 +438,7 @@ def test_dense_networks_of_the_tabular_task_have_the_weights_that_their_names_sa
     weights = _units.tested(collisions[1]).groupby("arm")["weights"].mean()
     assert weights["dense"] == 28 * 16 + 2 * 16**2 + 2 * 16
     full = tabular.Settings()
-    sizes = {name: _arms.n_weights(built(arm), {}) for name, arm in tabular.arms(full).items()}
+    sizes = {name: _networks.n_weights(_networks.built(arm.build), {}) for name, arm in tabular.arms(full).items()}
     pairs = ((28, 256), (256, 256), (256, 256))
     expected = sum(10 * (a + b) for a, b in pairs) + 2 * 256
     assert sizes["dense, as many weights"] == pytest.approx(expected, rel=0.02)
@@ -457,19 +453,20 @@ def test_baselines_need_no_network_and_the_masses_tell_most(collisions):
 
 
 def test_networks_that_are_done_are_read(networks, collisions, monkeypatch):
-    monkeypatch.setattr(_arms, "fit", None)
+    monkeypatch.setattr(_networks, "fit", None)
     pd.testing.assert_frame_equal(convolutions.run(networks[0], studies=[IMAGES]), networks[1])
     again = tabular.run(collisions[0], settings=EVENTS, rates=(0.02, 0.1), seeds=2)
     pd.testing.assert_frame_equal(again, collisions[1])
     file = next((networks[0] / "digits").glob("test_SET_0_*.json"))
-    assert json.loads(file.read_text())["arm"] == "SET"
+    assert json.loads(file.read_text())[0]["arm"] == "SET"
     with pytest.raises(TypeError):
         convolutions.run(networks[0], studies=[dataclasses.replace(IMAGES, seeds=3)])
 
 
 def test_sections_have_the_numbers_of_their_tables_and_verdicts_follow_from_them(networks, collisions):
-    for module, (_, table), n in ((convolutions, networks, 2), (tabular, collisions, 3)):
-        page, last = module.section(table), _units.tested(table)
+    for module, (folder, table), n in ((convolutions, networks, 2), (tabular, collisions, 3)):
+        page, last = module.section(table, folder), _units.tested(table)
+        assert "3 epochs in batches of 50" in page
         for arm, rows in last.groupby("arm"):
             assert f"| {arm} | {rows['weights'].mean():,.0f} |" in page
             assert _units.interval(rows["accuracy"]).text(2, 100) in page
@@ -497,8 +494,9 @@ def test_the_page_has_their_sections_claims_and_pictures(machines, networks, col
     for verb, (folder, _) in zip(tables, (machines, networks, collisions), strict=True):
         (tmp_path / verb).symlink_to(folder)
     page = pages.write(tmp_path / "docs", tables, tmp_path).read_text(encoding="utf-8")
+    folders = {boltzmann: machines[0], convolutions: networks[0], tabular: collisions[0]}
     for module, table in zip((boltzmann, convolutions, tabular), tables.values(), strict=True):
-        assert module.section(table) in page
+        assert module.section(table, folders[module]) in page
         for one in module.claims(table).itertuples():
             assert f" | {one.claim} | {one.published} | {one.measured} | {one.verdict} |" in page
     pictures = re.findall(r"\]\((pictures/.*?)\)", page)
@@ -525,7 +523,7 @@ def test_the_page_of_the_documentation_has_their_sections_of_the_full_settings_a
     for module in (boltzmann, convolutions, tabular):
         assert module.TEXT in page
     full, machines = tabular.Settings(), boltzmann.SETTINGS["digits"]
-    assert f"{full.n_train:,} training and {full.n_test:,} test events, {full.training.epochs} epochs" in page
+    assert f"{full.n_train:,} training and {full.n_test:,} test events; three hidden layers of {full.hidden}" in page
     assert f"{machines.n_train:,} training images, {machines.epochs} epochs in batches of {machines.batch}" in page
     for name in ("boltzmann_digits", "pixels_digits", "convolutions_colour-patches", "tabular"):
         picture = f"pictures/sparse_evolution_{name}.png"

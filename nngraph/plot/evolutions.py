@@ -68,9 +68,8 @@ def accuracy_curves(table: pd.DataFrame, *, fig: Figure | None = None) -> Figure
         _style.dress(ax, x="epoch", title="" if math.isinf(epsilon) else f"ε = {epsilon:g}")
     axes[0, 0].set_ylabel("test accuracy (%)", fontsize=_style.TEXT)
     found = {line.get_label(): line for ax in axes[0] for line in ax.lines}
-    fig.legend(
-        found.values(), found, frameon=False, fontsize=_style.SMALL, loc="outside upper center", ncols=len(found)
-    )
+    n_columns = min(len(found), 4)  # more are wider than the figure
+    fig.legend(found.values(), found, frameon=False, fontsize=_style.SMALL, loc="outside upper center", ncols=n_columns)
     return fig
 
 

@@ -46,7 +46,7 @@ class Settings:
     temperatures: int = 2000
     chains: int = 64
     seed: int = 0
-    rates: tuple[float, ...] = (0.002, 0.005, 0.02, 0.05)
+    rates: tuple[float, ...] = (0.002, 0.005, 0.02, 0.05, 0.15, 0.5)
     """Learning rates to choose from, by the validation log-likelihood of a machine of a seed of its own."""
     seeds: int = 5
     """Machines of each arm."""
@@ -124,14 +124,20 @@ def independent(train: np.ndarray, x: np.ndarray) -> float:
 
 
 def unit(
-    job: tuple[str, str, str, float], settings: Settings, found: Mapping[str, np.ndarray], place: Path
+    purpose: str,
+    arm: str,
+    seed: str,
+    rate: float,
+    *,
+    settings: Settings,
+    found: Mapping[str, np.ndarray],
+    place: Path,
 ) -> pd.DataFrame:
     """Train a machine and estimate its log-likelihoods, or read what the folder has of it."""
-    import pandas as pd
-
-    purpose, arm, seed, rate = job
-    file = place / f"{purpose} {arm} {seed} {rate:g}.json".replace(",", "").replace(" ", "_")
-    return pd.DataFrame(_units.kept(file, lambda: _trained(purpose, arm, seed, rate, settings, found, place)))
+    return _units.kept(
+        _units.file_of(place, purpose, arm, seed, rate),
+        lambda: _trained(purpose, arm, seed, rate, settings, found, place),
+    )
 
 
 def _support(settings: Settings, seed: str, n_visible: int = 784) -> np.ndarray:

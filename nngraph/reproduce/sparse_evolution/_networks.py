@@ -1,176 +1,134 @@
-"""The networks of the study: their data, how they start, and how they are trained."""
+"""Networks whose dense layers are complete, have fixed random supports, or evolve: how they start and are trained."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nngraph import datasets
 from nngraph._progress import progress
 from nngraph._rng import child, generator, seed_sequence
+from nngraph.datasets import Dataset
 from nngraph.errors import ConvergenceError
 from nngraph.sparse import SET, erdos_renyi_mask
 from nngraph.training import single_thread
 
 __all__ = [
-    "ARMS",
+    "TUNING",
     "Samples",
-    "Settings",
-    "accuracy",
-    "evolution",
+    "Training",
+    "built",
     "fit",
     "half_cosine",
-    "images",
-    "initial_masks",
-    "n_edges",
-    "network",
+    "initialize",
+    "n_weights",
+    "outputs",
+    "split",
+    "supports",
 ]
 
-ARMS: Mapping[str, Mapping[str, Any]] = {
-    "dense": {},
-    "fixed mask": {"stop": 0.0},
-    "SET, every epoch": {"every": "epoch"},
-    "SET, every n steps": {"stop": 0.8},
-    "SET, preferential": {"stop": 0.8, "regrowth": "preferential"},
-    "SET, degrees kept": {"stop": 0.8, "regrowth": "degree"},
-}
-"""How the hidden layers get their edges; ``stop`` is the share of all steps after which nothing is rewired."""
 Samples = tuple[torch.Tensor, torch.Tensor]
+Key = Literal["name", "position"]
+"""What the random numbers of a layer belong to: its name, or its position among the layers."""
+TUNING = 0.4
+"""Share of the epochs for which learning rates are tried."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """What all arms share."""
+class Training:
+    """What all arms share: gradient descent with momentum, cross-entropy."""
 
-    data: str = "fashion-mnist"
-    n_train: int = 10_000
-    n_validation: int = 5_000
-    hidden: tuple[int, ...] = (400, 400)
-    epochs: int = 40
-    batch: int = 50
-    every: int = 500
-    """Steps between rewirings, in the arms that do not rewire after every epoch."""
+    epochs: int
+    batch: int
+    every: int
+    """Steps between rewirings of SET."""
     zeta: float = 0.3
+    stop: float = 0.8
+    """Share of the steps after which nothing is rewired."""
     momentum: float = 0.9
     weight_decay: float = 2e-4
-    seed: int = 0
-
-    @property
-    def steps(self) -> int:
-        """Steps of an epoch: full batches alone."""
-        return self.n_train // self.batch
 
 
-def images(settings: Settings, *, root: str | os.PathLike[str] | None = None) -> dict[str, Samples]:
-    """Return "train", "validation" and "test" samples, pixels from 0 to 1 as published.
-
-    Parameters
-    ----------
-    settings : Settings
-        Its data set and numbers of images.
-    root : path, optional
-        Folder of the files.
-
-    Returns
-    -------
-    dict of str to (x, y)
-        The first training images, those after them, and the published test images ("digits": a random half).
-
-    Raises
-    ------
-    DatasetError
-        If the files are not found.
-    """
-    task = datasets.load(settings.data, root=root, scaling="[0,1]").task(rng=settings.seed)
-    order = generator(child(seed_sequence(settings.seed), "images")).permutation(len(task.y_train))
-    cut = settings.n_train
-    parts = {"train": order[:cut], "validation": order[cut : cut + settings.n_validation]}
+def split(data: Dataset, n_train: int, n_validation: int, seed: int) -> dict[str, Samples]:
+    """Return "train" and "validation" samples, drawn from the training ones of a data set, and its "test" samples."""
+    task = data.task(rng=seed)
+    order = generator(child(seed_sequence(seed), "images")).permutation(len(task.y_train))
+    parts = {"train": order[:n_train], "validation": order[n_train : n_train + n_validation]}
     found = {name: (task.x_train[rows], task.y_train[rows]) for name, rows in parts.items()}
     found["test"] = (task.x_test, task.y_test)
     return {name: (torch.from_numpy(x.copy()), torch.from_numpy(y.copy())) for name, (x, y) in found.items()}
 
 
-def initial_masks(widths: Sequence[int], epsilon: float, seed: np.random.SeedSequence) -> list[np.ndarray]:
-    """Return the supports that all sparse arms of a seed start from, one for each hidden layer."""
-    return [
-        erdos_renyi_mask(n_target, n_source, epsilon, rng=child(seed, "mask", epsilon, layer))
-        for layer, (n_source, n_target) in enumerate(itertools.pairwise(widths))
-    ]
+def built(build: Callable[[], nn.Module]) -> nn.Module:
+    """Make a network without drawing its weights: torch's own random state is left alone."""
+    with torch.device("meta"):
+        model = build()
+    return model.to_empty(device="cpu")
 
 
-def network(
-    widths: Sequence[int], n_classes: int, seed: np.random.SeedSequence, masks: Sequence[np.ndarray] | None = None
-) -> nn.Sequential:
-    """Return a ReLU network, its weights normal with variance 2 / (mean number of edges into a neuron), biases 0."""
-    layers: list[nn.Module] = []
-    sizes = [*widths, n_classes]
-    for layer, (n_source, n_target) in enumerate(itertools.pairwise(sizes)):
-        linear = nn.Linear(n_source, n_target, device="meta").to_empty(device="cpu")
-        edges = n_source if masks is None or layer == len(masks) else max(masks[layer].sum() / n_target, 1)
-        draw = generator(child(seed, "weights", layer)).standard_normal((n_target, n_source), dtype=np.float32)
+def supports(
+    model: nn.Module, epsilon: float, seed: np.random.SeedSequence, *, by: Key = "name"
+) -> dict[str, np.ndarray]:
+    """Return random supports for all linear layers but the last, by the name of the layer."""
+    linear = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    masks = {}
+    for layer, (name, module) in enumerate(linear[:-1]):
+        entropy = child(seed, name) if by == "name" else child(seed, "mask", epsilon, layer)
+        masks[name] = erdos_renyi_mask(module.out_features, module.in_features, epsilon, rng=entropy)
+    return masks
+
+
+def initialize(
+    model: nn.Module, masks: Mapping[str, np.ndarray], seed: np.random.SeedSequence, *, by: Key = "name"
+) -> None:
+    """Draw weights of variance 2 / (mean number of edges into a neuron), the same draws in all arms; biases 0."""
+    layer = 0
+    for name, parameter in model.named_parameters():
+        if parameter.ndim < 2:
+            nn.init.zeros_(parameter)
+            continue
+        mask = masks.get(name.removesuffix(".weight"))
+        n_in = math.prod(parameter.shape[1:]) if mask is None else max(mask.sum() / len(mask), 1)
+        draw = generator(child(seed, "weights", name if by == "name" else layer))
+        values = draw.standard_normal(tuple(parameter.shape), dtype=np.float32) * np.float32(math.sqrt(2 / n_in))
         with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(draw * np.float32(math.sqrt(2 / edges))))
-            linear.bias.zero_()
-        layers += [linear, nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+            parameter.copy_(torch.from_numpy(values))
+        layer += 1
 
 
-def evolution(
-    arm: str,
-    model: nn.Module,
-    masks: Sequence[np.ndarray] | None,
-    settings: Settings,
-    seed: np.random.SeedSequence,
-    *,
-    regrow: Literal[0, "normal"] = 0,
-) -> SET | None:
-    """Return what keeps and rewires the supports of an arm; None where every edge is there."""
-    if masks is None:
-        return None
-    how = dict(ARMS[arm])
-    stop = how.pop("stop", None)
-    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    return SET.from_masks(
-        model,
-        dict(zip(linear, masks, strict=False)),
-        zeta=settings.zeta,
-        every=how.pop("every", settings.every),
-        stop=None if stop is None else round(stop * settings.epochs * settings.steps),
-        regrow=regrow,
-        rng=child(seed, "rewiring", arm),
-        **how,
-    )
+def half_cosine(share: float) -> float:
+    """Return the factor of the learning rate: 1 at the start, 0 at the end."""
+    return (1 + math.cos(math.pi * share)) / 2
 
 
 def fit(
     model: nn.Module,
     samples: Samples,
-    settings: Settings,
+    training: Training,
     *,
     rate: float,
     seed: np.random.SeedSequence,
     evo: SET | None = None,
     every_epoch: bool = False,
-    schedule: Callable[[float], float] = lambda share: 1.0,
+    schedule: Callable[[float], float] = half_cosine,
+    fused: bool = True,
+    first: int = 1,
 ) -> Iterator[tuple[int, float]]:
     """Train by gradient descent with momentum, and yield the number of each epoch with its mean loss.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Trained in place.
+        Trained in place, from the weights that are there.
     samples : (x, y)
-        Training samples.
-    settings : Settings
+        Training samples; of those left over after the last full batch an epoch makes no use.
+    training : Training
         Epochs, size of batches, momentum, weight decay.
     rate : float
         Learning rate.
@@ -182,6 +140,10 @@ def fit(
         Whether it does so after each epoch but the last; else it is asked after each step.
     schedule : callable
         Factor of the learning rate at a share of all steps.
+    fused : bool
+        Whether torch updates all parameters in one pass, which rounds otherwise.
+    first : int
+        Number of the first epoch; the batches of an epoch belong to its number.
 
     Yields
     ------
@@ -189,16 +151,18 @@ def fit(
         Before the rewiring that ends the epoch, if one does. Where training diverges the loss is NaN, and it ends.
     """
     optimizer = torch.optim.SGD(
-        model.parameters(), lr=rate, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True
+        model.parameters(), lr=rate, momentum=training.momentum, weight_decay=training.weight_decay, fused=fused
     )
-    total = settings.epochs * settings.steps
+    n = len(samples[1])
+    steps, last = n // training.batch, first + training.epochs - 1
+    total = training.epochs * steps
     falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(step / total))
     with single_thread():
-        for epoch in progress(range(1, settings.epochs + 1), total=settings.epochs, label="training"):
+        for epoch in progress(range(first, last + 1), total=training.epochs, label="training"):
             losses = torch.zeros(())
-            order = generator(child(seed, "batches", epoch)).permutation(settings.n_train)
+            order = generator(child(seed, "batches", epoch)).permutation(n)
             try:
-                for rows in torch.from_numpy(order).split(settings.batch)[: settings.steps]:
+                for rows in torch.from_numpy(order).split(training.batch)[:steps]:
                     optimizer.zero_grad()
                     loss = F.cross_entropy(model(samples[0][rows]), samples[1][rows])
                     loss.backward()  # type: ignore[no-untyped-call]
@@ -209,24 +173,23 @@ def fit(
                     losses += loss.detach()
             except ConvergenceError:
                 losses += math.nan
-            yield epoch, float(losses) / settings.steps
+            yield epoch, float(losses) / steps
             if not torch.isfinite(losses):
                 return
-            if evo is not None and every_epoch and epoch < settings.epochs:
+            if evo is not None and every_epoch and epoch < last:
                 evo.after_epoch(optimizer)
 
 
-def half_cosine(share: float) -> float:
-    """Return the factor of the learning rate: 1 at the start, 0 at the end."""
-    return (1 + math.cos(math.pi * share)) / 2
-
-
-def accuracy(model: nn.Module, samples: Samples) -> float:
-    """Return the share of samples that a model answers rightly."""
+def outputs(model: nn.Module, x: torch.Tensor) -> np.ndarray:
+    """Return the logits of samples."""
     with torch.inference_mode():
-        return float((model(samples[0]).argmax(dim=1) == samples[1]).double().mean())
+        return np.concatenate([model(batch).numpy() for batch in x.split(1000)])
 
 
-def n_edges(model: nn.Module, evo: SET | None) -> int:
-    """Return the number of weights that are present."""
-    return sum(p.numel() for p in model.parameters() if p.ndim == 2) if evo is None else evo.graph().n_edges
+def n_weights(model: nn.Module, masks: Mapping[str, np.ndarray]) -> int:
+    """Return the number of weights that are present, convolutions with the others, biases left out."""
+    return sum(
+        int(masks[name.removesuffix(".weight")].sum()) if name.removesuffix(".weight") in masks else parameter.numel()
+        for name, parameter in model.named_parameters()
+        if parameter.ndim >= 2
+    )

@@ -6,16 +6,18 @@ import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
+from torch import nn
 
 from nngraph._progress import progress
 from nngraph._rng import child, generator, seed_sequence
 from nngraph.io._atomic import replacing
-from nngraph.reproduce.sparse_evolution import _networks
-from nngraph.reproduce.sparse_evolution._networks import Settings
-from nngraph.sparse import rewire
+from nngraph.reproduce.sparse_evolution import _networks, _perceptrons
+from nngraph.reproduce.sparse_evolution._networks import Samples
+from nngraph.reproduce.sparse_evolution._perceptrons import Settings
+from nngraph.sparse import SET, rewire
 
 if TYPE_CHECKING:
     from nngraph.graph import NeuralGraph
@@ -68,14 +70,18 @@ def snapshots(last: int, n: int = 16) -> list[int]:
     return [0, *np.unique(np.geomspace(1, last, n).round().astype(int)).tolist()]
 
 
-def evolve(kind: str, settings: Settings, samples: _networks.Samples, *, epsilon: float = EPSILON) -> Record:
+def evolve(kind: str, settings: Settings, samples: Samples, *, epsilon: float = EPSILON) -> Record:
     """Evolve a network of a kind on training samples, and return its degrees; arguments as for :func:`.degrees.run`."""
     wanted = snapshots(settings.epochs - 1)
     seed = child(seed_sequence(settings.seed), "degrees")
-    masks = _networks.initial_masks([samples[0].shape[1], *settings.hidden], epsilon, seed)
-    evolved = _blind(masks, settings, wanted, seed)
+    widths = [samples[0].shape[1], *settings.hidden, int(samples[1].max()) + 1]
+    masks = _perceptrons.initial_masks(widths, epsilon, seed)
+    evolved = _blind(list(masks.values()), settings, wanted, seed)
     if kind != "blind":
-        evolved = _trained(kind, masks, settings, samples, wanted, seed)
+        model = _perceptrons.network(widths, seed, masks)
+        regrow = "normal" if kind == "normal" else 0
+        evo = _perceptrons.evolution("SET, every epoch", model, masks, settings, seed, regrow=regrow)
+        evolved = _trained(model, evo, settings, samples, wanted, seed)
     found: dict[tuple[str, int, str], list[np.ndarray]] = {}
     for graphs in evolved:
         for graph, supports in graphs.items():
@@ -91,20 +97,24 @@ Supports = dict[str, list[np.ndarray]]
 
 
 def _trained(
-    kind: str,
-    masks: list[np.ndarray],
+    model: nn.Module,
+    evo: SET,
     settings: Settings,
-    samples: _networks.Samples,
+    samples: Samples,
     wanted: Sequence[int],
     seed: np.random.SeedSequence,
 ) -> Iterator[Supports]:
     """Train, and yield the supports on the two sides of the wanted rewirings; 0 is the start."""
-    widths = [samples[0].shape[1], *settings.hidden]
-    model = _networks.network(widths, int(samples[1].max()) + 1, seed, masks)
-    regrow: Literal[0, "normal"] = "normal" if kind == "normal" else 0
-    evo = _networks.evolution("SET, every epoch", model, masks, settings, seed, regrow=regrow)
-    assert evo is not None
-    for epoch, _ in _networks.fit(model, samples, settings, rate=RATE, seed=seed, evo=evo, every_epoch=True):
+    for epoch, _ in _networks.fit(
+        model,
+        samples,
+        settings.training,
+        rate=RATE,
+        seed=seed,
+        evo=evo,
+        every_epoch=True,
+        schedule=lambda share: 1.0,
+    ):
         # fit rewires after it yields: what is seen in an epoch is the rewiring that ended the one before
         if epoch - 1 in wanted:
             yield {"core": _supports(evo.core()), "regrown": _supports(evo.graph())}

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nngraph._progress import progress
 from nngraph.io._atomic import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "RULE", "Interval", "at_least", "at_the_edge", "chosen", "interval", "kept", "paired", "tested"]
+__all__ = [
+    "COLUMNS",
+    "RULE",
+    "Interval",
+    "at_least",
+    "at_the_edge",
+    "file_of",
+    "interval",
+    "kept",
+    "paired",
+    "settings_of",
+    "study",
+    "tested",
+]
 
 COLUMNS = ("claim", "rule", "published", "measured", "verdict")
 """Of a table of claims."""
@@ -69,28 +84,79 @@ def at_least(difference: Interval, least: float = 0.0) -> str:
     return "does not hold" if difference.high < least else "undecided"
 
 
-def chosen(tried: pd.DataFrame, by: str = "validation") -> dict[str, float]:
-    """Return for each arm the learning rate whose tuning run was best on the validation samples."""
-    tried = tried.reset_index(drop=True)
-    best = tried.loc[tried.groupby("arm")[by].idxmax()]
-    return dict(zip(best["arm"], best["rate"].astype(float), strict=True))
+def study(
+    unit: Callable[[str, Any, str, float], pd.DataFrame],
+    rates: Mapping[Any, Sequence[float]],
+    seeds: int,
+    *,
+    like: Mapping[Any, Any] | None = None,
+) -> list[pd.DataFrame]:
+    """Choose the learning rate of every arm, and do all units with them.
+
+    Parameters
+    ----------
+    unit : callable
+        Of purpose ("tuning" or "test"), arm, seed and rate; returns the rows of one training, the last epoch last.
+    rates : mapping
+        For each arm the learning rates to choose from, by ``validation`` in the last row; the first if it is alone.
+    seeds : int
+        Units of each arm that are tested.
+    like : mapping, optional
+        Arms that take the rate of another.
+
+    Returns
+    -------
+    list of pandas.DataFrame
+        What the units returned: the tried rates, then all arms of the first seed, of the second, and so on.
+    """
+    like = like or {}
+    jobs = [(arm, rate) for arm, some in rates.items() for rate in some if arm not in like and len(some) > 1]
+    tables, best = [], {arm: (-math.inf, some[0]) for arm, some in rates.items()}
+    for arm, rate in progress(jobs, total=len(jobs), label="rates"):
+        tables.append(unit("tuning", arm, "tuning", rate))
+        if (reached := float(tables[-1]["validation"].iloc[-1])) > best[arm][0]:
+            best[arm] = reached, rate
+    tests = [(arm, str(seed)) for seed in range(seeds) for arm in rates]
+    for arm, seed in progress(tests, total=len(tests), label="networks"):
+        tables.append(unit("test", arm, seed, best[like.get(arm, arm)][1]))
+    return tables
 
 
 def at_the_edge(table: pd.DataFrame) -> str:
     """Say for which arms the rate that was chosen is the smallest or the largest of those tried."""
-    rates = table.loc[table["purpose"] == "tuning", ["arm", "rate"]]
+    tried = table[table["purpose"] == "tuning"].groupby("arm")["rate"]
+    ends = {"smallest": tried.min(), "largest": tried.max()}
     used = table[table["purpose"] == "test"].dropna(subset=["rate"]).groupby("arm", sort=False)["rate"].first()
-    said = []
-    for end, rate in (("smallest", rates["rate"].min()), ("largest", rates["rate"].max())):
-        if arms := [str(arm) for arm in used[used == rate].index if len(rates)]:
-            said.append(f"the {end} of the rates tried ({rate:g}) was the best for: {'; '.join(arms)}")
+    found: dict[tuple[str, float], list[str]] = {}
+    for end, rates in ends.items():
+        for arm, rate in used.items():
+            if rates.get(arm) == rate:
+                found.setdefault((end, rate), []).append(str(arm))
+    said = [
+        f"the {end} of the rates tried ({rate:g}) was the best for: {'; '.join(a)}" for (end, rate), a in found.items()
+    ]
     return f"Rates beyond were not tried, though {', and '.join(said)}." if said else ""
 
 
-def kept(file: Path, make: Callable[[], Mapping[str, Any] | list[dict[str, Any]]]) -> Any:
-    """Return what a finished unit left in its file, or do it and keep it."""
+def file_of(folder: Path, *parts: str | float) -> Path:
+    """Return the file of a unit, named after what it is."""
+    name = " ".join(part if isinstance(part, str) else f"{part:g}" for part in parts)
+    return folder / f"{name}.json".replace(",", "").replace(" ", "_")
+
+
+def settings_of(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the settings of the results that a folder keeps."""
+    found: dict[str, Any] = json.loads((Path(folder) / "settings.json").read_text(encoding="utf-8"))
+    return found
+
+
+def kept(file: Path, make: Callable[[], list[dict[str, Any]]]) -> pd.DataFrame:
+    """Return the rows that a finished unit left in its file, or do it and keep them."""
+    import pandas as pd
+
     if not file.exists():
         done = make()
         with replacing(file) as content:
             content.write((json.dumps(done, indent=1) + "\n").encode())
-    return json.loads(file.read_text(encoding="utf-8"))
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return pd.DataFrame(found if isinstance(found, list) else [found])

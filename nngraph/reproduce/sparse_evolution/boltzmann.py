@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nngraph._progress import progress
 from nngraph.reproduce._folders import markdown, opened
 from nngraph.reproduce.sparse_evolution import _arms, _machines, _units
 from nngraph.reproduce.sparse_evolution._machines import FEWEST_CHAINS, SETTINGS, Settings
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["ARMS", "SETTINGS", "Settings", "claims", "figures", "run", "section"]
+__all__ = ["ARMS", "SETTINGS", "Settings", "claims", "figures", "run", "section", "short"]
 
 ARMS = ("dense", "dense, as many weights", "fixed mask", "SET")
 CORRELATION = 0.3
@@ -35,12 +35,12 @@ TEXT = """## Restricted Boltzmann machines
 
 Visible units are the 784 pixels of images, on where there is more than half of the ink; the published study has MNIST,
 which "digits" on the same canvas stands in for. Contrastive divergence with one Gibbs step, momentum 0.9, weight decay
-2e-4. All arms have the same epochs; in the last fifth of them the learning rate is a tenth and nothing is rewired. The
-rate of each arm is the one with the best validation log-likelihood of a machine of its own seed. *Dense, as many
-weights* has as many weights as SET and therefore few hidden units, *fixed mask* begins with the supports of SET and
-keeps them, *node-blind* rewires them as often on random weights. log Z is by annealed importance sampling from the
-independent pixels, or summed over all states. Estimates of log Z are too low, and likelihoods too high, where few
-chains count; where fewer than 2 do, there are 4 and then 16 times as many temperatures."""
+2e-4. All arms have the same epochs; at the end the learning rate is a tenth and nothing is rewired. The rate of each
+arm is the one with the best validation log-likelihood of a machine of its own seed. *Dense, as many weights* has as
+many weights as SET and therefore few hidden units, *fixed mask* begins with the supports of SET and keeps them,
+*node-blind* rewires them as often on random weights. log Z is by annealed importance sampling from the independent
+pixels, or summed over all states. Estimates of log Z are too low, and likelihoods too high, where few chains count;
+where fewer than 2 do, there are 4 and then 16 times as many temperatures."""
 
 
 def run(
@@ -92,17 +92,8 @@ def _run(folder: Path, settings: Settings, arms: Sequence[str], root: str | os.P
 
     place, found = opened(folder, _identity(settings)), _machines.samples(settings, root=root)
     variance = found["train"].var(axis=0)
-    best = dict.fromkeys(arms, settings.rates[0])
-    tables = []
-    if len(settings.rates) > 1:
-        tried = [("tuning", arm, "tuning", rate) for arm in arms for rate in settings.rates]
-        tables = [
-            _machines.unit(job, settings, found, place) for job in progress(tried, total=len(tried), label="rates")
-        ]
-        last = pd.concat(tables, ignore_index=True)
-        best = _units.chosen(last[last["epoch"] == settings.epochs])
-    jobs = [("test", arm, str(seed), best[arm]) for seed in range(settings.seeds) for arm in arms]
-    tables += [_machines.unit(job, settings, found, place) for job in progress(jobs, total=len(jobs), label="machines")]
+    unit = functools.partial(_machines.unit, settings=settings, found=found, place=place)
+    tables = _units.study(unit, dict.fromkeys(arms, settings.rates), settings.seeds)
     rows = {name: _machines.independent(found["train"], x) for name, x in found.items()}
     ending = {"purpose": "test", "epoch": settings.epochs}
     tables.append(pd.DataFrame([{**ending, "arm": "independent pixels", **rows}]))
@@ -170,24 +161,36 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_units.COLUMNS))
 
 
-def section(table: pd.DataFrame) -> str:
+def section(table: pd.DataFrame, folder: str | os.PathLike[str]) -> str:
     """Return the section on these machines in Markdown.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Of :func:`run`.
+    folder : path
+        That it ran in, with its settings.
 
     Returns
     -------
     str
     """
-    return "\n".join([TEXT, *(line for name, rows in table.groupby("data", sort=False) for line in _part(name, rows))])
+    parts = [
+        _part(name, rows, _units.settings_of(Path(folder) / name)) for name, rows in table.groupby("data", sort=False)
+    ]
+    return "\n".join([TEXT, *(line for part in parts for line in part)])
 
 
-def _part(name: str, table: pd.DataFrame) -> list[str]:
+def short(table: pd.DataFrame) -> str:
+    """Return one sentence on what was found."""
+    means = _units.tested(table).groupby("arm", sort=False)["test"].mean().dropna()
+    return f"Boltzmann machines, nats an image: {'; '.join(f'{arm} {value:.1f}' for arm, value in means.items())}."
+
+
+def _part(name: str, table: pd.DataFrame, known: dict[str, Any]) -> list[str]:
     """Return the lines on one data set."""
-    last, settings = _units.tested(table), SETTINGS.get(name, Settings())
+    last = _units.tested(table)
+    settings = Settings(**known)
     rows, pixels = [], []
     for arm, group in last.groupby("arm", sort=False):
         if group["test"].notna().any():
@@ -212,7 +215,8 @@ def _part(name: str, table: pd.DataFrame) -> list[str]:
         "",
         f"### {name}",
         "",
-        f"{settings.n_train:,} training images, {settings.epochs} epochs in batches of {settings.batch}; SET rewires "
+        f"{settings.n_train:,} training images, {settings.epochs} epochs in batches of {settings.batch}, the last "
+        f"{settings.settle:.0%} with a tenth of the rate; ε = {settings.epsilon:g}, ζ = {settings.zeta:g}; SET rewires "
         f"{rewired} times, {settings.every} updates apart. Log-likelihoods in nats an image, mean and 95 % interval "
         f"over {last['seed'].nunique()} seeds; log Z from {settings.chains} chains of {settings.temperatures:,} "
         "temperatures or more.",
@@ -221,8 +225,7 @@ def _part(name: str, table: pd.DataFrame) -> list[str]:
             ["machine", "hidden", "weights", "rate", "test", "training", "log Z: error, least effective chains"], rows
         ),
         "",
-        _units.at_the_edge(table),
-        "",
+        *([edge, ""] if (edge := _units.at_the_edge(table)) else []),
         "Paired differences of the test log-likelihood (nats):",
         "",
         *markdown(["SET less", "difference"], differences),

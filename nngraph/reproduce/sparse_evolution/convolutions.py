@@ -8,20 +8,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 
 from nngraph import datasets
-from nngraph._rng import child, generator, seed_sequence
 from nngraph.reproduce._folders import opened
-from nngraph.reproduce.sparse_evolution import _arms, _units
-from nngraph.reproduce.sparse_evolution._arms import Arm, Samples, Training
+from nngraph.reproduce.sparse_evolution import _arms, _networks, _units
+from nngraph.reproduce.sparse_evolution._arms import Arm
+from nngraph.reproduce.sparse_evolution._networks import Samples, Training
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["SETTINGS", "Settings", "arms", "claims", "data", "figures", "run", "section"]
+__all__ = ["SETTINGS", "Settings", "arms", "claims", "data", "figures", "run", "section", "short"]
 
 COMPARED = (
     (
@@ -35,14 +34,14 @@ COMPARED = (
 """With what a SET head is compared, in words, the least difference of accuracies in [0, 1], and what was published."""
 TEXT = """## Convolutional networks with sparse heads
 
-Two convolutions of 3x3 pixels and stride 2, 16 and 32 channels, the same in all arms; then two hidden layers of 256
-neurons that are complete (*dense head*), have a fixed random support, or evolve (SET); *linear head* has none of them.
-ε = 10, the output layer is complete. Colour patches of two photographs stand in for CIFAR-10; the same code reads
-CIFAR-10 from its files: `convolutions.run(folder, studies=[convolutions.SETTINGS["cifar-10"]], root=...)`. Gradient
-descent with momentum 0.9, weight decay 2e-4, batches of 100, learning rate by a half cosine from a rate that is chosen
-for each arm on validation images in trainings of 40 % of the epochs. Nothing is rewired in the last fifth. Accuracies
-are of the last weights; weights are counted with those of the convolutions. Test patches are from parts of the
-photographs that no training patch shares a pixel with, validation patches are not: hence the gap between the two."""
+Two convolutions of 3x3 pixels and stride 2, the same in all arms; then two hidden layers that are complete (*dense
+head*), have a fixed random support, or evolve (SET); *linear head* has none of them. The output layer is complete.
+Colour patches of two photographs stand in for CIFAR-10; the same code reads CIFAR-10 from its files:
+`convolutions.run(folder, studies=[convolutions.SETTINGS["cifar-10"]], root=...)`. Gradient descent with momentum,
+learning rate by a half cosine from a rate that is chosen for each arm on validation images in trainings of 40 % of the
+epochs. Accuracies are of the last weights; weights are counted with those of the convolutions. Test patches are from
+parts of the photographs that no training patch shares a pixel with, validation patches are not: hence the gap between
+the two."""
 
 
 TRAINING = Training(epochs=24, batch=100, every=70)
@@ -62,7 +61,7 @@ class Settings:
     epsilon: float = 10.0
     training: Training = TRAINING
     seed: int = 0
-    rates: tuple[float, ...] = (0.005, 0.02, 0.06)
+    rates: tuple[float, ...] = (0.005, 0.02, 0.06, 0.2, 0.6)
     """Learning rates to choose from, on the validation images."""
     seeds: int = 5
     """Networks of each arm; in each the sparse arms share their first supports, and all arms their batches."""
@@ -95,17 +94,15 @@ def data(settings: Settings, *, root: str | os.PathLike[str] | None = None) -> d
     DatasetError
         If the files are not found.
     """
-    task = datasets.load(settings.data, root=root, download=False).task(rng=settings.seed)
-    side = 32 if settings.data in ("colour-patches", "cifar-10") else 28
-    order = generator(child(seed_sequence(settings.seed), "images")).permutation(len(task.y_train))
-    cut = settings.n_train
-    parts = {"train": order[:cut], "validation": order[cut : cut + settings.n_validation]}
-    found = {name: (task.x_train[rows], task.y_train[rows]) for name, rows in parts.items()}
-    found["test"] = (task.x_test, task.y_test)
-    return {
-        name: (torch.from_numpy(x.reshape(len(x), -1, side, side).copy()), torch.from_numpy(y.copy()))
-        for name, (x, y) in found.items()
-    }
+    loaded = datasets.load(settings.data, root=root, download=False)
+    found = _networks.split(loaded, settings.n_train, settings.n_validation, settings.seed)
+    colours, side = _shape(settings)
+    return {name: (x.reshape(-1, colours, side, side), y) for name, (x, y) in found.items()}
+
+
+def _shape(settings: Settings) -> tuple[int, int]:
+    """Return the number of colours and the side of the images."""
+    return (3, 32) if settings.data in ("colour-patches", "cifar-10") else (1, 28)
 
 
 def arms(settings: Settings) -> dict[str, Arm]:
@@ -121,7 +118,7 @@ def arms(settings: Settings) -> dict[str, Arm]:
     dict of str to Arm
         "linear head" has no hidden layer behind the convolutions.
     """
-    colours, side = (3, 32) if settings.data in ("colour-patches", "cifar-10") else (1, 28)
+    colours, side = _shape(settings)
     first, second = settings.channels
     flat = second * (side // 4) ** 2
 
@@ -232,13 +229,15 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_units.COLUMNS))
 
 
-def section(table: pd.DataFrame) -> str:
+def section(table: pd.DataFrame, folder: str | os.PathLike[str]) -> str:
     """Return the section on these networks in Markdown.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Of :func:`run`.
+    folder : path
+        That it ran in, with its settings.
 
     Returns
     -------
@@ -246,19 +245,25 @@ def section(table: pd.DataFrame) -> str:
     """
     lines = [TEXT]
     for name, rows in table.groupby("data", sort=False):
-        settings = SETTINGS.get(name, Settings())
+        known = _units.settings_of(Path(folder) / name)
+        training = Training(**known["training"])
         lines += [
             "",
             f"### {name}",
             "",
-            f"{settings.n_train:,} training images, {settings.training.epochs} epochs, SET rewires every "
-            f"{settings.training.every} steps.",
+            f"{known['n_train']:,} training images, {' and '.join(map(str, known['channels']))} channels, hidden "
+            f"layers of {known['hidden']} neurons, ε = {known['epsilon']:g}; {_arms.described(training)}",
             "",
             *_arms.lines(rows, "SET"),
             "",
             f"![accuracy against weights](pictures/sparse_evolution_convolutions_{name}.png)",
         ]
     return "\n".join(lines)
+
+
+def short(table: pd.DataFrame) -> str:
+    """Return one sentence on what was found."""
+    return f"Convolutional networks, test accuracy: {_arms.means(table)}."
 
 
 def figures(table: pd.DataFrame, folder: str | os.PathLike[str]) -> dict[str, Figure]:

@@ -13,8 +13,8 @@ import numpy as np
 from nngraph._rng import RNG, child, generator, seed_sequence
 from nngraph.io._atomic import replacing
 from nngraph.reproduce._folders import markdown, opened
-from nngraph.reproduce.sparse_evolution import _networks
-from nngraph.reproduce.sparse_evolution._networks import Settings
+from nngraph.reproduce.sparse_evolution import _perceptrons, _units
+from nngraph.reproduce.sparse_evolution._perceptrons import Settings
 from nngraph.reproduce.sparse_evolution._records import EPSILON, FOLDER, RATE, Record, evolve, snapshots
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ __all__ = [
     "figures",
     "run",
     "section",
+    "short",
     "snapshots",
 ]
 
@@ -42,17 +43,16 @@ GRAPHS = ("core", "regrown")
 SHORT = {"zero": "new edges at 0", "normal": "new edges at random", "blind": "node-blind"}
 TAIL = ("verdict", "alpha", "n_tail", "decades", "dispersion_p")
 KINDS = {"zero": "trained, new edges at 0", "normal": "trained, new edges at random", "blind": "node-blind"}
-TEXT = """784-400-400-10 networks, ε = {epsilon:g}, trained on {n_train} images of Fashion-MNIST with the constant
-learning rate {rate:g}; after each of {last} epochs of {steps} steps they are rewired. New edges *at 0*, and *at
-random*, normal with standard deviation 0.1, are the two published ways. Two controls start from the same supports: a
-fixed mask, whose degrees stay those of the start, and *node-blind* rewiring, as many times, on weights that are drawn
-anew each time. If edges survive whatever their nodes, degrees stay binomial: each node loses a binomial share of its
-edges and gets back a Poisson number. Only survival that depends on the node widens them. An edge from a pixel that is
-always dark gets no gradient: begun at 0 it stays there and goes first, begun at random it may stay. One network of each
-kind was trained.
+TEXT = """{widths} networks, ε = {epsilon:g}, trained on {n_train} images of {data} with the constant learning rate
+{rate:g}; after each of {last} epochs of {steps} steps they are rewired. New edges *at 0*, and *at random*, normal with
+standard deviation 0.1, are the two published ways. Two controls start from the same supports: a fixed mask, whose
+degrees stay those of the start, and *node-blind* rewiring, as many times, on weights that are drawn anew each time. If
+edges survive whatever their nodes, degrees stay binomial: each node loses a binomial share of its edges and gets back a
+Poisson number. Only survival that depends on the node widens them. An edge from a pixel that is always dark gets no
+gradient: begun at 0 it stays there and goes first, begun at random it may stay. One network of each kind was trained.
 
-The Kolmogorov-Smirnov distance is from the binomial law of the mean degree, with a p-value by {n_boot} samples of that
-law; the verdict is that of `nng.stats.fit_tail`, for at most as many edges as there are nodes on the other side."""
+The Kolmogorov-Smirnov distance is from the binomial law of the mean degree, with a p-value by samples of that law; the
+verdict is that of `nng.stats.fit_tail`, for at most as many edges as there are nodes on the other side."""
 LEAST_RHO = 0.3
 """Rank correlation from which degrees are said to concentrate."""
 
@@ -103,7 +103,7 @@ def run(
     import pandas as pd
 
     place = opened(Path(folder), dataclasses.asdict(settings) | {"epsilon": epsilon, "rate": RATE})
-    samples = _networks.images(settings, root=root)["train"]
+    samples = _perceptrons.images(settings, root=root)["train"]
     tables = []
     for kind in kinds:
         if not (place / f"{kind}.npz").exists():
@@ -215,19 +215,18 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
             rows.append(_concentrated(kind, graph, at, blind[blind["graph"] == graph]))
     if len(blind):
         rows.append(_stays_binomial(blind))
-    return pd.DataFrame(rows, columns=["claim", "rule", "published", "measured", "verdict"])
+    return pd.DataFrame(rows, columns=list(_units.COLUMNS))
 
 
 def _scale_free(kind: str, graph: str, at: pd.DataFrame) -> tuple[str, ...]:
     heavy, wide = (at["verdict"] == "heavy-tailed").sum(), (at["verdict"] == "over-dispersed").sum()
     verdict = "holds" if heavy == len(at) else "holds in part" if heavy else "does not hold"
-    told = "; ".join(f"{one.layer}: {one.verdict}, variance x {one.variance_ratio:.2f}" for one in at.itertuples())
     return (
         f"degrees become scale-free ({KINDS[kind]}, {graph} graph, {at['rewiring'].iloc[0]} rewirings)",
         "holds where `fit_tail` calls the degrees of every layer and side heavy-tailed, in part where those of some; "
         "over-dispersed is wider than binomial and no more",
         "an Erdős–Rényi graph becomes scale-free",
-        f"{heavy} heavy-tailed, {wide} over-dispersed of {len(at)} ({told})",
+        f"{heavy} heavy-tailed, {wide} over-dispersed of {len(at)}",
         verdict,
     )
 
@@ -260,18 +259,21 @@ def _stays_binomial(blind: pd.DataFrame) -> tuple[str, ...]:
     )
 
 
-def section(table: pd.DataFrame) -> str:
+def section(table: pd.DataFrame, folder: str | os.PathLike[str]) -> str:
     """Return the section on degrees in Markdown.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Of :func:`run`.
+    folder : path
+        That it ran in, with its settings.
 
     Returns
     -------
     str
     """
+    known = _units.settings_of(folder)
     last = int(table["rewiring"].max())
     shown = table[table["rewiring"].isin([0, last])]
     shown = shown[(shown["rewiring"] > 0) | ((shown["graph"] == "regrown") & (shown["kind"] == shown["kind"].iloc[0]))]
@@ -297,7 +299,11 @@ def section(table: pd.DataFrame) -> str:
             "## Degrees",
             "",
             TEXT.format(
-                last=last, epsilon=EPSILON, rate=RATE, n_boot=N_BOOT, steps=LONG.steps, n_train=f"{LONG.n_train:,}"
+                last=last,
+                steps=known["n_train"] // known["batch"],
+                widths="-".join(map(str, (784, *known["hidden"], 10))),
+                **{key: known[key] for key in ("data", "epsilon", "rate")},
+                n_train=f"{known['n_train']:,}",
             ),
             "",
             *markdown(head, rows),
@@ -316,6 +322,19 @@ def section(table: pd.DataFrame) -> str:
             "",
             "Out-degree of each pixel of the 28 x 28 image, and the variance of the pixel over the training images.",
         ]
+    )
+
+
+def short(table: pd.DataFrame) -> str:
+    """Return one sentence on what was found."""
+    end = table[(table["rewiring"] == table["rewiring"].max()) & (table["kind"] != "blind")]
+    counts = end["verdict"].value_counts()
+    told = ", ".join(f"{counts.get(one, 0)} {one}" for one in ("heavy-tailed", "over-dispersed", "binomial-like"))
+    pixels = end.dropna(subset=["pixel_rho"]).groupby("kind", sort=False)["pixel_rho"].max()
+    rho = ", ".join(f"{value:+.2f} with {SHORT[kind]}" for kind, value in pixels.items())
+    return (
+        f"Of {len(end)} degree distributions after {table['rewiring'].max()} rewirings {told}; the degrees of pixels "
+        f"follow their variance with ρ = {rho}."
     )
 
 

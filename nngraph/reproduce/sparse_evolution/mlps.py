@@ -13,53 +13,55 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nngraph._rng import child, seed_sequence
-from nngraph.io._atomic import replacing
+from nngraph.metrics import accuracy
 from nngraph.reproduce._folders import markdown, opened
-from nngraph.reproduce.sparse_evolution import _networks
-from nngraph.reproduce.sparse_evolution._networks import ARMS, Samples, Settings
+from nngraph.reproduce.sparse_evolution import _networks, _perceptrons, _units
+from nngraph.reproduce.sparse_evolution._networks import Samples
+from nngraph.reproduce.sparse_evolution._perceptrons import ARMS, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["RATES", "STUDY", "claims", "differences", "figures", "run", "section"]
+__all__ = ["RATES", "STUDY", "claims", "differences", "figures", "run", "section", "short"]
 
 SETTINGS = Settings()
 REGIMES = ("SET, every epoch", "SET, every n steps")
-LIKE = {"SET, preferential": "SET, every n steps", "SET, degrees kept": "SET, every n steps"}
+DRAWN = "SET, new edges drawn"
+LIKE = dict.fromkeys((DRAWN, "SET, preferential", "SET, degrees kept"), "SET, every n steps")
 """Arms that take the learning rate of another."""
 STUDY: Mapping[float, Sequence[str]] = {
     math.inf: ("dense",),
-    13.0: ("fixed mask", *REGIMES, *LIKE),
-    2.0: ("fixed mask", *REGIMES),
-    0.5: ("fixed mask", "SET, every n steps"),
+    13.0: ("fixed mask", *REGIMES, "SET, preferential", "SET, degrees kept"),
+    2.0: ("fixed mask", *REGIMES, DRAWN),
+    0.5: ("fixed mask", *REGIMES, DRAWN),
 }
 """By epsilon of the initial supports (infinite: all edges) the arms that are trained."""
-RATES = {"dense": (0.01, 0.03, 0.1), "sparse": (0.05, 0.15, 0.45)}
+RATES = {"dense": (0.01, 0.03, 0.1), "sparse": (0.05, 0.15, 0.45, 1.35)}
 """Learning rates to choose from. Sparse networks begin with larger weights, and want more."""
-TUNING = 0.4
-"""Share of the epochs of a training that the learning rates are tried for."""
-TEXT = """784-400-400-10 ReLU networks on Fashion-MNIST: {n_train:,} training images, pixels from 0 to 1, {epochs}
-epochs of batches of {batch}, stochastic gradient descent with momentum {momentum:g} and weight decay
-{weight_decay:g}, the learning rate falling to 0 along half a cosine: the same for all. Weights begin normal with
-variance 2 / (mean number of edges into a neuron). All sparse networks of a seed share the initial support and draws,
-all networks of a seed the batches. ζ = {zeta:g}; new edges begin at 0.
+TEXT = """{widths} ReLU networks on {data}: {n_train:,} training images, pixels from 0 to 1, {epochs} epochs of batches
+of {batch}, stochastic gradient descent with momentum {momentum:g} and weight decay {weight_decay:g}, the learning rate
+falling to 0 along half a cosine: the same for all. Weights begin normal with variance 2 / (mean number of edges into a
+neuron). All sparse networks of a seed share the initial support and draws, all networks of a seed the batches. ζ =
+{zeta:g}; new edges begin at 0 where nothing else is said.
 
 {arms}
 
 The learning rate of each is the one with the best accuracy on {n_validation:,} other images after {tuning} epochs, from
-a seed of its own. Accuracies below are of the 10,000 test images after the last epoch: nothing was chosen by them."""
+a seed of its own. Accuracies below are of the test images after the last epoch: nothing was chosen by them."""
 TOLD = {
     "dense": "all edges",
     "fixed mask": "the Erdős–Rényi support that SET begins with, never rewired",
     "SET, every epoch": "as published, after every epoch ({steps} steps) but the last",
     "SET, every n steps": "every {every} steps, none after 80 % of the training, so that the last edges can learn",
+    DRAWN: "as *SET, every n steps*, but new edges are normal with standard deviation 0.1, the other published way; "
+    "with its learning rate",
     "SET, preferential": "as *SET, every n steps*, but edges grow where degrees are high; with its learning rate",
     "SET, degrees kept": "as *SET, every n steps*, but every degree stays what it was; with its learning rate",
 }
+_N_PIXELS, _N_CLASSES = 784, 10
 MARGIN = 0.005
 """How much less accurate than a dense network counts as no decrease, in [0, 1]."""
-COLUMNS = ("purpose", "epsilon", "arm", "seed", "rate", "epoch", "edges", "loss", "accuracy", "cpu_seconds")
 
 
 def run(
@@ -76,11 +78,11 @@ def run(
     Parameters
     ----------
     folder : path
-        Keeps each finished training as a table; a run that was stopped goes on.
+        Keeps the learning curve of each finished training; a run that was stopped goes on.
     settings : Settings
         What all arms share.
     study : mapping of float to sequence of str
-        By epsilon of the initial supports, arms of :mod:`._networks`; "dense" at infinity alone.
+        By epsilon of the initial supports, arms of :mod:`._perceptrons`; "dense" at infinity alone.
     rates : mapping
         Learning rates to choose from, of "dense" and of "sparse" networks.
     seeds : int
@@ -91,8 +93,9 @@ def run(
     Returns
     -------
     pandas.DataFrame
-        ``purpose`` ("tuning": accuracies are of validation images; "test"), ``epsilon`` (infinite for "dense"),
-        ``arm``, ``seed``, ``rate``, ``epoch``, ``edges``, ``loss``, ``accuracy`` in [0, 1], ``cpu_seconds`` so far.
+        ``purpose`` ("tuning" or "test"), ``epsilon`` (infinite for "dense"), ``arm``, ``seed``, ``rate``, ``epoch``,
+        ``edges``, ``unreached`` (hidden neurons that no edge enters), ``loss``, ``validation`` where rates are tried,
+        else ``accuracy`` of the test images, both in [0, 1], ``cpu_seconds`` so far.
 
     Raises
     ------
@@ -103,79 +106,73 @@ def run(
 
     Notes
     -----
-    The rate of an arm is the one with the best validation accuracy at the end of a training of ``TUNING`` of the
-    epochs, from a seed of its own. No accuracy of a test image chooses anything.
+    The rate of an arm is the one with the best validation accuracy at the end of a training of 40 % of the epochs,
+    from a seed of its own. No accuracy of a test image chooses anything.
     """
     import pandas as pd
 
     place = opened(Path(folder), dataclasses.asdict(settings))
-    samples = _networks.images(settings, root=root)
-    short = dataclasses.replace(settings, epochs=max(1, round(TUNING * settings.epochs)))
-    tables, chosen = [], {}
-    cells = [(epsilon, arm) for epsilon, arms in study.items() for arm in arms]
-    for epsilon, arm in cells:
-        if arm not in LIKE:
-            among = rates["dense" if arm == "dense" else "sparse"]
-            tried = [_training("tuning", epsilon, arm, "tuning", rate, short, samples, place) for rate in among]
-            chosen[epsilon, arm] = among[int(np.argmax([table["accuracy"].iloc[-1] for table in tried]))]
-            tables += tried
-    for seed in range(seeds):
-        for epsilon, arm in cells:
-            rate = chosen[epsilon, LIKE.get(arm, arm)]
-            tables.append(_training("test", epsilon, arm, seed, rate, settings, samples, place))
-    return pd.concat(tables, ignore_index=True)
+    samples = _perceptrons.images(settings, root=root)
+
+    def unit(purpose: str, cell: tuple[float, str], seed: str, rate: float) -> pd.DataFrame:
+        epsilon, arm = cell
+        table = _units.kept(
+            _units.file_of(place, purpose, arm, epsilon, seed, rate),
+            lambda: _trained(purpose, epsilon, arm, seed, rate, settings, samples),
+        )
+        named = {"purpose": purpose, "epsilon": epsilon, "arm": arm, "seed": seed, "rate": rate}
+        for column, (name, value) in enumerate(named.items()):
+            table.insert(column, name, value)
+        return table.astype({"loss": float})
+
+    among = {
+        (epsilon, arm): rates["dense" if arm == "dense" else "sparse"]
+        for epsilon, arms in study.items()
+        for arm in arms
+    }
+    like = {(epsilon, arm): (epsilon, LIKE[arm]) for epsilon, arm in among if arm in LIKE}
+    return pd.concat(_units.study(unit, among, seeds, like=like), ignore_index=True)
 
 
-def _training(
+def _trained(
     purpose: str,
     epsilon: float,
     arm: str,
-    seed: int | str,
+    seed: str,
     rate: float,
     settings: Settings,
     samples: Mapping[str, Samples],
-    folder: Path,
-) -> pd.DataFrame:
-    """Train one network, or read the learning curve that the folder has of it."""
-    import pandas as pd
-
-    file = folder / f"{purpose} {arm} {epsilon:g} {seed} {rate:g}.csv".replace(",", "").replace(" ", "_")
-    if file.exists():
-        return pd.read_csv(file, dtype={"seed": str})
-    entropy = child(seed_sequence(settings.seed), "training", seed)
-    widths = [samples["train"][0].shape[1], *settings.hidden]
-    masks = None if arm == "dense" else _networks.initial_masks(widths, epsilon, entropy)
-    model = _networks.network(widths, int(samples["train"][1].max()) + 1, entropy, masks)
-    evo = _networks.evolution(arm, model, masks, settings, entropy)
+) -> list[dict[str, Any]]:
+    """Train one network, and return its learning curve."""
+    if purpose == "tuning":
+        settings = dataclasses.replace(settings, epochs=max(1, round(_networks.TUNING * settings.epochs)))
+    entropy = child(seed_sequence(settings.seed), "training", seed if purpose == "tuning" else int(seed))
+    widths = [samples["train"][0].shape[1], *settings.hidden, int(samples["train"][1].max()) + 1]
+    masks = {} if arm == "dense" else _perceptrons.initial_masks(widths, epsilon, entropy)
+    model = _perceptrons.network(widths, entropy, masks)
+    evo = _perceptrons.evolution(arm, model, masks, settings, entropy) if masks else None
+    scored, part = ("validation", "validation") if purpose == "tuning" else ("accuracy", "test")
     wanted = set(np.geomspace(1, settings.epochs, 9).round().astype(int).tolist())
-    rows: list[tuple[Any, ...]] = []
+    rows = []
     start = time.process_time()
     curve = _networks.fit(
         model,
         samples["train"],
-        settings,
+        settings.training,
         rate=rate,
         seed=entropy,
         evo=evo,
         every_epoch=ARMS[arm].get("every") == "epoch",
-        schedule=_networks.half_cosine,
     )
     for epoch, loss in curve:
         if epoch in wanted or math.isnan(loss):
-            scored = _networks.accuracy(model, samples["validation" if purpose == "tuning" else "test"])
-            edges = _networks.n_edges(model, evo)
-            seconds = round(time.process_time() - start, 1)
-            rows.append((purpose, epsilon, arm, str(seed), rate, epoch, edges, loss, scored, seconds))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    with replacing(file) as content:
-        table.to_csv(content, index=False)
-    return table
-
-
-def final(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the last epoch of every training whose accuracy is of test images."""
-    tested = table[table["purpose"] == "test"]
-    return tested[tested["epoch"] == tested["epoch"].max()].reset_index(drop=True)
+            now = masks if evo is None else evo.masks
+            row: dict[str, Any] = {"epoch": epoch, "edges": _networks.n_weights(model, now)}
+            row["unreached"] = sum(int((~mask.any(axis=1)).sum()) for mask in now.values())
+            row["loss"] = None if math.isnan(loss) else loss  # no NaN in JSON
+            row[scored] = accuracy(_networks.outputs(model, samples[part][0]), samples[part][1].numpy())
+            rows.append(row | {"cpu_seconds": round(time.process_time() - start, 1)})
+    return rows
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:
@@ -190,11 +187,11 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``epsilon``, ``arm``, ``against``, ``n`` (seeds that both have), ``mean``, ``low``, ``high``: the mean
-        difference of the last test accuracies of the same seed and its 95 % interval (Student's t; NaN for one seed).
+        difference of the last test accuracies of the same seed and its 95 % interval (infinite for one seed).
     """
     import pandas as pd
 
-    groups = final(table).groupby(["epsilon", "arm"], sort=False)
+    groups = _units.tested(table).groupby(["epsilon", "arm"], sort=False)
     last = {cell: group.set_index("seed")["accuracy"] for cell, group in groups}
     rows = []
     for epsilon, arm in last:
@@ -203,18 +200,8 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
             if arm in ("dense", against) or other not in last:
                 continue
             gaps = (last[epsilon, arm] - last[other]).dropna().to_numpy()
-            rows.append((epsilon, arm, against, len(gaps), *interval(gaps)))
+            rows.append((epsilon, arm, against, len(gaps), *_units.interval(gaps)))
     return pd.DataFrame(rows, columns=["epsilon", "arm", "against", "n", "mean", "low", "high"])
-
-
-def interval(values: np.ndarray) -> tuple[float, float, float]:
-    """Return the mean and the ends of its 95 % interval by Student's t: NaN for fewer than two values."""
-    from scipy.stats import t
-
-    if len(values) < 2:
-        return float(values.mean()), math.nan, math.nan
-    half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
-    return float(values.mean()), float(values.mean()) - half, float(values.mean()) + half
 
 
 def claims(table: pd.DataFrame) -> pd.DataFrame:
@@ -234,45 +221,41 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
 
     found = differences(table)
     rows = []
-    for one in found[found["arm"].isin(REGIMES)].itertuples():
+    for one in found[found["arm"].isin((*REGIMES, DRAWN))].itertuples():
         fixed = one.against == "fixed mask"
         least = 0.0 if fixed else -MARGIN
         words = "more accurate than a fixed random mask" if fixed else "no less accurate than a dense network"
         rows.append(
             (
                 f"{one.arm}, ε = {one.epsilon:g}: {words}",
-                f"holds where the 95 % interval of the difference lies above {100 * least:g} points, does not hold "
-                "where it lies below, else undecided",
+                _units.RULE.format(f"{100 * least:g} points"),
                 "fixed masks are worse" if fixed else "no decrease in accuracy",
-                f"{_points(one)} points ({one.n} seeds)",
-                judged(one.low, one.high, least),
+                f"{_interval(one).text(2, 100, '+')} points ({one.n} seeds)",
+                _units.at_least(_interval(one), least),
             )
         )
-    return pd.DataFrame(rows, columns=["claim", "rule", "published", "measured", "verdict"])
+    return pd.DataFrame(rows, columns=list(_units.COLUMNS))
 
 
-def judged(low: float, high: float, least: float) -> str:
-    """Return what an interval says of a difference that should be above the least one."""
-    return "holds" if low > least else "does not hold" if high < least else "undecided"
-
-
-def section(table: pd.DataFrame) -> str:
+def section(table: pd.DataFrame, folder: str | os.PathLike[str]) -> str:
     """Return the section on these networks in Markdown.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Of :func:`run`.
+    folder : path
+        That it ran in, with its settings.
 
     Returns
     -------
     str
     """
-    last, tuned = final(table), table[table["purpose"] == "tuning"]
+    settings = Settings(**_units.settings_of(folder))
+    last, tuned = _units.tested(table), table[table["purpose"] == "tuning"]
     tuned = tuned[tuned["epoch"] == tuned["epoch"].max()]
     rows = []
     for (epsilon, arm), group in last.groupby(["epsilon", "arm"], sort=False):
-        mean, low, high = interval(group["accuracy"].to_numpy())
         rate = group["rate"].iloc[0]
         rows.append(
             (
@@ -280,32 +263,44 @@ def section(table: pd.DataFrame) -> str:
                 f"{group['edges'].mean():,.0f}",
                 f"{rate:g}",
                 len(group),
-                f"{100 * mean:.2f} [{100 * low:.2f}, {100 * high:.2f}]",
+                _units.interval(group["accuracy"]).text(2, 100),
+                "" if group["unreached"].isna().any() else f"{group['unreached'].mean():.0f}",
                 f"{group['cpu_seconds'].mean():.0f}",
             )
         )
     told = "\n".join(
-        f"- *{arm}*: {TOLD[arm].format(steps=SETTINGS.steps, every=SETTINGS.every)}."
+        f"- *{arm}*: {TOLD[arm].format(steps=settings.steps, every=settings.every)}."
         for arm in dict.fromkeys(last["arm"])
     )
-    head = ["network", "edges", "learning rate", "seeds", "test accuracy (%)", "CPU seconds"]
+    head = ["network", "edges", "learning rate", "seeds", "test accuracy (%)", "neurons without inputs", "CPU seconds"]
     compared = [
-        [_name(one.epsilon, one.arm), one.against, one.n, _points(one)] for one in differences(table).itertuples()
+        [_name(one.epsilon, one.arm), one.against, one.n, _interval(one).text(2, 100, "+")]
+        for one in differences(table).itertuples()
     ]
-    tried = tuned.pivot_table(index=["epsilon", "arm"], columns="rate", values="accuracy", sort=False)
+    tried = tuned.pivot_table(index=["epsilon", "arm"], columns="rate", values="validation", sort=False)
     tried = tried[sorted(tried.columns)]
     rates = [
         [_name(*cell), *("" if math.isnan(value) else f"{100 * value:.2f}" for value in row)]
         for cell, row in zip(tried.index, tried.to_numpy(), strict=True)
     ]
+    edge = _units.at_the_edge(table.assign(arm=list(map(_name, table["epsilon"], table["arm"]))))
     return "\n".join(
         [
             "## Accuracy of networks",
             "",
-            TEXT.format(tuning=int(tuned["epoch"].max()), arms=told, **dataclasses.asdict(SETTINGS)),
+            TEXT.format(
+                tuning=int(tuned["epoch"].max()),
+                arms=told,
+                widths="-".join(map(str, (_N_PIXELS, *settings.hidden, _N_CLASSES))),
+                **dataclasses.asdict(settings),
+            ),
             "",
             *markdown(head, rows),
             "",
+            f"Neurons without inputs: those of the {sum(settings.hidden)} hidden ones that no edge enters at the end, "
+            "the mean over seeds; empty where it was not counted.",
+            "",
+            *_sparsest(last, sum(settings.hidden)),
             "Paired differences of the last test accuracy (points; mean and 95 % interval over seeds, each interval by "
             "itself):",
             "",
@@ -322,8 +317,43 @@ def section(table: pd.DataFrame) -> str:
             "Validation accuracies (%) that the learning rates were chosen by:",
             "",
             *markdown(["network", *(f"{rate:g}" for rate in tried.columns)], rates),
+            *(["", edge] if edge else []),
         ]
     )
+
+
+def _sparsest(last: pd.DataFrame, n_hidden: int) -> list[str]:
+    """Return a paragraph on what the smallest epsilon shows, if SET was run with both kinds of new edges there."""
+    rows = last[last["epsilon"] == last["epsilon"].min()].groupby("arm")[["accuracy", "unreached", "edges"]]
+    reached, spread = rows.mean(), rows.std()["accuracy"]
+    if not {"fixed mask", "SET, every n steps", DRAWN} <= set(reached.index):
+        return []
+    fixed, zero, drawn = (reached.loc[arm] for arm in ("fixed mask", "SET, every n steps", DRAWN))
+    return [
+        f"With ε = {last['epsilon'].min():g} about {zero['edges']:,.0f} edges are left. New edges at 0 then reach "
+        f"{100 * zero['accuracy']:.2f} % (standard deviation over seeds {100 * spread['SET, every n steps']:.2f}), "
+        f"drawn ones {100 * drawn['accuracy']:.2f} % ({100 * spread[DRAWN]:.2f}), the fixed mask "
+        f"{100 * fixed['accuracy']:.2f} % ({100 * spread['fixed mask']:.2f}), while {zero['unreached']:.0f}, "
+        f"{drawn['unreached']:.0f} and {fixed['unreached']:.0f} of {n_hidden} hidden neurons have no edge that "
+        "enters them.",
+        "",
+    ]
+
+
+def short(table: pd.DataFrame) -> str:
+    """Return one sentence on what was found."""
+    last = _units.tested(table)
+    means = last.groupby(["epsilon", "arm"])["accuracy"].mean()
+    told = []
+    for epsilon in sorted(set(last["epsilon"]) - {math.inf}, reverse=True):
+        here = means[epsilon]
+        evolving = [arm for arm in here.index if arm != "fixed mask"]
+        best = here[evolving].idxmax()
+        told.append(
+            f"ε = {epsilon:g}: {100 * here[best]:.2f} % at best ({best}), fixed mask {100 * here['fixed mask']:.2f} %"
+        )
+    dense = f" (dense: {100 * means[math.inf, 'dense']:.2f} %)" if (math.inf, "dense") in means else ""
+    return f"Networks on images{dense}: {'; '.join(told)}."
 
 
 def figures(table: pd.DataFrame, folder: str | os.PathLike[str]) -> dict[str, Figure]:
@@ -332,7 +362,7 @@ def figures(table: pd.DataFrame, folder: str | os.PathLike[str]) -> dict[str, Fi
 
     return {
         "curves": plot.accuracy_curves(table[table["purpose"] == "test"]),
-        "differences": plot.paired_differences(final(table)),
+        "differences": plot.paired_differences(_units.tested(table)),
     }
 
 
@@ -340,5 +370,5 @@ def _name(epsilon: float, arm: str) -> str:
     return arm if math.isinf(epsilon) else f"{arm}, ε = {epsilon:g}"
 
 
-def _points(one: Any) -> str:
-    return f"{100 * one.mean:+.2f} [{100 * one.low:+.2f}, {100 * one.high:+.2f}]"
+def _interval(one: Any) -> _units.Interval:
+    return _units.Interval(one.mean, one.low, one.high)

@@ -26,7 +26,13 @@ EXPERIMENTS: tuple[tuple[str, ModuleType], ...] = (
     ("tabular", tabular),
 )
 """Verbs, which are names of folders too, in the order of the page. Each module has ``run(folder, ...)``,
-``section(table)`` and ``claims(table)``, and ``figures(table, folder)`` if there are any."""
+``section(table, folder)``, ``short(table)``, ``claims(table)``, and ``figures(table, folder)`` if there are any."""
+VERDICTS = {
+    "holds": "hold",
+    "holds in part": "hold in part",
+    "does not hold": "do not hold",
+    "undecided": "are undecided",
+}
 INTRODUCTION = """# Sparse evolutionary training
 
 What D. C. Mocanu et al. ("Scalable training of artificial neural networks with adaptive sparse connectivity inspired by
@@ -63,9 +69,11 @@ def write(docs: str | os.PathLike[str], tables: Mapping[str, pd.DataFrame], fold
     (place / "pictures").mkdir(parents=True, exist_ok=True)
     found = [(verb, one) for verb, one in EXPERIMENTS if verb in tables]
     judged = pd.concat([one.claims(tables[verb]) for verb, one in found], ignore_index=True)
-    parts = [INTRODUCTION.format(verbs=", ".join(f"`{verb}`" for verb, _ in found)), *_claims(judged)]
+    verbs = ", ".join(f"`{verb}`" for verb, _ in found)
+    parts = [INTRODUCTION.format(verbs=verbs), *_short(judged, [one.short(tables[verb]) for verb, one in found])]
+    parts += ["", *_claims(judged)]
     for verb, one in found:
-        parts += ["", one.section(tables[verb])]
+        parts += ["", one.section(tables[verb], Path(folder) / verb)]
         if hasattr(one, "figures"):
             for kind, figure in one.figures(tables[verb], Path(folder) / verb).items():
                 with replacing(place / "pictures" / f"sparse_evolution_{kind}.png") as file:
@@ -74,6 +82,12 @@ def write(docs: str | os.PathLike[str], tables: Mapping[str, pd.DataFrame], fold
     with replacing(page) as file:
         file.write(("\n".join(parts) + "\n").encode())
     return page
+
+
+def _short(judged: pd.DataFrame, told: Sequence[str]) -> Sequence[str]:
+    counts = judged["verdict"].value_counts()
+    verdicts = ", ".join(f"{counts[one]} {words}" for one, words in VERDICTS.items() if one in counts)
+    return [f"In short: of {len(judged)} claims {verdicts}.", "", *(f"- {one}" for one in told)]
 
 
 def _claims(judged: pd.DataFrame) -> Sequence[str]:

@@ -12,12 +12,13 @@ import numpy as np
 from nngraph._rng import RNG, child, seed_sequence
 from nngraph.io._atomic import replacing
 from nngraph.reproduce._folders import markdown, opened
+from nngraph.reproduce.sparse_evolution import _units
 from nngraph.sparse import erdos_renyi_mask
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["WIDTHS", "claims", "exponents", "run", "section"]
+__all__ = ["WIDTHS", "claims", "exponents", "run", "section", "short"]
 
 WIDTHS = (100, 200, 400, 800, 1600, 3200, 6400)
 EPSILON = 13.0
@@ -103,16 +104,23 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
         f"exponent {slopes['sparse']:.3f} (complete: {slopes['complete']:.3f}); counts within {off:.1%}",
         "holds" if holds else "does not hold",
     )
-    return pd.DataFrame([row], columns=["claim", "rule", "published", "measured", "verdict"])
+    return pd.DataFrame([row], columns=list(_units.COLUMNS))
 
 
-def section(table: pd.DataFrame) -> str:
+def short(table: pd.DataFrame) -> str:
+    """Return one sentence on what was found."""
+    return f"The number of weights of a layer grows as its width to the power {exponents(table)['sparse']:.3f}."
+
+
+def section(table: pd.DataFrame, folder: str | os.PathLike[str]) -> str:
     """Return the section on the number of parameters in Markdown.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Of :func:`run`.
+    folder : path
+        That it ran in, with its settings.
 
     Returns
     -------
@@ -127,7 +135,8 @@ def section(table: pd.DataFrame) -> str:
         [
             "## Number of parameters",
             "",
-            f"Edges of one layer, ε = {EPSILON:g}. SET keeps the number that was drawn through every rewiring.",
+            f"Edges of one layer, ε = {_units.settings_of(folder)['epsilon']:g}. "
+            "SET keeps the number that was drawn through every rewiring.",
             "",
             *markdown(head, rows),
         ]

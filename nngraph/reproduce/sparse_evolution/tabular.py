@@ -17,16 +17,17 @@ from torch import nn
 from nngraph._rng import child, seed_sequence
 from nngraph.reproduce._folders import opened
 from nngraph.reproduce.sparse_evolution import _arms, _units
-from nngraph.reproduce.sparse_evolution._arms import Arm, Samples, Training
+from nngraph.reproduce.sparse_evolution._arms import Arm
 from nngraph.reproduce.sparse_evolution._collisions import N_FEATURES, events, pair_masses
+from nngraph.reproduce.sparse_evolution._networks import Samples, Training
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["RATES", "Settings", "arms", "claims", "data", "figures", "run", "section", "width_of"]
+__all__ = ["RATES", "Settings", "arms", "claims", "data", "figures", "run", "section", "short", "width_of"]
 
-RATES = (0.02, 0.06, 0.2)
+RATES = (0.02, 0.06, 0.2, 0.6)
 COMPARED = (
     (
         "dense, 3 times the weights",
@@ -44,9 +45,9 @@ Not HIGGS, which is not at hand, but a stand-in with its 28 features and two cla
 particles decay, or only look as if they had (its formulas are in `_collisions.py`). No single feature tells much; the
 masses of two pairs of particles, which are not given, tell nearly all: *gradient boosting on the two masses* is what a
 network could reach that finds them, *gradient boosting* and *logistic regression* (scikit-learn, defaults) have the 28
-features, as the networks have. Gradient descent with momentum 0.9, weight decay 2e-4, learning rate by a half cosine
-from a rate chosen for each arm on validation events in trainings of 40 % of the epochs; accuracies are of the last
-weights. Supports are of the three hidden layers, the output layer is complete; nothing is rewired in the last fifth."""
+features, as the networks have. Gradient descent with momentum, learning rate by a half cosine from a rate chosen for
+each arm on validation events in trainings of 40 % of the epochs; accuracies are of the last weights. Supports are of
+the three hidden layers, the output layer is complete."""
 BASELINES = ("logistic regression", "gradient boosting", "gradient boosting on the two masses")
 
 
@@ -191,13 +192,12 @@ def run(
         place, data(settings), arms(settings), settings.training, epsilon=settings.epsilon, rates=rates, seeds=seeds
     )
     fitted = [
-        _units.kept(place / f"{name.replace(' ', '_')}.json", functools.partial(_fitted, name, settings))
-        for name in BASELINES
+        _units.kept(_units.file_of(place, name), functools.partial(_fitted, name, settings)) for name in BASELINES
     ]
-    return pd.concat([table, pd.DataFrame(fitted)], ignore_index=True)
+    return pd.concat([table, *fitted], ignore_index=True)
 
 
-def _fitted(name: str, settings: Settings) -> dict[str, Any]:
+def _fitted(name: str, settings: Settings) -> list[dict[str, Any]]:
     """Fit a baseline of scikit-learn with its defaults; the masses of the two pairs are what networks have to find."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
@@ -214,7 +214,7 @@ def _fitted(name: str, settings: Settings) -> dict[str, Any]:
     model.fit(*found["train"])
     x, y = found["test"]
     logits = model.predict_log_proba(x) if name.startswith("logistic") else _log_odds(model.decision_function(x))
-    return {"purpose": "baseline", "arm": name, "accuracy": accuracy(logits, y), "auc": auc(logits, y)}
+    return [{"purpose": "baseline", "arm": name, "accuracy": accuracy(logits, y), "auc": auc(logits, y)}]
 
 
 def _log_odds(decision: np.ndarray) -> np.ndarray:
@@ -252,26 +252,34 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_units.COLUMNS))
 
 
-def section(table: pd.DataFrame) -> str:
+def section(table: pd.DataFrame, folder: str | os.PathLike[str]) -> str:
     """Return the section on these networks in Markdown.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Of :func:`run`.
+    folder : path
+        That it ran in, with its settings.
 
     Returns
     -------
     str
     """
-    settings = Settings()
+    known = _units.settings_of(folder)
+    settings = Settings(**known | {"training": Training(**known["training"])})
     told = (
-        f"{settings.n_train:,} training and {settings.n_test:,} test events, {settings.training.epochs} epochs in "
-        f"batches of {settings.training.batch}; three hidden layers of {settings.hidden} neurons, or fewer where said; "
-        f"ε = {settings.epsilon:g}; SET rewires every {settings.training.every} steps."
+        f"{settings.n_train:,} training and {settings.n_test:,} test events; three hidden layers of "
+        f"{settings.hidden} neurons, or fewer where said; ε = {settings.epsilon:g}; "
+        f"{_arms.described(settings.training)}"
     )
     picture = "![accuracy against weights](pictures/sparse_evolution_tabular.png)"
     return "\n".join([TEXT, "", told, "", *_arms.lines(table, "SET"), "", picture])
+
+
+def short(table: pd.DataFrame) -> str:
+    """Return one sentence on what was found."""
+    return f"Simulated collisions, test accuracy: {_arms.means(table)}."
 
 
 def figures(table: pd.DataFrame, folder: str | os.PathLike[str]) -> dict[str, Figure]:
