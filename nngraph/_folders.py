@@ -20,13 +20,20 @@ def opened(folder: Path, settings: Mapping[str, Any]) -> Path:
     """Make a folder for results of these settings, or raise where it has those of others."""
     if folder.exists() and not folder.is_dir():
         raise StudyError(f"{folder}: is a file; expected a folder, or a new name for one.")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(
+            f"{folder}: cannot be made ({error.strerror}); pass a folder that can be written to."
+        ) from None
     file, wanted = folder / "settings.json", json.loads(json.dumps(settings))
     if file.exists():
         try:
             there = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
             raise FormatError(f"{file}: is no JSON ({error}); delete the folder, or pass another.") from None
+        if not isinstance(there, dict):
+            raise FormatError(f"{file}: holds {there!r}, no settings; delete the folder, or pass another.")
         odd = [key for key in {**there, **wanted} if there.get(key) != wanted.get(key)]
         if odd:
             raise StudyError(
@@ -34,10 +41,13 @@ def opened(folder: Path, settings: Mapping[str, Any]) -> Path:
                 "folder, or delete it."
             )
         return folder
-    if results := sorted(path.name for path in folder.glob("*.csv")):
+    if results := sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")):
         raise StudyError(f"{folder}: holds {results[0]} without a {file.name}; pass another folder, or delete it.")
-    with replacing(file) as content:
-        content.write((json.dumps(wanted, indent=1) + "\n").encode())
+    try:
+        with replacing(file) as content:
+            content.write((json.dumps(wanted, indent=1) + "\n").encode())
+    except OSError as error:
+        raise StudyError(f"{folder}: cannot be written to ({error.strerror}); pass another folder.") from None
     return folder
 
 

@@ -14,9 +14,7 @@ from nngraph.reproduce.lottery_tickets.__main__ import main
 from nngraph.reproduce.lottery_tickets.claims import TESTED, study_of
 from nngraph.reproduce.lottery_tickets.training import ARMS, Settings, split
 
-TINY = Settings(
-    sizes=(784, 12, 9, 10), n_train=200, n_validation=50, rounds=3, fraction=0.6, epochs=1, every=2, data_set="digits"
-)
+TINY = Settings(sizes=(784, 12, 9, 10), n_train=200, rounds=3, fraction=0.6, epochs=1, every=2, data_set="digits")
 MASKS = {"tickets": 4, "random": 3}
 
 
@@ -29,9 +27,9 @@ def test_images_are_drawn_anew_for_each_seed_apart_from_each_other_and_scaled_by
     assert not torch.equal(first.train[0], other.train[0])
     assert float(first.train[0].mean()) == pytest.approx(0, abs=1e-5)
     assert float(first.train[0].std()) == pytest.approx(1, abs=1e-3)
-    sizes = [len(pair[1]) for pair in (first.train, first.validation, first.test)]
-    assert sizes[:2] == [200, 50]
-    rows = {image.numpy().tobytes() for pair in (first.train, first.validation, first.test) for image in pair[0]}
+    sizes = [len(pair[1]) for pair in (first.train, first.test)]
+    assert sizes[0] == 200
+    rows = {image.numpy().tobytes() for pair in (first.train, first.test) for image in pair[0]}
     assert len(rows) > 0.99 * sum(sizes)  # no image is in two of them; a few digits are the same
 
 
@@ -80,6 +78,41 @@ def test_the_command_hands_its_arguments_to_the_run(monkeypatch):
     assert seen == {"out": "there", "root": None, "seeds": 7, "control_seeds": 2}
     with pytest.raises(SystemExit):
         main([])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--seeds", "3"], "seeds: got 3; expected a whole number of at least 4"),
+        (["--seeds", "0"], "seeds: got 0"),
+        (["--seeds", "4", "--control-seeds", "5"], "control_seeds: got 5; expected a whole number from 0 to 4"),
+    ],
+)
+def test_seeds_are_counted_before_anything_is_trained(tmp_path, capsys, given, message):
+    with pytest.raises(SystemExit) as left:
+        main(["--out", str(tmp_path / "study"), *given])
+    assert left.value.code == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "study").exists()
+
+
+def test_the_number_of_seeds_by_default_is_the_fewest_that_can_pass_the_correction():
+    assert len(TESTED) * 0.5**page.SEEDS < 0.05 < len(TESTED) * 0.5 ** (page.SEEDS - 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "z", "cell"),
+    [
+        (0.5, [1.0, 2.0, 4.0], "0.5 (+2.0)"),
+        (0.5, [np.nan, 1.0, 2.0], "0.5 (+1.5)"),
+        (0.5, [-np.inf, -np.inf, 2.0], "0.5 (no spread)"),
+        (0.5, [-np.inf, 1.0, 2.0], "0.5 (+1.0)"),
+        (0.5, [np.nan] * 3, "0.5"),
+        (np.nan, [np.nan] * 3, ""),
+    ],
+)
+def test_a_cell_of_the_page_shows_a_value_and_a_finite_score_or_says_why_not(value, z, cell):
+    assert page._cell(value, np.array(z)) == cell
 
 
 # ----------------------------------------------------------------------- rules
@@ -148,18 +181,30 @@ def test_one_seed_in_which_the_decay_comes_first_takes_the_verdict_away():
     ]
 
 
-@pytest.mark.parametrize(("n_measures", "verdict"), [(12, "holds"), (7, "holds in part"), (5, "does not hold")])
-def test_measures_precede_the_collapse_if_most_depart_first_without_reservation(n_measures, verdict):
-    names = [measure for measure, null in TESTED.values() if null == "dealt"][:n_measures]
-    values, z = dict.fromkeys(names, LARGE), dict.fromkeys(names, LATE)
-    if n_measures == 12:
-        for measure, null in TESTED.values():
-            if null == "trained":
-                values[measure] = LARGE
-    if n_measures == 7:
-        values[names[0]] = [0.0] * 8  # certain and small: six are left, not more than half
-    found = judged._collapse(study(values, z))
+@pytest.mark.parametrize(
+    ("n_large", "n_small", "n", "verdict"),
+    [
+        (7, 0, 9, "holds"),
+        (6, 4, 9, "holds in part"),
+        (1, 9, 9, "holds in part"),
+        (0, 10, 9, "does not hold"),
+        (7, 0, 8, "does not hold"),
+    ],
+    ids=["most", "six", "one", "small", "too few seeds"],
+)
+def test_measures_precede_the_collapse_as_far_as_they_depart_first_without_reservation(n_large, n_small, n, verdict):
+    names = [measure for measure, null in TESTED.values() if null == "dealt"]
+    z = dict.fromkeys(names[: n_large + n_small], LATE)
+    found = judged._collapse(study(dict.fromkeys(names[:n_large], LARGE), z, n=n))
     assert found.verdict == verdict
+    assert f"{n_large + n_small} are first in every seed by z, {n_large} by size; {n_large} without" in found.found
+    assert ("9 seeds cannot" in found.found, "8 seeds cannot reach it: 0.051" in found.found) == (False, n == 8)
+
+
+def test_medians_of_departures_count_measures_that_never_depart_as_after_all_rounds():
+    names = [measure for measure, null in TESTED.values() if null == "dealt"]
+    some = judged._collapse(study(dict.fromkeys(names[:3], LARGE), dict.fromkeys(names[:8], LATE)))
+    assert "departs in round 4 by z, none by size, the network decays in round 6" in some.found
 
 
 @pytest.mark.parametrize(
@@ -224,8 +269,35 @@ def test_a_ticket_is_held_against_each_control_at_the_last_round_before_the_deca
     assert f"random {10.0:.2f} (round 5, 4 seeds)" in claim.found
 
 
-def test_information_has_to_depart_before_the_decay_in_every_seed():
+STAYS, GOES, FALLS, AFTER = LATE, [0, 0, 0, 0, 5, 5, 0, 0], [0, 0, 0, 0, -5, -5, -5, -5], [0, 0, 0, 0, 0, 0, 5, 5]
+
+
+def test_a_measure_that_is_significant_and_not_first_in_every_seed_is_named_beside_the_verdict():
+    names = [measure for measure, null in TESTED.values() if null == "dealt"][:9]
+    z = dict.fromkeys(names, LATE)
+    tied = {"z": z | {names[8]: AFTER}, "values": dict.fromkeys(names, LARGE)}  # departs with the decay
+    found = judged._collapse(study(dict.fromkeys(names, LARGE), z, n=9, seeds={3: tied}))
+    label = next(label for label, (measure, _) in TESTED.items() if measure == names[8])
+    assert f"significant, though not first in every seed: {label} (8 first, 1 tied, 0 later)" in found.found
+
+
+@pytest.mark.parametrize(
+    ("usual", "first", "verdict"),
+    [
+        (STAYS, STAYS, "holds"),
+        (STAYS, AFTER, "holds in part"),
+        (STAYS, GOES, "holds in part"),
+        (GOES, GOES, "rises, then vanishes"),
+        (GOES, FALLS, "rises in part, then vanishes"),
+        (FALLS, FALLS, "does not hold"),
+        (AFTER, AFTER, "does not hold"),
+    ],
+)
+def test_information_has_to_rise_before_the_decay_and_to_stay(usual, first, verdict):
     name = "information:in_out"
-    late = {"z": {name: [0, 0, 0, 0, 0, 0, 0, 5]}}
-    assert judged._information(study(z={name: LATE}, n=4)).verdict == "holds"
-    assert judged._information(study(z={name: LATE}, n=4, seeds={1: late})).verdict == "holds in part"
+    found = study({name: LARGE}, {name: usual}, n=4, seeds={0: {"z": {name: first}, "values": {name: LARGE}}})
+    claim = judged._information(found)
+    assert claim.verdict == verdict
+    rising = [z in (STAYS, GOES) for z in (first, usual, usual, usual)]
+    assert f"above random masks before the decay in {sum(rising)} of 4 seeds" in claim.found
+    assert ("there 0.5" in claim.found) == any(rising)  # the value at the round that was tested

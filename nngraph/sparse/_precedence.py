@@ -83,7 +83,7 @@ def decay_round(rounds: pd.DataFrame, *, score: str = "accuracy", drop: float = 
     score : str
         The column.
     drop : float
-        How far below the score of round 0, in the score's own units.
+        How far below the score of round 0, in the score's own units; not negative.
 
     Returns
     -------
@@ -93,7 +93,11 @@ def decay_round(rounds: pd.DataFrame, *, score: str = "accuracy", drop: float = 
     Raises
     ------
     ArgumentError
-        If a column or round 0 is missing.
+        If a column, round 0 or its score is missing, or ``drop`` is negative.
+
+    Notes
+    -----
+    A round without a score is not below.
 
     Examples
     --------
@@ -103,9 +107,12 @@ def decay_round(rounds: pd.DataFrame, *, score: str = "accuracy", drop: float = 
     """
     if missing := [name for name in ("round", score) if name not in rounds]:
         raise ArgumentError(f"decay_round: got no column {missing[0]!r}; it has {', '.join(map(repr, rounds))}.")
+    drop = _arguments.number("drop", drop, "a number of at least 0", lambda x: x >= 0)
     values = rounds.drop_duplicates("round").set_index("round")[score].sort_index()
     if 0 not in values.index:
         raise ArgumentError("decay_round: got no round 0; expected the score of the whole network too.")
+    if not np.isfinite(values.loc[0]):
+        raise ArgumentError(f"decay_round: got the {score} {values.loc[0]} at round 0; expected that of a network.")
     at = _first_of_two(values.to_numpy(float) < values.loc[0] - drop)
     return float("nan") if at is None else float(values.index[at])
 
@@ -143,7 +150,7 @@ def precedence(
     Raises
     ------
     ArgumentError
-        If there is no run, or one has no round 0.
+        If there is no run, or one has no round 0, or no score there.
 
     Notes
     -----

@@ -15,9 +15,9 @@ from nngraph._rng import child
 from nngraph.convert.torch import from_torch
 from nngraph.errors import ArgumentError
 from nngraph.graph import NeuralGraph
-from nngraph.sparse._rounds import OK, START, Rest, Rounds, Row, named, rest_of, restored
+from nngraph.sparse._rounds import COLUMNS, OK, START, UNSCORED, Rest, Rounds, Row, named, rest_of, restored
 
-Train: TypeAlias = Callable[[nn.Module, int], Iterator[object] | None]
+Train: TypeAlias = Callable[[nn.Module, int], Iterator[object] | nn.Module | None]
 Scores: TypeAlias = Callable[[nn.Module], Mapping[str, float]]
 
 
@@ -41,26 +41,40 @@ class Trainer:
         return G.replace_blocks([block.replace() for block in G.blocks])
 
     def run(self, number: int, initial: NeuralGraph, rest: Rest, store: Rounds, rewind: int | None = None) -> None:
-        """Train a round from its initial graph and keep what it left; with ``rewind`` the state after that step too."""
+        """Train a round from its initial graph and keep what it left; with ``rewind`` the state after that step too.
+
+        What is trained is kept before it is scored: where the scores raise, a folder has it, and it is scored again.
+        """
+        if (row := store.row(number)) is None:
+            row = self._trained(number, initial, rest, store, rewind)
+            store.finish(row)
+        if row["status"] == UNSCORED and self.scores is not None:
+            model = self.model(*store.kept(named(number))).eval()
+            with torch.no_grad():
+                found = _named_scores(self.scores(model))
+            row = {name: value for name, value in row.items() if name != "status"} | {"status": OK} | found
+            store.finish(row)
+
+    def _trained(self, number: int, initial: NeuralGraph, rest: Rest, store: Rounds, rewind: int | None) -> Row:
+        """Train a round, keep the network, return its row, without scores."""
         model = self.model(initial, rest).train()
-        names = set(model.state_dict())
+        before = set(model.state_dict())
+        masks = _masks(model)
         number_of_seed = int(child(self.seed, "training", number).generate_state(1)[0])
         started = time.process_time()
         failure = self._train(model, number_of_seed, rewind, store)
         seconds = time.process_time() - started
-        if set(model.state_dict()) != names:
+        if set(model.state_dict()) != before:
             raise ArgumentError(
                 "train: it took pruning masks off, or added parameters; expected it to train the model as it is."
             )
-        row = _row(number, initial, seconds, failure or _not_finite(model) or OK)
-        if row["status"] == OK:
-            model.eval()
-            if self.scores is not None:
-                with torch.no_grad():
-                    row |= _named_scores(self.scores(model))
-            G = self.graph(model)
-            store.keep(named(number), G, rest_of(model, G))
-        store.finish(row)
+        if changed := [name for name, mask in _masks(model).items() if not torch.equal(mask, masks[name])]:
+            raise ArgumentError(f"train: it changed {changed[0]}; expected it to leave pruning masks as they are.")
+        if failure := failure or _not_finite(model):
+            return _row(number, initial, seconds, failure)
+        G = self.graph(model.eval())
+        store.keep(named(number), G, rest_of(model, G))
+        return _row(number, G, seconds, OK if self.scores is None else UNSCORED)
 
     def _train(self, model: nn.Module, seed: int, rewind: int | None, store: Rounds) -> str | None:
         """Call the user's training; return why it failed, if it did."""
@@ -70,6 +84,11 @@ class Trainer:
             torch.manual_seed(seed)
             try:
                 steps = self.train(model, seed)
+                if steps is not None and steps is not model and not isinstance(steps, Iterator):
+                    raise ArgumentError(
+                        f"train: it returned {type(steps).__name__}; expected it to train the model that it is given "
+                        "in place, and to return nothing, or that model, or to yield after each step."
+                    )
                 if isinstance(steps, Iterator):
                     for _ in steps:
                         step += 1
@@ -93,6 +112,13 @@ def _row(number: int, G: NeuralGraph, seconds: float, status: str) -> Row:
     return {**row, "seconds": seconds, "status": status}
 
 
+def _masks(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Return copies of the pruning masks of a model by name, on the processor."""
+    state = model.state_dict()
+    names = [name for name in state if name.endswith("_mask") and f"{name.removesuffix('_mask')}_orig" in state]
+    return {name: state[name].detach().cpu().clone() for name in names}
+
+
 def _not_finite(model: nn.Module) -> str | None:
     for name, value in model.state_dict().items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
@@ -103,4 +129,14 @@ def _not_finite(model: nn.Module) -> str | None:
 def _named_scores(found: object) -> dict[str, float]:
     if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
         raise ArgumentError(f"scores: got {type(found).__name__}; expected a mapping from names to numbers.")
-    return {name: float(value) for name, value in found.items()}
+    if taken := [name for name in found if name in COLUMNS or name.startswith("density:")]:
+        raise ArgumentError(f"scores: got the name {taken[0]!r}, a column of every round; expected another name.")
+    return {name: _score(name, value) for name, value in found.items()}
+
+
+def _score(name: str, value: object) -> float:
+    one = np.asarray(value.detach().cpu().double() if isinstance(value, torch.Tensor) else value)
+    if one.size != 1 or one.dtype.kind not in "biuf":
+        what = f"{one.dtype} of shape {one.shape}" if one.size != 1 else repr(value)
+        raise ArgumentError(f"scores[{name!r}]: got {what}; expected a number.")
+    return float(one.reshape(-1)[0])

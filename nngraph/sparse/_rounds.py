@@ -23,6 +23,10 @@ Rest: TypeAlias = dict[str, torch.Tensor]
 """Parameters and buffers of a model that are no part of its graph, as those of a normalisation."""
 START = "start"
 OK = "ok"
+UNSCORED = "not scored"
+"""Status of a round that is trained and kept, and whose scores are not known yet."""
+COLUMNS = ("round", "edges", "density", "seconds", "status")
+"""Columns of every row, beside the density of each block ("density:...")."""
 
 
 class Rounds:
@@ -35,10 +39,13 @@ class Rounds:
         for path in sorted(self.folder.glob("round_*.json")) if self.folder is not None else []:
             try:
                 row = json.loads(path.read_text(encoding="utf-8"))
+                if missing := [name for name in COLUMNS if name not in row]:
+                    raise KeyError(missing[0])
                 self._rows[int(row["round"])] = row
             except (ValueError, KeyError, TypeError) as error:
                 raise FormatError(
-                    f"{path}: is no row of a round ({error}); delete it, and the round runs anew."
+                    f"{path}: is no row of a round ({type(error).__name__}: {error}); delete it, and the round runs "
+                    "anew."
                 ) from None
 
     @property
@@ -77,15 +84,26 @@ class Rounds:
         """Return a graph and the rest of its model."""
         if self.folder is None:
             return self._kept[name]
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        return load(self.folder / f"{name}.nngraph"), load_file(self.folder / f"{name}.safetensors")
+        path = self.folder / f"{name}.safetensors"
+        try:
+            return load(self.folder / f"{name}.nngraph"), load_file(path)
+        except (SafetensorError, OSError) as error:
+            again = "the folder" if name == START else f"{name}.json, and the round runs anew"
+            raise FormatError(f"{path}: cannot be read ({error}); delete {again}.") from None
 
     def of(self, number: object) -> tuple[NeuralGraph, Rest]:
         """Return what is kept of a round, or say which rounds there are."""
         done = [row["round"] for row in self.rows if row["status"] == OK]
         if isinstance(number, bool) or number not in done:
-            raise ArgumentError(f"round: got {number!r}; expected one of those that were trained: {done}.")
+            failed = [row["round"] for row in self.rows if row["status"] not in (OK, UNSCORED)]
+            again = ""
+            if self.folder is not None and number in failed:
+                file = named(failed[failed.index(number)])
+                again = f" To train the one that failed anew, delete {self.folder / file}.json."
+            raise ArgumentError(f"round: got {number!r}; expected one of those that were trained: {done}.{again}")
         return self.kept(named(int(number)))  # type: ignore[call-overload]
 
 

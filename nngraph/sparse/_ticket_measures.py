@@ -13,6 +13,7 @@ from nngraph.errors import ArgumentError
 from nngraph.graph import NeuralGraph
 from nngraph.nulls.measures import Measure, Statistics
 from nngraph.nulls.significances import significance
+from nngraph.sparse._effects import effects, scale_of
 from nngraph.sparse.tickets import Tickets
 from nngraph.stats import (
     degree_correlation,
@@ -32,11 +33,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MEASURES", "against_controls", "ticket_measures"]
 
-COLUMNS = ["round", "density", "measure", "of", "null", "observed", "mean", "sd", "z", "effect", "n", "status"]
+COLUMNS = ["round", "density", "measure", "of", "null", "observed", "mean", "sd", "z", "effect", "scale", "n", "status"]
 
 
 def _layer_degrees(G: NeuralGraph) -> dict[str, float]:
-    """Return moments, isolated nodes and heterogeneity (beside its binomial value) of the degrees of each block."""
+    """Return moments, isolated nodes, heterogeneity and variance over binomial variance of the degrees of each block.
+
+    The last is the dispersion: var(k) / (n p (1 - p)) for n nodes on the opposite side and the density p.
+    """
     found: dict[str, float] = {}
     for block in G.blocks:
         one = G.select([block.name])
@@ -44,7 +48,8 @@ def _layer_degrees(G: NeuralGraph) -> dict[str, float]:
         values = degree_moments(one) | {f"{side}_isolated": share for side, share in isolated(one).items()}
         for side in ("source", "target"):
             values[f"{side}_heterogeneity"] = unequal[side]
-            values[f"{side}_excess"] = unequal[side] / unequal[f"{side}_binomial"]
+            by_chance = unequal[f"{side}_binomial"] - 1  # of the squared coefficient of variation; 0 in a whole block
+            values[f"{side}_dispersion"] = (unequal[side] - 1) / by_chance if by_chance else float("nan")
         found |= {f"{key}@{block.name}": value for key, value in values.items()}
     return found
 
@@ -98,7 +103,7 @@ def ticket_measures(
     r"""Return graph measures of every round, each with its score against random masks of the same densities.
 
     .. math:: z = \frac{x - \bar x_\text{null}}{\operatorname{sd}(x_\text{null})}, \qquad
-              \text{effect} = \frac{x - \bar x_\text{null}}{\max(1, |\bar x_\text{null}|)}
+              \text{effect} = \frac{f(x) - f(\bar x_\text{null})}{c}
 
     Parameters
     ----------
@@ -120,14 +125,13 @@ def ticket_measures(
     pandas.DataFrame
         One row for each round and measure: ``round``, ``density``, ``measure`` ("statistic:key"), ``of`` ("support", or
         "weights" where the value changes as every edge is given the weight 1), ``null`` ("dealt"), ``observed``,
-        ``mean`` and ``sd`` over the masks, ``z``, ``effect`` (in the measure's own units where the mean is below 1, as
-        shares, correlations and nats are, and relative to it above), ``n``, ``status`` as of
+        ``mean`` and ``sd`` over the masks, ``z``, ``effect`` and its ``scale`` (below), ``n``, ``status`` as of
         :func:`nngraph.nulls.significance`, and the scores of the round.
 
     Raises
     ------
     ArgumentError
-        If an argument is out of range, or a round was not trained.
+        If an argument is out of range, a round was not trained, or a score has the name of a column.
     NullModelError
         If a statistic fails.
 
@@ -138,12 +142,17 @@ def ticket_measures(
     depends on the weights against a random place for the same weights, which is not what training would have put
     there, and <w> and <|w|> cannot be tested so: their status is "invariant". :func:`against_controls` holds all
     measures against trained controls. Any trained mask differs from random ones, and z grows with the number of edges:
-    a large z is not a large effect.
+    a large z is not a large effect. Effects do not depend on the unit of the weights. Their scale is "own" for shares,
+    correlations and decimal logarithms (f(x) = x, c = 1); "correlation" for information, read as the correlation of
+    normal variables that has as much of it, f(x) = sign(x) sqrt(1 - exp(-2 |x|)), c = 1 [2]_; "magnitude" for mean
+    weights, relative to the mean magnitude of all weights in the null; and "relative", to the mean of the null,
+    c = |mean|, for all others.
 
     References
     ----------
     .. [1] Kang et al., 2025, on the network measures of lottery tickets: which measures, their formulas are those of
        :mod:`nngraph.stats`.
+    .. [2] E. H. Linfoot, "An informational measure of correlation", Information and Control 1, 85-89, 1957.
 
     Examples
     --------
@@ -161,6 +170,8 @@ def ticket_measures(
     measure = Measure.of(statistics, (None,))
     rows = tickets.rounds.set_index("round")
     scores = list(rows.columns[rows.columns.get_loc("status") + 1 :])
+    if taken := [name for name in scores if name in COLUMNS]:
+        raise ArgumentError(f"scores: got the name {taken[0]!r}, a column of this table; expected another name.")
     wanted = tickets.trained if rounds is None else list(rounds)
     tables = []
     for number in progress(wanted, total=len(wanted), label="measures of rounds"):
@@ -177,10 +188,12 @@ def ticket_measures(
             "of": np.where(same, "support", "weights"),
             "null": "dealt",
             **{name: found[name] for name in ("observed", "mean", "sd", "z")},
-            "effect": _effect(found["observed"], found["mean"]),
+            "effect": np.nan,
+            "scale": [scale_of(name) for name in names],
             **{name: found[name] for name in ("n", "status")},
         }
-        tables.append(pd.DataFrame(given | {score: rows.loc[number, score] for score in scores}))
+        table = pd.DataFrame(given | {score: rows.loc[number, score] for score in scores})
+        tables.append(table.assign(effect=effects(table)))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS + scores)
 
 
@@ -192,10 +205,6 @@ def _compared(
     with warnings.catch_warnings():  # the rows without a z say so in their status
         warnings.filterwarnings("ignore", message=r"significance: \d+ of \d+ rows have no z")
         return significance(G, statistics, "erdos_renyi", n, rng=seed, n_jobs=n_jobs, by="network")
-
-
-def _effect(observed: pd.Series, mean: pd.Series) -> pd.Series:
-    return (observed - mean) / np.maximum(1.0, mean.abs())
 
 
 def against_controls(measures: pd.DataFrame, controls: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -214,7 +223,8 @@ def against_controls(measures: pd.DataFrame, controls: Sequence[pd.DataFrame]) -
     -------
     pandas.DataFrame
         As ``measures``, for the rounds that the controls have: ``mean`` and ``sd`` over the controls, ``null``
-        "trained", and ``z`` the normal score that is as unlikely as t with n - 1 degrees of freedom.
+        "trained", and ``z`` the normal score that is as unlikely as t with n - 1 degrees of freedom. The effect of mean
+        weights is NaN unless the tables have the mean magnitude too.
 
     Raises
     ------
@@ -241,13 +251,14 @@ def against_controls(measures: pd.DataFrame, controls: Sequence[pd.DataFrame]) -
         raise ArgumentError(f"controls: got {len(controls)}; expected the measures of at least three seeds.")
     pooled = pd.concat(list(controls)).groupby(["round", "measure"], sort=False)["observed"]
     known = pooled.agg(["mean", "std", "count"]).rename(columns={"std": "sd", "count": "n"})
-    table = measures.drop(columns=["mean", "sd", "z", "effect", "n", "status"], errors="ignore")
+    table = measures.drop(columns=["mean", "sd", "z", "effect", "scale", "n", "status"], errors="ignore")
     table = table.join(known, on=["round", "measure"], how="inner").reset_index(drop=True)
     difference = table["observed"] - table["mean"]
     with np.errstate(divide="ignore", invalid="ignore"):
         t = (difference / (table["sd"] * np.sqrt(1 + 1 / table["n"]))).to_numpy(float)
         z = -np.sign(t) * ndtri(stdtr(table["n"].to_numpy() - 1, -np.abs(t)))
-    table["null"], table["effect"] = "trained", _effect(table["observed"], table["mean"])
+    table["null"], table["effect"] = "trained", effects(table)
+    table["scale"] = [scale_of(name) for name in table["measure"]]
     varied = (table["sd"] > 0) & (table["n"] > 2) & np.isfinite(table["observed"])
     table["z"] = np.where(varied, z, np.nan)
     table["status"] = np.where(varied, "ok", "no variation over the controls, or undefined")

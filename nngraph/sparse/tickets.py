@@ -20,7 +20,7 @@ from nngraph.graph import NeuralGraph, Step
 from nngraph.nulls.draws import randomize
 from nngraph.ops.pruning import prune
 from nngraph.sparse._round_training import Scores, Train, Trainer
-from nngraph.sparse._rounds import OK, START, Rounds, rest_of
+from nngraph.sparse._rounds import OK, START, UNSCORED, Rounds, rest_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +116,7 @@ def lottery_tickets(
     ----------
     model : torch.nn.Module
         As it is before training; not changed.
-    train : callable (model, seed) -> None, or a generator
+    train : callable (model, seed) -> None or the model, or a generator
         Trains the model that it is given, in place, for one round. Absent edges are behind torch's pruning masks, so
         that no optimiser can revive them: make the optimiser from ``model.parameters()`` inside. ``seed`` is an
         integer, another each round; torch's generator is set to it meanwhile. To rewind to step k write ``yield``
@@ -130,7 +130,8 @@ def lottery_tickets(
     rewind : "init" or int
         Weights that survive start each round from those of ``model``, or from those after step k of the round 0.
     scores : callable (model) -> mapping of str to float, optional
-        Called after each training, in evaluation mode and without gradients; its values are columns of ``rounds``.
+        Called after each training, in evaluation mode and without gradients; its values are columns of ``rounds``,
+        beside those that every round has. Should it raise, a folder keeps what was trained, and the next run scores it.
     folder : path, optional
         Where each round is kept as it is done; a run that was cut short goes on there, and may go on for more rounds.
         It takes a seed.
@@ -147,17 +148,23 @@ def lottery_tickets(
     Raises
     ------
     ArgumentError
-        If an argument is out of range, or ``train`` ends before the step to rewind to, or takes the masks off.
+        If an argument is out of range, or ``train`` ends before the step to rewind to, takes the masks off or changes
+        them, or returns another model.
     StudyError
         If the folder holds rounds of other settings. The functions ``train`` and ``scores`` cannot be compared.
+    FormatError
+        If a file of the folder cannot be read.
 
     Notes
     -----
     The count is exact: of n edges of a block round(p n) go, halves to even, and one at least stays; ties of magnitude
     go by edge order. Biases, and what else the model holds, are never pruned, and rewound. A training that leaves a
-    value that is not finite, or raises ArithmeticError, ends the run: its round has the status "failed: ...", the
-    earlier ones are kept. A later round trains from w_k for as long as ``train`` does: k steps are not taken off.
-    The cost is that of the trainings; a round also takes a few copies of the weights.
+    value that is not finite, or raises ArithmeticError (FloatingPointError, OverflowError), ends the run: its round has
+    the status "failed: ...", the earlier ones are kept. In a folder it stays so, as the training is taken to give the
+    same again; with another training, delete the round's ``round_XXX.json`` to train it anew. Any other exception of
+    the training, as a ValueError of a loop of your own, may be a mistake in it and is passed on: a folder keeps the
+    earlier rounds, and the next run repeats the one that raised. A later round trains from w_k for as long as ``train``
+    does: k steps are not taken off. The cost is that of the trainings; a round also takes a few copies of the weights.
 
     References
     ----------
@@ -183,6 +190,9 @@ def lottery_tickets(
     ['3', '20', 'ok']
     """
     rounds = _arguments.whole("rounds", rounds, 0)
+    for name, given in (("train", train), ("scores", scores)):
+        if not callable(given) and (name == "train" or given is not None):
+            raise ArgumentError(f"{name}: got {given!r}; expected a function of the model.")
     if rewind != "init":
         rewind = _arguments.whole("rewind", rewind, 1, also=", or 'init'")
     if folder is not None and rng is None:
@@ -211,7 +221,7 @@ def lottery_tickets(
         return start if number == 0 else masked(start, masks_of(_pruned(store.of(number - 1)[0], shares)))
 
     for number in progress(range(rounds + 1), total=rounds + 1, label="rounds"):
-        if store.row(number) is None:
+        if not _done(store, number):
             step = int(rewind) if number == 0 and rewind != "init" else None
             rest = rest_of(base, G) if step is not None else store.kept(START)[1]
             trainer.run(number, initial(number), rest, store, step)
@@ -264,7 +274,7 @@ def ticket_control(
     Raises
     ------
     ArgumentError
-        If the kind or a round is unknown.
+        If the kind or a round is unknown, or no round was trained.
     NullModelError
         If the null model of a ticket admits no other graph.
     StudyError
@@ -293,6 +303,8 @@ def ticket_control(
     """
     if not isinstance(tickets, Tickets) or tickets.kind != "magnitude":
         raise ArgumentError(f"ticket_control: got {tickets!r}; expected the Tickets that lottery_tickets gave.")
+    if not tickets.trained:
+        raise ArgumentError("ticket_control: got tickets no round of which was trained; their first training failed.")
     null = CONTROLS.get(kind, kind) if isinstance(kind, str) else kind
     start, rest = tickets._store.kept(START)
     if null is not None:
@@ -315,9 +327,15 @@ def ticket_control(
         return randomize(tickets.initial(number), null, rng=child(seed, number))
 
     for number in progress(wanted, total=len(wanted), label=f"rounds of {kind}"):
-        if store.row(number) is None:
+        if not _done(store, number):
             tickets.trainer.run(number, initial(number), rest, store)
     return Tickets(kind, tickets.trainer, store, seed, initial)
+
+
+def _done(store: Rounds, number: int) -> bool:
+    """Tell whether a round was trained, or failed, and lacks no scores."""
+    row = store.row(number)
+    return row is not None and row["status"] != UNSCORED
 
 
 # ----------------------------------------------------------------------- masks
@@ -342,6 +360,8 @@ def _cells(block: Block) -> np.ndarray | slice:
 def _shares(G: NeuralGraph, fraction: object, rates: Mapping[str, float] | None) -> dict[str, float]:
     """Return the share that each block loses in a round; blocks of one matrix lose it together."""
     usual = _arguments.share("fraction", fraction)
+    if rates is not None and not isinstance(rates, Mapping):
+        raise ArgumentError(f"rates: got {type(rates).__name__}; expected a mapping from names of blocks to shares.")
     given = {} if rates is None else dict(rates)
     if odd := [name for name in given if name not in {block.name for block in G.blocks}]:
         known = ", ".join(repr(block.name) for block in G.blocks)

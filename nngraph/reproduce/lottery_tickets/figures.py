@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["DRAWN", "PANELS", "accuracies", "measures", "subnetwork"]
 
 PANELS = (
-    ("degree:target_heterogeneity@0", "dealt", "heterogeneity of in-degrees, hidden 1"),
+    ("degree:target_dispersion@0", "dealt", "in-degrees of hidden 1, variance over binomial"),
     ("in_out_correlation:all:0", "dealt", "correlation of in- and out-degree, hidden 1"),
     ("spanning:edges", "dealt", "edges on the spanning subnetwork, share"),
     ("spanning:pairs", "dealt", "connected input-output pairs, share"),

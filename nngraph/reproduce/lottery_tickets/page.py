@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nngraph import _arguments
 from nngraph._folders import opened
 from nngraph.io._atomic import replacing
 from nngraph.reproduce._folders import markdown
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 COMMAND = "python -m nngraph.reproduce.lottery_tickets --out FOLDER"
+SEEDS = 9
+"""The fewest with which a sign test can pass Holm's correction over all measures tested."""
 MASKS = {"tickets": 50, "random": 20}
 """Random masks that each round of an arm is held against."""
 ROUNDS = (0, 4, 8, 12, 14, 16, 18, 20, 22)
 """Rows of the table of measures."""
 COLUMNS = {
-    "degree:target_excess@0": "in-degrees of hidden 1, variance over binomial",
+    "degree:target_dispersion@0": "in-degrees of hidden 1, variance over binomial",
     "in_out_correlation:all:0": "in-out correlation, hidden 1",
     "spanning:edges": "edges that span",
     "spanning:pairs": "connected pairs",
@@ -48,7 +51,7 @@ def run(
     out: str | os.PathLike[str],
     *,
     settings: Settings | None = None,
-    seeds: int = 5,
+    seeds: int = SEEDS,
     control_seeds: int | None = None,
     masks: Mapping[str, int] = MASKS,
     n_boot: int = 25,
@@ -64,7 +67,7 @@ def run(
     settings : Settings, optional
         What is trained; by default LeNet-300-100 on Fashion-MNIST.
     seeds : int
-        Networks from different weights, images and orders; three at least.
+        Networks from different weights, images and orders; four at least.
     control_seeds : int, optional
         How many of them also have the controls "shuffle", "degree" and "reinitialize"; by default all.
     masks : mapping of str to int
@@ -82,7 +85,8 @@ def run(
     Raises
     ------
     ArgumentError
-        If there are fewer than four seeds: a random control is held against at least three others.
+        If there are fewer than four seeds, as a random control is held against at least three others, or more seeds
+        with all controls than seeds; before anything is trained.
     DatasetError
         If the files of the data set are not found.
     StudyError
@@ -90,10 +94,11 @@ def run(
     """
     import pandas as pd
 
+    seeds = _arguments.whole("seeds", seeds, 4)
+    full = seeds if control_seeds is None else _arguments.whole("control_seeds", control_seeds, 0, seeds)
     settings = Settings() if settings is None else settings
     folder = opened(Path(out), dataclasses.asdict(settings))
     (folder / "pictures").mkdir(exist_ok=True)
-    full = seeds if control_seeds is None else control_seeds
     arms = {}
     for seed in range(seeds):
         arms[seed] = run_seed(folder / f"seed_{seed:02d}", settings, seed, arms=MEASURED, root=root)
@@ -160,9 +165,8 @@ Kang et al. (2025) see graph measures of a multilayer perceptron change before i
 {sizes} on {settings.data_set}: {settings.n_train:,} training images drawn anew for each of {study.n} seeds,
 {settings.epochs} epochs a round of Adam (batches of {settings.batch_size}, learning rate {settings.lr:g} falling to 0),
 {settings.rounds} rounds that drop {rate:g} % of the edges of each layer ({rate / 2:g} % of the last) and rewind the
-others to their start. Accuracy is on all test images; nothing is chosen by them, nor by the
-{settings.n_validation:,} images for validation. The paper's own formulas were not at hand: which measures are meant is
-reconstructed, and {sizes} stands in for its networks.
+others to their start. Accuracy is on all test images; nothing is chosen by them. The paper's own formulas were not at
+hand: which measures are meant is reconstructed, and {sizes} stands in for its networks.
 
 Controls: `random` pruning to the same density of each layer, trained at every round; at every
 {_ordinal(settings.every)} round, in {full} of the seeds, the ticket with its mask and initial weights shuffled in each
@@ -192,13 +196,13 @@ def _verdicts(found: pd.DataFrame) -> str:
 
 
 def _order(order: pd.DataFrame, study: Study) -> str:
-    rows = [
+    rows: list[Sequence[Any]] = [
         (
             r.measure,
             f"{r.first} / {r.tie} / {r.later}",
             _number(r.departure, ".0f"),
             f"{r.p:.3f}",
-            f"{r.p_holm:.2f}",
+            f"{r.p_holm:.3f}",
             f"{r.first_by_size} ({_number(r.departure_by_size, '.0f')})",
             r.first_in_random,
             r.first_before_5_points,
@@ -206,6 +210,8 @@ def _order(order: pd.DataFrame, study: Study) -> str:
         )
         for r in order.itertuples()
     ]
+    middle = [_number(float(order[by].fillna(np.inf).median()), "g") for by in ("departure", "departure_by_size")]
+    rows.append(("median over the measures", "", middle[0], "", "", f"({middle[1]})", "", "", ""))
     header = ["measure", "first / tie / later", "median departure (round)", "p", "p, Holm"]
     header += ["first by size (round)", "first in random pruning", "first, 5 points", "what that says"]
     decays = {arm: ", ".join(_number(x, ".0f") for x in study.decays(arm)) for arm in study.runs}
@@ -221,16 +227,18 @@ one-sided sign test over seeds, alone and by Holm over {len(TESTED)} measures. W
 A departure can be first without announcing anything, and each reservation is checked. Any trained mask differs from
 random ones, and with many edges the smallest difference has a large z: "from the first rounds on" says that the median
 departure is in round {EARLY} or before. A difference may be certain and small: "by z, not by size" says that it does
-not pass 0.1 (in the measure's own units below 1, relative above) together with |z| > 3 before the decay in every seed.
-And what departs before the decay under random pruning too says nothing of tickets: "as in the random control". Measures
-of the support cannot depart there but by chance; measures of weights can. What is first depends on what counts as
-decay: "first, 5 points" counts the seeds in which the departure comes before a fall of 5 points in the place of 1.
+not pass 0.1 together with |z| > 3 before the decay in every seed: 0.1 in the measure's own units for shares and
+correlations; information is read as the correlation of normal variables that has as much of it; mean weights are
+relative to the mean magnitude of weights in the null, all else to the mean of the null itself. No unit of weights
+enters. And what departs before the decay under random pruning too says nothing of tickets: "as in the random control".
+Measures of the support cannot depart there but by chance; measures of weights can. What is first depends on what counts
+as decay: "first, 5 points" counts the seeds in which the departure comes before a fall of 5 points in the place of 1.
 """
     )
 
 
 def _number(value: float, form: str) -> str:
-    return "none" if np.isnan(value) else format(value, form)
+    return format(value, form) if np.isfinite(value) else "none"
 
 
 def _accuracies(study: Study) -> str:
@@ -265,16 +273,27 @@ def _table(study: Study) -> str:
             null = "trained" if measure.startswith("weight") else "dealt"
             values = [study.series("tickets", seed, measure)[number] for seed in range(study.n)]
             scores = [study.series("tickets", seed, measure, "z", null).get(number, np.nan) for seed in range(study.n)]
-            z = f" ({np.nanmedian(scores):+.1f})" if not np.isnan(scores).all() else ""
-            cells.append(f"{np.mean(values):.4g}{z}")
+            cells.append(_cell(float(np.mean(values)), np.array(scores, float)))
         density = runs[0].loc[runs[0]["round"] == number, "density"].iloc[0]
         rows.append((number, f"{100 * density:.2f} %", *cells))
     return (
         "## Measures of the tickets\n\n![measures against density](pictures/tickets_measures.png)\n\n"
         "Means over seeds and bands of all seeds; filled where |z| > 3 in every seed; dotted: the mean of the null of "
-        "the tickets; vertical lines: the decay of each seed. In numbers, mean over seeds (median z):\n\n"
+        'the tickets; vertical lines: the decay of each seed. In numbers, mean over seeds (median z); "no spread" '
+        "where all masks of the null of the median seed have the same value, which is not that of the ticket:\n\n"
         + _markdown(["round", "density", *COLUMNS.values()], rows)
     )
+
+
+def _cell(value: float, z: np.ndarray) -> str:
+    """Return a mean value with the median of the scores that there are; nothing where there is no value."""
+    if np.isnan(value):
+        return ""
+    known = z[~np.isnan(z)]
+    if not len(known):
+        return f"{value:.4g}"
+    middle = float(np.sort(known)[(len(known) - 1) // 2]) if np.isinf(known).any() else float(np.median(known))
+    return f"{value:.4g} ({f'{middle:+.1f}' if np.isfinite(middle) else 'no spread'})"
 
 
 def _tails(study: Study) -> str:

@@ -29,7 +29,6 @@ class Settings:
 
     sizes: tuple[int, ...] = (784, 300, 100, 10)
     n_train: int = 15_000
-    n_validation: int = 5_000
     rounds: int = 22
     fraction: float = 0.25
     epochs: int = 4
@@ -44,13 +43,12 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Images as (n, pixels) tensors with their labels, by what they are for.
+    """Images to train on and to test on, as (n, pixels) tensors with their labels.
 
     Pixels have the mean 0 and the standard deviation 1 over all training images together.
     """
 
     train: tuple[torch.Tensor, torch.Tensor]
-    validation: tuple[torch.Tensor, torch.Tensor]
     test: tuple[torch.Tensor, torch.Tensor]
 
 
@@ -69,7 +67,7 @@ def split(settings: Settings, seed: int, *, root: str | os.PathLike[str] | None 
     Returns
     -------
     Split
-        The validation images are drawn from those that are not trained on; nothing is chosen by them.
+        Those for tests of a data set without images for them are all that are not trained on.
 
     Raises
     ------
@@ -79,18 +77,16 @@ def split(settings: Settings, seed: int, *, root: str | os.PathLike[str] | None 
     found = datasets.load(settings.data_set, root=root, scaling="[0,1]", download=False)
     images = found.images.reshape(len(found.images), -1)
     order = generator(child(seed_sequence(seed), "images")).permutation(len(images))
-    ends = settings.n_train, settings.n_train + settings.n_validation
-
-    shift, scale = images[order[: ends[0]]].mean(), images[order[: ends[0]]].std()
+    rows, others = order[: settings.n_train], order[settings.n_train :]
+    shift, scale = images[rows].mean(), images[rows].std()
 
     def pair(x: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         return torch.from_numpy((x.reshape(len(x), -1) - shift) / scale), torch.from_numpy(np.asarray(y, np.int64))
 
-    rows = order[: ends[0]], order[ends[0] : ends[1]], order[ends[1] :]
-    train, validation = (pair(images[chosen], found.labels[chosen]) for chosen in rows[:2])
+    train = pair(images[rows], found.labels[rows])
     if found.test_images is None or found.test_labels is None:
-        return Split(train, validation, pair(images[rows[2]], found.labels[rows[2]]))
-    return Split(train, validation, pair(found.test_images, found.test_labels))
+        return Split(train, pair(images[others], found.labels[others]))
+    return Split(train, pair(found.test_images, found.test_labels))
 
 
 def run_seed(
@@ -173,13 +169,8 @@ def _training(data: Split, settings: Settings) -> Callable[[nn.Module, int], Ite
 
 def _scores(data: Split) -> Callable[[nn.Module], Mapping[str, float]]:
     def scores(model: nn.Module) -> dict[str, float]:
-        outputs = {name: model(getattr(data, name)[0]) for name in ("test", "validation")}
-        right = {name: outputs[name].argmax(1) == getattr(data, name)[1] for name in outputs}
-        loss = nn.functional.cross_entropy(outputs["test"], data.test[1])
-        return {
-            "accuracy": float(right["test"].double().mean()),
-            "validation": float(right["validation"].double().mean()),
-            "cross_entropy": float(loss),
-        }
+        outputs, labels = model(data.test[0]), data.test[1]
+        loss = nn.functional.cross_entropy(outputs, labels)
+        return {"accuracy": float((outputs.argmax(1) == labels).double().mean()), "cross_entropy": float(loss)}
 
     return scores
