@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nngraph.io._atomic import replacing
-from nngraph.reproduce._folders import markdown
+from nngraph.reproduce._tables import markdown
 from nngraph.reproduce.capacitance import backbones, claims
 from nngraph.reproduce.capacitance.candidates import N_PROBE, RECORDED
 from nngraph.reproduce.capacitance.claims import BETTER, LATER, RULES, START, STARTS, STOP, STOPS, WORSE, Study

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nngraph import datasets
+from nngraph._folders import opened
 from nngraph._progress import progress
 from nngraph._rng import child, generator, seed_sequence
 from nngraph.errors import StudyError
 from nngraph.io._atomic import replacing
-from nngraph.reproduce._folders import opened
 from nngraph.reproduce.capacitance import backbones
 from nngraph.reproduce.capacitance.candidates import FAMILY, N_PROBE, RECORDED, Candidate, Samples, fit
 from nngraph.reproduce.layer_groups import vision

@@ -15,12 +15,12 @@ import torch
 from torch import nn
 
 from nngraph import similarity
+from nngraph._folders import digest_of, opened
 from nngraph._rng import child, generator, seed_sequence
 from nngraph.depth import blocks_of
 from nngraph.errors import ArgumentError, FormatError
 from nngraph.finetuning import dropping, fine_tune, freezing, predictions
 from nngraph.io._atomic import replacing
-from nngraph.reproduce._folders import digest_of, opened
 from nngraph.reproduce.layer_groups import language_maps
 from nngraph.text import Reader, encoder, rated_snippets
 from nngraph.twins import untrained_twin

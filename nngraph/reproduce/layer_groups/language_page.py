@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nngraph.reproduce._folders import markdown
+from nngraph.reproduce._tables import markdown
 from nngraph.reproduce.layer_groups import language_claims as accuracies
 from nngraph.reproduce.layer_groups.language_claims import TUNED, Results, Verdict, read
 from nngraph.reproduce.layer_groups.language_map_claims import JUDGES

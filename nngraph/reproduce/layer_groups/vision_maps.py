@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from nngraph._folders import digest_of, opened
 from nngraph._progress import progress
 from nngraph._rng import child, seed_sequence
 from nngraph.io._atomic import replacing
 from nngraph.models import ResNet9
-from nngraph.reproduce._folders import digest_of, opened
 from nngraph.reproduce.layer_groups import vision
 from nngraph.twins import untrained_twin
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nngraph.io._atomic import replacing
-from nngraph.reproduce._folders import markdown
+from nngraph.reproduce._tables import markdown
 from nngraph.reproduce.layer_groups import vision, vision_maps
 
 if TYPE_CHECKING:

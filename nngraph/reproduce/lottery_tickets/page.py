@@ -14,7 +14,7 @@ import numpy as np
 from nngraph import _arguments
 from nngraph._folders import opened
 from nngraph.io._atomic import replacing
-from nngraph.reproduce._folders import markdown
+from nngraph.reproduce._tables import markdown
 from nngraph.reproduce.lottery_tickets import figures
 from nngraph.reproduce.lottery_tickets.claims import EARLY, TESTED, Study, claims, ordered, study_of
 from nngraph.reproduce.lottery_tickets.measuring import MEASURED, measures, scores, tails

@@ -12,7 +12,7 @@ from torch import nn
 
 from nngraph._rng import child, seed_sequence
 from nngraph.metrics import accuracy, auc
-from nngraph.reproduce._folders import markdown
+from nngraph.reproduce._tables import markdown
 from nngraph.reproduce.sparse_evolution import _networks, _units
 from nngraph.reproduce.sparse_evolution._networks import Samples, Training
 from nngraph.sparse import SET
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Arm", "described", "figure", "lines", "means", "study"]
+__all__ = ["Arm", "described", "figure", "judged", "lines", "means", "study"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +113,22 @@ def means(table: pd.DataFrame) -> str:
     """Return the mean test accuracy of every arm in words."""
     found = _units.tested(table).groupby("arm", sort=False)["accuracy"].mean()
     return "; ".join(f"{arm} {100 * value:.2f} %" for arm, value in found.items())
+
+
+def judged(
+    last: pd.DataFrame, subject: str, compared: Sequence[tuple[str, str, float, str]]
+) -> list[tuple[str, str, str, str, str]]:
+    """Return the claims on the accuracy of SET beside other arms, as rows of a table of claims.
+
+    Each comparison is another arm, the claim in words, the least difference of accuracies in [0, 1], and what was
+    published.
+    """
+    rows = []
+    for other, words, least, published in compared:
+        difference = _units.paired(last, "accuracy", "SET", other)
+        rule, measured = _units.RULE.format(f"{100 * least:g} points"), f"{difference.text(2, 100, '+')} points"
+        rows.append((f"{subject} {words}", rule, published, measured, _units.at_least(difference, least)))
+    return rows
 
 
 def figure(table: pd.DataFrame, score: str = "accuracy", *, size: str = "weights", label: str = "") -> Figure:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nngraph.reproduce._folders import markdown, opened
+from nngraph._folders import opened
+from nngraph.reproduce._tables import markdown
 from nngraph.reproduce.sparse_evolution import _arms, _machines, _units
 from nngraph.reproduce.sparse_evolution._machines import FEWEST_CHAINS, SETTINGS, Settings
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from nngraph import datasets
-from nngraph.reproduce._folders import opened
+from nngraph._folders import opened
 from nngraph.reproduce.sparse_evolution import _arms, _networks, _units
 from nngraph.reproduce.sparse_evolution._arms import Arm
 from nngraph.reproduce.sparse_evolution._networks import Samples, Training
@@ -215,18 +215,7 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
 
     rows = []
     for name, whole in table.groupby("data", sort=False):
-        last = _units.tested(whole)
-        for other, words, least, published in COMPARED:
-            difference = _units.paired(last, "accuracy", "SET", other)
-            rows.append(
-                (
-                    f"CNN on {name}: with a SET head {words}",
-                    _units.RULE.format(f"{100 * least:g} points"),
-                    published,
-                    f"{difference.text(2, 100, '+')} points",
-                    _units.at_least(difference, least),
-                )
-            )
+        rows += _arms.judged(_units.tested(whole), f"CNN on {name}: with a SET head", COMPARED)
     return pd.DataFrame(rows, columns=list(_units.COLUMNS))
 
 

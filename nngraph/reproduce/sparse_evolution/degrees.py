@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nngraph._folders import opened
 from nngraph._rng import RNG, child, generator, seed_sequence
 from nngraph.io._atomic import replacing
-from nngraph.reproduce._folders import markdown, opened
+from nngraph.reproduce._tables import markdown
 from nngraph.reproduce.sparse_evolution import _perceptrons, _units
 from nngraph.reproduce.sparse_evolution._perceptrons import Settings
 from nngraph.reproduce.sparse_evolution._records import EPSILON, FOLDER, RATE, Record, evolve, snapshots

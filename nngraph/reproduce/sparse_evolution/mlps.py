@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nngraph._folders import opened
 from nngraph._rng import child, seed_sequence
 from nngraph.metrics import accuracy
-from nngraph.reproduce._folders import markdown, opened
+from nngraph.reproduce._tables import markdown
 from nngraph.reproduce.sparse_evolution import _networks, _perceptrons, _units
 from nngraph.reproduce.sparse_evolution._networks import Samples
 from nngraph.reproduce.sparse_evolution._perceptrons import ARMS, Settings

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from nngraph.io._atomic import replacing
-from nngraph.reproduce._folders import markdown
+from nngraph.reproduce._tables import markdown
 from nngraph.reproduce.sparse_evolution import boltzmann, convolutions, degrees, mlps, parameters, tabular
 
 if TYPE_CHECKING:

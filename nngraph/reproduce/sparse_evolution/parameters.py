@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nngraph._folders import opened
 from nngraph._rng import RNG, child, seed_sequence
 from nngraph.io._atomic import replacing
-from nngraph.reproduce._folders import markdown, opened
+from nngraph.reproduce._tables import markdown
 from nngraph.reproduce.sparse_evolution import _units
 from nngraph.sparse import erdos_renyi_mask
 

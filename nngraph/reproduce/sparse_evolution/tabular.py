@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from nngraph._folders import opened
 from nngraph._rng import child, seed_sequence
-from nngraph.reproduce._folders import opened
 from nngraph.reproduce.sparse_evolution import _arms, _units
 from nngraph.reproduce.sparse_evolution._arms import Arm
 from nngraph.reproduce.sparse_evolution._collisions import N_FEATURES, events, pair_masses
@@ -236,19 +236,7 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    last = _units.tested(table)
-    rows = []
-    for other, words, least, published in COMPARED:
-        difference = _units.paired(last, "accuracy", "SET", other)
-        rows.append(
-            (
-                f"Collisions: SET {words}",
-                _units.RULE.format(f"{100 * least:g} points"),
-                published,
-                f"{difference.text(2, 100, '+')} points",
-                _units.at_least(difference, least),
-            )
-        )
+    rows = _arms.judged(_units.tested(table), "Collisions: SET", COMPARED)
     return pd.DataFrame(rows, columns=list(_units.COLUMNS))
 
 

@@ -1,12 +1,10 @@
-"""Folders of results and the tables that are written from them."""
+"""Tables of the pages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nngraph._folders import digest_of, opened
-
-__all__ = ["digest_of", "markdown", "opened"]
+__all__ = ["markdown"]
 
 
 def markdown(header: Sequence[object], rows: Sequence[Sequence[object]]) -> list[str]:
