@@ -4,51 +4,21 @@ import dataclasses
 import json
 import logging
 import math
+import subprocess
 import sys
-import types
 
+import numpy as np
 import pytest
+from ledgers import a_figure, a_row, an_experiment, installed
 
 from nngraph.errors import ArgumentError, FormatError, StudyError
 from nngraph.reproduce import ledger
-from nngraph.reproduce.ledger import PAPERS, VERDICTS, Context, Experiment, Paper, Row
-
-PNG = (
-    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00:~\x9bU"
-    b"\x00\x00\x00\nIDATx\x9cc`\x00\x00\x00\x02\x00\x01H\xaf\xa4q\x00\x00\x00\x00IEND\xaeB`\x82"
-)
-
-
-def a_row(key, **changes):
-    given = {
-        "key": key,
-        "source": "Fig. 1",
-        "statement": "Pruning raises the signed network",
-        "criterion": "at least 1 point",
-        "authors": "92 to 97",
-        "measured": "91.5 (90.2-93.0) to 96.4",
-        "verdict": "holds",
-        "data": "digits (canvas)",
-    }
-    return Row(**given | changes)
-
-
-def an_experiment(name, keys, run=None, **minutes):
-    return Experiment(
-        name, tuple(keys), run or (lambda _: [a_row(key) for key in keys]), {"quick": 1, "full": 2} | minutes
-    )
+from nngraph.reproduce.ledger import PAPERS, VERDICTS, Context
 
 
 @pytest.fixture
 def papers(monkeypatch):
-    """Two papers of our own in place of the real ones; give their experiments by name."""
-    modules = {name: types.ModuleType(f"fake_{name}") for name in ("cats", "dogs")}
-    for name, module in modules.items():
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-        module.EXPERIMENTS = (an_experiment("first", [f"{name}-01", f"{name}-02"]),)
-    found = {name: Paper(f"On {name}", "A. Author, 2020", module.__name__, 2) for name, module in modules.items()}
-    monkeypatch.setattr(ledger, "PAPERS", found)
-    return modules
+    return installed(monkeypatch, "cats", "dogs")
 
 
 def counted(keys, calls, **changes):
@@ -64,8 +34,6 @@ def keys_of(rows):
 
 
 def test_the_module_loads_without_torch_and_pandas():
-    import subprocess
-
     code = "import sys, nngraph.reproduce.ledger; print([name for name in ('torch', 'pandas') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -211,7 +179,7 @@ def test_each_experiment_is_announced_with_the_time_to_come(papers, tmp_path, ca
 def test_a_row_that_no_ledger_may_hold_is_told_with_its_key_and_its_experiment(papers, tmp_path, changes, sentence):
     def run(context):
         (context.folder / "text.png").write_text("no picture")
-        (context.folder.parent / "outside.png").write_bytes(PNG)
+        (context.folder.parent / "outside.png").write_bytes(a_figure())
         return [a_row("cats-01", **changes), a_row("cats-02")]
 
     papers["cats"].EXPERIMENTS = (an_experiment("e", ["cats-01", "cats-02"], run),)
@@ -254,10 +222,8 @@ def test_a_claim_that_cannot_be_tested_here_names_what_is_missing_and_what_was_r
 
 
 def test_rows_come_back_from_their_file_as_they_were_also_with_numbers_of_numpy(papers, tmp_path):
-    import numpy as np
-
     def run(context):
-        (context.folder / "f.png").write_bytes(PNG)
+        (context.folder / "f.png").write_bytes(a_figure())
         numbers = {"value": np.float32(0.5), "low": np.float64(0.25), "high": 1, "seeds": np.int64(3)}
         return [a_row("cats-01", figure="f.png", control="é < ü & 漢", seconds=2.0, **numbers)]
 
