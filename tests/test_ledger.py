@@ -1,9 +1,11 @@
 """Experiments become rows in a folder: once, whole, checked, and told where they fail."""
 
 import dataclasses
+import importlib.util
 import json
 import logging
 import math
+import re
 import subprocess
 import sys
 
@@ -336,6 +338,39 @@ def test_the_peak_of_memory_is_recorded_and_the_largest_of_several_runs_stays(pa
     file.write_text(json.dumps(json.loads(file.read_text()) | {"peak_memory_mib": {"process": 10**6}}))
     ledger.run(["cats"], out=tmp_path)
     assert json.loads(file.read_text())["peak_memory_mib"]["process"] == 10**6
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_claim_of_the_checklist_has_a_row_and_so_has_what_the_paper_lacks(paper):
+    if importlib.util.find_spec(PAPERS[paper].module) is None:
+        pytest.skip(f"{PAPERS[paper].module} is not there")
+    keys = [key for experiment in ledger.experiments(paper) for key in experiment.keys]
+    numbers = {re.sub("[a-z]$", "", key.removeprefix(f"{paper}-")) for key in keys}
+    claims = {f"{number:02d}" for number in range(1, PAPERS[paper].claims + 1)}
+    assert {number for number in numbers if number[0] != "x"} == claims
+    lacks = {number for number in numbers if number[0] == "x"}
+    assert lacks == {f"x{number}" for number in range(1, len(lacks) + 1)}
+    assert lacks
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_rows_of_a_paper_load_without_torch_and_pandas(paper):
+    if importlib.util.find_spec(PAPERS[paper].module) is None:
+        pytest.skip(f"{PAPERS[paper].module} is not there")
+    code = (
+        "import sys; from nngraph.reproduce import ledger; "
+        f"ledger.experiments({paper!r}); print([name for name in ('torch', 'pandas') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_quick_ledger_is_meant_to_take_a_quarter_of_an_hour_on_two_cores(monkeypatch, tmp_path):
+    there = [paper for paper in PAPERS if importlib.util.find_spec(PAPERS[paper].module) is not None]
+    if not there:
+        pytest.skip("no paper is there")
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert ledger.minutes_left(there, out=tmp_path, n_jobs=2)[2] <= 15
 
 
 def test_the_verdicts_and_the_papers_are_those_of_the_checklists():

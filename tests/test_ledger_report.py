@@ -267,7 +267,7 @@ def test_finished_ledgers_come_into_the_readme_and_the_documentation_beside_each
 def test_a_readme_without_its_markers_is_left_as_it_is(papers, pages, tmp_path, text):
     ledger.run(["cats"], out=tmp_path / "q")
     pages[0].write_text(text)
-    with pytest.raises(FormatError, match="expected one line '<!-- ledger: begin -->'"):
+    with pytest.raises(FormatError, match="has no lines '<!-- ledger: begin -->' and '<!-- ledger: end -->'"):
         _ledger_tables.publish([tmp_path / "q"], *pages)
     assert pages[0].read_text() == text
     assert not (pages[1] / "ledger.md").exists()

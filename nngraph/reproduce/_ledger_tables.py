@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from nngraph.errors import FormatError, StudyError
+from nngraph.errors import StudyError
 from nngraph.io._atomic import replacing
 from nngraph.reproduce._ledger_folder import Entry, Ledger, place, read
 from nngraph.reproduce._rows import VERDICTS, Row
-from nngraph.reproduce._tables import markdown
+from nngraph.reproduce._tables import markdown, put
 from nngraph.reproduce.ledger import PAPERS, experiments
 
 __all__ = ["as_csv", "counts", "duration", "listing", "page", "publish", "tally"]
@@ -177,14 +177,6 @@ def publish(folders: Sequence[Path], readme: Path, docs: Path) -> None:
         if label in ledgers:
             raise StudyError(f"{folder}: is a second ledger of the scale {label!r}; give one folder for each.")
         ledgers[label] = ledger
-    begin, end = "<!-- ledger: begin -->", "<!-- ledger: end -->"
-    text = readme.read_text(encoding="utf-8")
-    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-        raise FormatError(f"{readme}: expected one line {begin!r} and, behind it, one line {end!r}.")
-    head, tail = text[: text.index(begin)], text[text.index(end) :]
-    for path, content in (
-        (readme, "\n".join([f"{head}{begin}", "", *counts(ledgers), "", tail])),
-        (docs / "ledger.md", page(ledgers)),
-    ):
-        with replacing(path) as file:
-            file.write(content.encode())
+    put(readme, "ledger", "\n".join([*counts(ledgers), ""]))
+    with replacing(docs / "ledger.md") as file:
+        file.write(page(ledgers).encode())
