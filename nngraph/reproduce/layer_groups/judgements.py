@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Judgement", "degree", "table_of"]
+__all__ = ["Judgement", "counting", "degree", "table_of"]
 
 
 class Judgement(NamedTuple):
@@ -25,6 +25,8 @@ class Judgement(NamedTuple):
     """ "holds", "holds in part", "does not hold" or "undecided"."""
     why: str = ""
     """What the verdict alone does not tell."""
+    counts: str = "does not hold"
+    """As what it counts where every claim has to hold or not: undecided with the numbers on its side is "in part"."""
 
     @property
     def said(self) -> str:
@@ -43,13 +45,24 @@ def degree(found: int, of: int) -> str:
     return "holds" if found == of else "holds in part" if found else "does not hold"
 
 
+def counting(supported: bool) -> str:  # noqa: FBT001
+    """Return as what an undecided claim counts: in part where the numbers are on its side.
+
+    Examples
+    --------
+    >>> counting(True), counting(False)
+    ('holds in part', 'does not hold')
+    """
+    return "holds in part" if supported else "does not hold"
+
+
 def table_of(judged: Iterable[Judgement]) -> pd.DataFrame:
     """Return a row for each judgement, with its fields as columns.
 
     Examples
     --------
     >>> table_of([Judgement("it floats", "by eye", "its top is dry", "wet", "does not hold")]).columns.tolist()
-    ['claim', 'paper', 'rule', 'here', 'verdict', 'why']
+    ['claim', 'paper', 'rule', 'here', 'verdict', 'why', 'counts']
     """
     import pandas as pd
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nngraph.reproduce.layer_groups._noise import MARGIN, no_worse, noise_of_difference, paired_noise
-from nngraph.reproduce.layer_groups.judgements import Judgement
+from nngraph.reproduce.layer_groups.judgements import Judgement, counting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,6 +111,7 @@ def freeze(found: Results) -> Judgement:
         f" {loss:.3f}, noise of it at most {noise:.3f}; best logistic head on frozen blocks {none:.3f}",
         verdict,
         why,
+        counting(loss <= MARGIN),
     )
 
 
@@ -141,6 +142,7 @@ def drop(found: Results) -> Judgement:
         f"{', '.join(f'{n} {value:.3f}' for n, value in heads.items())}",
         verdict,
         why,
+        counting(loss <= MARGIN),
     )
 
 
@@ -166,6 +168,7 @@ def sparse(found: Results) -> Judgement:
         + f"; best logistic head on frozen blocks {controls(found)['logistic']:.3f}",
         "undecided" if why else verdict,
         why,
+        counting(all(losses[name] <= margin for name, margin in margins.items())),
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nngraph.reproduce.layer_groups.judgements import Judgement
+from nngraph.reproduce.layer_groups.judgements import Judgement, counting
 from nngraph.reproduce.layer_groups.language_claims import TUNED, Results, controls
 from nngraph.reproduce.layer_groups.language_maps import FEW, cross_of, map_of, steps_of
 
@@ -41,9 +41,9 @@ def learned(found: Results, *encoders: str) -> bool:
     return bool((rows["accuracy"] - 2 * error > majority).all())
 
 
-def _of_learned(verdict: str, *, known: bool) -> tuple[str, str]:
-    """Return the verdict, with no reason, of encoders that learned something; else that it is undecided, and why."""
-    return (verdict, "") if known else ("undecided", NOT_LEARNED)
+def _of_learned(verdict: str, *, known: bool) -> tuple[str, str, str]:
+    """Return verdict, reason and what it counts as: of encoders that learned nothing it is undecided."""
+    return ("undecided", NOT_LEARNED, counting(verdict != "does not hold")) if not known else (verdict, "", verdict)
 
 
 def _late_only(grown: pd.Series) -> bool:
@@ -233,6 +233,7 @@ def planes(found: Results) -> Judgement:
         + f" (± over starts of t-SNE; at random {expected_overlap(FEW, 5):.2f})",
         verdict,
         "the starts of t-SNE differ by more than the blocks do" if verdict == "undecided" else "",
+        counting(gap > 0),
     )
 
 
@@ -324,6 +325,7 @@ def seeds(found: Results) -> Judgement:
         f"map, at most {most:.3f}",
         verdict,
         "seeds agree no better than each does with the pretrained map" if verdict == "undecided" else "",
+        counting(least >= 0.9),
     )
 
 

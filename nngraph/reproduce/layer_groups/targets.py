@@ -210,6 +210,7 @@ def nearest(table: pd.DataFrame) -> pd.DataFrame:
 def table4(
     name: str,
     *,
+    trained: bool = True,
     tokens: Tokens = "last",
     deep: Sequence[str] = STREAMS,
     taps: Sequence[str] | None = None,
@@ -221,6 +222,8 @@ def table4(
     ----------
     name : "E" or "L"
         The network.
+    trained : bool
+        False: its untrained twin.
     tokens : "last" or "flatten"
         See :func:`representations_of`.
     deep : sequence of str
@@ -243,7 +246,7 @@ def table4(
 
     from nngraph.similarity import probes
 
-    reps = representations_of(name, tokens=tokens)
+    reps = representations_of(name, trained=trained, tokens=tokens)
     known = {target: values for target, values in modular.targets(name).items() if target != "b"}
     test = modular.split()[1]
     linear = probes(reps if taps is None else reps.subset(list(taps)), known, kinds=["linear"], test=test, rng=rng)
