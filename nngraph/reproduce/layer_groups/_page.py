@@ -15,7 +15,7 @@ from nngraph.reproduce.layer_groups.judgements import Judgement
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["put", "section", "tables"]
+__all__ = ["kept", "put", "section", "tables"]
 
 BEGIN, END = "<!-- modular sums: begin -->", "<!-- modular sums: end -->"
 
@@ -45,7 +45,7 @@ def tables(folder: str | Path, *, n: int = 200) -> dict[str, pd.DataFrame]:
         "figure3": lambda: figures.figure3_claims(figures.figure3(n=n, folder=folder)),
         "seconds": figures.seconds_by_size,
     }
-    return {name: _kept(folder / f"{name}_{n}.csv", step) for name, step in steps.items()}
+    return {name: kept(folder / f"{name}_{n}.csv", step) for name, step in steps.items()}
 
 
 def section(found: Mapping[str, pd.DataFrame], *, n: int) -> str:
@@ -144,7 +144,8 @@ def put(path: str | Path, text: str) -> None:
         file.write(page.encode())
 
 
-def _kept(path: Path, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+def kept(path: Path, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Return the table of a file, which is computed and written where it is not there."""
     import pandas as pd
 
     if not path.exists():

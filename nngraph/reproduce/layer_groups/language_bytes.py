@@ -89,9 +89,9 @@ class ByteClassifier(nn.Module):
 
 
 def scrambled(text: np.ndarray, n: int, rng: np.random.SeedSequence) -> Data:
-    """Return n stretches of 64 bytes, and 1 for those in which pairs of neighbouring small letters changed places.
+    """Return n stretches of 64 bytes, and 1 for those in which neighbouring small letters have changed places.
 
-    Each pair, read from the left, does so with probability one half, and is then passed over.
+    Read from the left, every two letters that follow each other do so: "hte uqcik rbwon ofx".
 
     Examples
     --------
@@ -104,11 +104,10 @@ def scrambled(text: np.ndarray, n: int, rng: np.random.SeedSequence) -> Data:
     draw = generator(child(rng, "letters"))
     classes = draw.permutation(np.arange(n) % 2)
     letter = (tokens >= ord("a")) & (tokens <= ord("z"))
-    coins = draw.random(tokens.shape) < 0.5
     for row in np.flatnonzero(classes):
         place = 0
         while place < tokens.shape[1] - 1:
-            if letter[row, place] and letter[row, place + 1] and coins[row, place]:
+            if letter[row, place] and letter[row, place + 1]:
                 tokens[row, [place, place + 1]] = tokens[row, [place + 1, place]]
                 place += 1
             place += 1
