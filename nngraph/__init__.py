@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _SUBPACKAGES = (
+    "complexity",
     "datasets",
     "dynamics",
     "errors",
@@ -45,6 +46,7 @@ _NAMES = {
     "read_graphml": "io.graphml",
     "resnet9": "models",
     "save": "io.native",
+    "task_complexity": "complexity",
     "to_torch": "convert.torch",
     "train": "training",
     "training_dynamics": "checkpoints",
@@ -58,6 +60,7 @@ _NAMES = {
 __all__ = ["__version__", *sorted([*_NAMES, *_SUBPACKAGES])]
 
 if TYPE_CHECKING:
+    from nngraph import complexity as complexity
     from nngraph import datasets as datasets
     from nngraph import dynamics as dynamics
     from nngraph import errors as errors
@@ -73,6 +76,7 @@ if TYPE_CHECKING:
     from nngraph import studies as studies
     from nngraph import text as text
     from nngraph.checkpoints import training_dynamics
+    from nngraph.complexity import task_complexity
     from nngraph.convert.files import load_state, load_weights
     from nngraph.convert.igraph import from_igraph
     from nngraph.convert.matrices import from_matrices
