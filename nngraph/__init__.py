@@ -49,6 +49,7 @@ _NAMES = {
     "task_complexity": "complexity",
     "to_torch": "convert.torch",
     "train": "training",
+    "train_many": "many_trainings",
     "training_dynamics": "checkpoints",
     "transformer": "models",
     "untrained_twin": "twins",
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from nngraph.io.gexf import write_gexf
     from nngraph.io.graphml import read_graphml, write_graphml
     from nngraph.io.native import load, save
+    from nngraph.many_trainings import train_many
     from nngraph.models import resnet9, transformer
     from nngraph.studies import Study
     from nngraph.training import mlp, train

@@ -212,14 +212,24 @@ def _loaded(unit: Networks) -> list[Task | Exception]:
 def _trained(
     tasks: Sequence[Task | Exception], seeds: Sequence[np.random.SeedSequence], plan: Plan
 ) -> list[torch.nn.Module | Exception]:
-    """Train the networks of all seeds; one that cannot be trained gives its error."""
+    """Train the networks of all seeds at once; one that cannot be trained gives its error."""
+    from nngraph.many_trainings import train_many
+
+    good = [(task, seed) for task, seed in zip(tasks, seeds, strict=True) if not isinstance(task, Exception)]
     models: list[torch.nn.Module | Exception] = []
-    for task, seed in zip(tasks, seeds, strict=True):
-        try:
-            models.append(task if isinstance(task, Exception) else plan.training(task, seed))
-        except Exception as error:
-            models.append(error)
-    return models
+    try:
+        runs = train_many(
+            [task for task, _ in good], [seed for _, seed in good], training=plan.training, device=plan.device
+        )
+        models = [run.model for run in runs]
+    except Exception:  # of one of them: find out of which
+        for task, seed in good:
+            try:
+                models.append(plan.training(task, seed))
+            except Exception as error:
+                models.append(error)
+    made = iter(models)
+    return [task if isinstance(task, Exception) else next(made) for task in tasks]
 
 
 def _draw_biases(model: torch.nn.Module, seed: np.random.SeedSequence) -> None:
