@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _SUBPACKAGES = (
+    "complexity",
     "datasets",
     "dynamics",
     "errors",
@@ -47,6 +48,7 @@ _NAMES = {
     "resnet9": "models",
     "robustness_table": "robustness",
     "save": "io.native",
+    "task_complexity": "complexity",
     "to_torch": "convert.torch",
     "train": "training",
     "train_many": "many_trainings",
@@ -61,6 +63,7 @@ _NAMES = {
 __all__ = ["__version__", *sorted([*_NAMES, *_SUBPACKAGES])]
 
 if TYPE_CHECKING:
+    from nngraph import complexity as complexity
     from nngraph import datasets as datasets
     from nngraph import dynamics as dynamics
     from nngraph import errors as errors
@@ -76,6 +79,7 @@ if TYPE_CHECKING:
     from nngraph import studies as studies
     from nngraph import text as text
     from nngraph.checkpoints import training_dynamics
+    from nngraph.complexity import task_complexity
     from nngraph.convert.files import load_state, load_weights
     from nngraph.convert.igraph import from_igraph
     from nngraph.convert.matrices import from_matrices
