@@ -153,9 +153,13 @@ def _seeds(row: Row) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return a text as Markdown shows it: on one line, with nothing in it that Markdown would take for its own."""
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\*_`\[\]|~$#])", r"\\\1", text)
+    """Return a text as Markdown shows it: on one line, nothing in it taken for markup but what stands as `code`."""
+    text = " ".join(text.split())
+    pieces = re.split(r"(`[^`|]+`)", text)
+    for i in range(0, len(pieces), 2):
+        plain = pieces[i].replace("&", "&amp;").replace("<", "&lt;")
+        pieces[i] = re.sub(r"([\\*_`\[\]|~$#])", r"\\\1", plain)
+    return "".join(pieces)
 
 
 def publish(folders: Sequence[Path], readme: Path, docs: Path) -> None:

@@ -9,6 +9,7 @@ import base64
 import html
 import io
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
@@ -58,6 +59,11 @@ def report(ledger: Ledger) -> str:
 
 def _text(text: object) -> str:
     return html.escape(str(text))
+
+
+def _prose(text: str) -> str:
+    """Return a text with what stands in `backticks` as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", _text(text))
 
 
 def _class(verdict: str) -> str:
@@ -141,8 +147,8 @@ def _article(ledger: Ledger, entry: Entry, drawn: dict[Path, str]) -> Iterator[s
     yield f'<span class="badge {_class(row.verdict)}">{_mark(row.verdict)} {row.verdict}</span>'
     yield f'<a class=key href="#{_text(row.key)}">{_text(row.key)}</a>'
     yield "".join(f"<span>{_text(text)}</span>" for text in _facts(row))
-    yield f"</div>\n<h3>{_text(row.statement)}</h3>\n<dl class=values>\n"
-    yield f"<div><dt>Authors</dt><dd>{_text(row.authors)}</dd></div>\n"
+    yield f"</div>\n<h3>{_prose(row.statement)}</h3>\n<dl class=values>\n"
+    yield f"<div><dt>Authors</dt><dd>{_prose(row.authors)}</dd></div>\n"
     yield f'<div class="ours"><dt>{_ours(row)}</dt><dd>{_measured(ledger, entry)}</dd></div>\n</dl>\n'
     yield from _details(row)
     yield _figure(ledger, entry, drawn)
@@ -164,19 +170,19 @@ def _ours(row: Row) -> str:
 def _measured(ledger: Ledger, entry: Entry) -> str:
     row = entry.row
     if row.verdict != "not testable here":
-        return _text(row.measured)
-    said = f"{'The experiment failed' if entry.failed else 'Missing'}: {_text(row.missing)}."
+        return _prose(row.measured)
+    said = f"{'The experiment failed' if entry.failed else 'Missing'}: {_prose(row.missing)}."
     instead = next((other.row for other in ledger.entries if other.row.key == row.stand_in), None)
     if instead is not None:
         said += f' In its place: <a href="#{_text(instead.key)}">{_text(instead.key)}</a>, {instead.verdict}.'
-    return said if not row.measured or entry.failed else f"{_text(row.measured)} {said}"
+    return said if not row.measured or entry.failed else f"{_prose(row.measured)} {said}"
 
 
 def _details(row: Row) -> Iterator[str]:
     yield f"<details>\n<summary>Rule{' and control' if row.control else ''}</summary>\n<dl>\n"
-    yield f"<dt>It holds if</dt><dd>{_text(row.criterion)}</dd>\n"
+    yield f"<dt>It holds if</dt><dd>{_prose(row.criterion)}</dd>\n"
     if row.control:
-        yield f"<dt>Control</dt><dd>{_text(row.control)}</dd>\n"
+        yield f"<dt>Control</dt><dd>{_prose(row.control)}</dd>\n"
     if row.value is not None:
         interval = f" (from {row.low:.4g} to {row.high:.4g})" if row.low is not None and row.high is not None else ""
         yield f"<dt>The number</dt><dd>{row.value:.4g}{interval}</dd>\n"
