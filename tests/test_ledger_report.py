@@ -161,7 +161,7 @@ def test_a_figure_is_shown_once_and_described_and_its_other_rows_point_to_it(wri
     (image,) = page.all("img")
     assert (image["width"], image["height"]) == ("30", "20")
     assert image["alt"].startswith("Figure of cats-01: ")
-    assert "Experiment of cats-01, cats-02" in page.text
+    assert "Figure for cats-01, cats-02" in page.text
     assert 'Figure: with <a href="#cats-01">cats-01</a>' in text
 
 

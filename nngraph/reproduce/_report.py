@@ -159,12 +159,12 @@ def _facts(row: Row) -> Iterator[str]:
     yield row.source
     if row.seeds is not None:
         yield f"{row.seeds} network{'s' if row.seeds != 1 else ''}"
-    if row.seconds:
+    if row.seconds and row.verdict != "not testable here":
         yield duration(row.seconds)
 
 
 def _ours(row: Row) -> str:
-    return f"Here, on {_text(row.data)}" if row.data and row.data != "-" else "Here"
+    return "Here" if row.verdict == "not testable here" else f"Here, on {_text(row.data)}"
 
 
 def _measured(ledger: Ledger, entry: Entry) -> str:
@@ -175,7 +175,7 @@ def _measured(ledger: Ledger, entry: Entry) -> str:
     instead = next((other.row for other in ledger.entries if other.row.key == row.stand_in), None)
     if instead is not None:
         said += f' In its place: <a href="#{_text(instead.key)}">{_text(instead.key)}</a>, {instead.verdict}.'
-    return said if not row.measured or entry.failed else f"{_prose(row.measured)} {said}"
+    return said
 
 
 def _details(row: Row) -> Iterator[str]:
@@ -206,18 +206,11 @@ def _figure(ledger: Ledger, entry: Entry, drawn: dict[Path, str]) -> str:
     drawn[file] = row.key
     uses = [other.row.key for other in ledger.entries if (other.name, other.row.figure) == (entry.name, row.figure)]
     width, height = size
+    alt = f"Figure of {row.key}: {row.statement}. {row.measured}"
     return (
         f'<figure><img src="data:image/png;base64,{base64.b64encode(content).decode()}" width={width} height={height} '
-        f'alt="{_text(_alt(row))}"><figcaption>{_text(_and_keys(uses))}</figcaption></figure>\n'
+        f'alt="{_text(alt)}"><figcaption>Figure for {_text(", ".join(uses))}</figcaption></figure>\n'
     )
-
-
-def _alt(row: Row) -> str:
-    return f"Figure of {row.key}: {row.statement}. {row.measured}"
-
-
-def _and_keys(keys: Sequence[str]) -> str:
-    return f"Experiment of {', '.join(keys)}"
 
 
 def shrunk(content: bytes, width: int = _WIDTH) -> tuple[bytes, tuple[int, int]]:
