@@ -155,6 +155,16 @@ def test_the_report_says_what_was_run_in_place_of_a_claim_and_what_failed(writte
     assert "The number91.5 (from 90.2 to 93)" in text
 
 
+def test_what_was_not_run_is_named(papers, tmp_path):
+    papers["cats"].EXPERIMENTS = (an_experiment("a", ["cats-01"]), an_experiment("b", ["cats-02"]))
+    ledger.run(["cats"], out=tmp_path, only=["cats-01"])
+    assert "Not run: cats/b, dogs." in Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    ledger.run(out=tmp_path)
+    assert "Not run" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Not run" not in (tmp_path / "ledger.md").read_text(encoding="utf-8")
+    assert "nngraph reproduce --scale quick --seed 0" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_figure_is_shown_once_and_described_and_its_other_rows_point_to_it(written):
     text = (written / "report.html").read_text(encoding="utf-8")
     page = Page(text)
@@ -257,7 +267,8 @@ def test_finished_ledgers_come_into_the_readme_and_the_documentation_beside_each
     assert "| row | claim | authors | quick | full | full mnist |" in page
     assert re.search(r"\| cats-01 \|.*\| \*\*holds\*\*: 91.5 .*\| \*\*does not hold\*\*: 91.5 .*\| - \|", page)
     assert re.search(r"\| cats-02 \|.*\| \*\*holds\*\*: .*\| - \| - \|", page)
-    assert "`nngraph reproduce --scale full --data mnist` (" in page
+    assert "`nngraph reproduce dogs --scale full --data mnist --seed 0` (" in page
+    assert "Not run at the scale quick: cats/drawn, dogs." in page
     assert page.index("cats-02") < page.index("cats-03")
     publish(pages, tmp_path / "q", tmp_path / "f", tmp_path / "m")
     assert pages[0].read_text(encoding="utf-8") == text

@@ -50,6 +50,8 @@ class Ledger:
     folder: Path
     about: Mapping[str, Any]
     entries: tuple[Entry, ...]
+    waiting: tuple[str, ...]
+    """Papers, or experiments of papers that have rows, which were not run."""
 
 
 def opened(out: Path, settings: Mapping[str, Any]) -> None:
@@ -138,7 +140,7 @@ def finished(folder: Path, keys: Sequence[str]) -> bool:
 
 def read(out: Path) -> Ledger:
     """Return the ledger that a folder holds."""
-    from nngraph.reproduce.ledger import PAPERS
+    from nngraph.reproduce.ledger import PAPERS, experiments
 
     about = _about(out)
     if about["format"] != FORMAT or about.get("nngraph") != __version__:
@@ -146,7 +148,8 @@ def read(out: Path) -> Ledger:
             f"{out}: was written by nngraph {about.get('nngraph')} (format {about['format']}), and this is "
             f"{__version__} (format {FORMAT}); run it again into another folder."
         )
-    entries = []
+    entries: list[Entry] = []
+    waiting: list[str] = []
     for paper in PAPERS:
         names = {path.parent.name for path in (out / paper).glob("*/rows.json")}
         names |= {path.name.removesuffix(".failed.json") for path in (out / paper).glob("*.failed.json")}
@@ -155,7 +158,9 @@ def read(out: Path) -> Ledger:
             found, failed = rows(out / paper / name)
             of_paper += [Entry(paper, name, row, failed) for row in found]
         entries += sorted(of_paper, key=lambda entry: place(entry.row.key))
-    return Ledger(out, about, tuple(entries))
+        left = [f"{paper}/{experiment.name}" for experiment in experiments(paper) if experiment.name not in names]
+        waiting += left if names else [paper]
+    return Ledger(out, about, tuple(entries), tuple(waiting))
 
 
 def place(key: str) -> tuple[bool, int, str]:

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 
 from nngraph.reproduce._ledger_folder import Entry, Ledger
-from nngraph.reproduce._ledger_tables import duration, tally
+from nngraph.reproduce._ledger_tables import command, duration, tally
 from nngraph.reproduce._rows import VERDICTS, Row
 from nngraph.reproduce.ledger import PAPERS
 
@@ -72,10 +72,12 @@ def _class(verdict: str) -> str:
 
 def _lead(ledger: Ledger) -> str:
     n, papers = len(ledger.entries), len({entry.paper for entry in ledger.entries})
+    waiting = f" Not run: {', '.join(ledger.waiting)}." if ledger.waiting else ""
     return (
         f"{n} rows on {papers} paper{'s' if papers != 1 else ''}: what is claimed, which rule judges it, what was "
         "measured. The rules were stated before, and the verdicts are computed. A claim whose data are not at hand is "
         "not testable here and names the row that was run in its place; rows with x are on what the paper lacks."
+        + waiting
     )
 
 
@@ -235,12 +237,9 @@ def shrunk(content: bytes, width: int = _WIDTH) -> tuple[bytes, tuple[int, int]]
 def _footer(ledger: Ledger) -> str:
     about = ledger.about
     memory = about.get("peak_memory_mib", {})
-    papers = [paper for paper in PAPERS if any(entry.paper == paper for entry in ledger.entries)]
-    command = ["nngraph reproduce", *([] if len(papers) == len(PAPERS) else papers), f"--scale {about['scale']}"]
-    command += [f"--{name} {about[name]}" for name in ("data", "seed") if about[name] is not None]
     packages = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     return (
-        f"<footer>\n<h2>How this was made</h2>\n<pre><code>{_text(' '.join(command))}</code></pre>\n"
+        f"<footer>\n<h2>How this was made</h2>\n<pre><code>{_text(command(ledger))}</code></pre>\n"
         f"<p>nngraph {_text(about['nngraph'])}; {_text(packages)}. Largest memory: {memory.get('process', 0):,} MiB, "
         f"and {memory.get('largest_worker', 0):,} MiB in a worker. Times are those of one machine; rows of one "
         "experiment share its time.</p>\n</footer>\n"
