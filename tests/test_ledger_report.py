@@ -165,6 +165,13 @@ def test_what_was_not_run_is_named(papers, tmp_path):
     assert "nngraph reproduce --scale quick --seed 0" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_rows_of_an_experiment_that_is_gone_are_left_out(papers, tmp_path):
+    ledger.run(["cats"], out=tmp_path)
+    papers["cats"].EXPERIMENTS = (an_experiment("second", ["cats-02"]),)
+    ledger.run(["cats"], out=tmp_path)
+    assert [entry.row.key for entry in _ledger_folder.read(tmp_path).entries] == ["cats-02"]
+
+
 def test_a_figure_is_shown_once_and_described_and_its_other_rows_point_to_it(written):
     text = (written / "report.html").read_text(encoding="utf-8")
     page = Page(text)
@@ -251,9 +258,13 @@ def publish(pages, *folders):
 
 
 def test_finished_ledgers_come_into_the_readme_and_the_documentation_beside_each_other(papers, pages, tmp_path):
-    ledger.run(["cats"], out=tmp_path / "q")
-    papers["cats"].EXPERIMENTS = (drawn([a_row("cats-01", verdict="does not hold"), a_row("cats-03")]),)
-    ledger.run(["cats"], out=tmp_path / "f", scale="full")
+    def run(context):
+        return [a_row("cats-01", verdict="holds" if context.scale == "quick" else "does not hold")]
+
+    apart = (an_experiment(name, [f"cats-0{i}"]) for i, name in enumerate(("second", "third"), start=2))
+    papers["cats"].EXPERIMENTS = (an_experiment("both", ["cats-01"], run), *apart)
+    ledger.run(["cats"], out=tmp_path / "q", only=["cats-01", "cats-02"])
+    ledger.run(["cats"], out=tmp_path / "f", only=["cats-01", "cats-03"], scale="full")
     ledger.run(["dogs"], out=tmp_path / "m", scale="full", data="mnist")
     publish(pages, tmp_path / "q", tmp_path / "f", tmp_path / "m")
     text = pages[0].read_text(encoding="utf-8")
@@ -268,7 +279,7 @@ def test_finished_ledgers_come_into_the_readme_and_the_documentation_beside_each
     assert re.search(r"\| cats-01 \|.*\| \*\*holds\*\*: 91.5 .*\| \*\*does not hold\*\*: 91.5 .*\| - \|", page)
     assert re.search(r"\| cats-02 \|.*\| \*\*holds\*\*: .*\| - \| - \|", page)
     assert "`nngraph reproduce dogs --scale full --data mnist --seed 0` (" in page
-    assert "Not run at the scale quick: cats/drawn, dogs." in page
+    assert "Not run at the scale quick: cats/third, dogs." in page
     assert page.index("cats-02") < page.index("cats-03")
     publish(pages, tmp_path / "q", tmp_path / "f", tmp_path / "m")
     assert pages[0].read_text(encoding="utf-8") == text

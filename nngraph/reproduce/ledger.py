@@ -243,7 +243,7 @@ def run(
             context = Context(job.folder, scale, data, None if root is None else str(root), n_jobs, rng)
             folders.keep(job.folder, *_outcome(job, context))
     finally:
-        if any(folders.there(job.folder) for job in jobs):
+        if any(folders.there(job.folder, job.experiment.keys) for job in jobs):
             folders.write(out)
     rows = [row for job in jobs for row in folders.rows(job.folder)[0]]
     return [row for row in rows if not only or row.key in only]
