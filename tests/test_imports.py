@@ -34,6 +34,7 @@ LAYERS = [
         "plot",
         "claims",
         "text",
+        "token_tagging",
     },
     {"_passes", "depth"},
     {"_tuning", "_tuning_tables", "finetuning", "interventions"},
