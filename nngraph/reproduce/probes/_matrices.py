@@ -97,10 +97,9 @@ def measure(case: Case, folder: Path, *, scale: str, n_jobs: int, rng: int) -> M
 
     from nngraph._rng import child, generator, seed_sequence
     from nngraph.robustness import layer_robustness
-    from nngraph.twins import untrained_twin
 
     grid, draws = GRIDS[scale], 5 if scale == "full" else 3
-    twin = untrained_twin(case.model, rng=child(seed_sequence(rng), "twin"))  # not the network's own start
+    twin = untrained_twin_of(case.model, rng)
     tables = []
     for number, labels in enumerate(_together(case)):
         for part, names in (("pruned", ("prune", "A", "B")), ("shaken", ("flip", "noise"))):
@@ -125,6 +124,14 @@ def measure(case: Case, folder: Path, *, scale: str, n_jobs: int, rng: int) -> M
     n = len(counts[LABELS[0], "untouched"])
     draw = generator(child(seed_sequence(rng), "bootstrap"))
     return Measured(case, table, counts, draw.integers(n, size=(RESAMPLES, n)))
+
+
+def untrained_twin_of(model: Any, rng: int) -> Any:
+    """Return the untrained twin; its seed is not that by which the network of bytes began."""
+    from nngraph._rng import child, seed_sequence
+    from nngraph.twins import untrained_twin
+
+    return untrained_twin(model, rng=child(seed_sequence(rng), "twin"))
 
 
 def _together(case: Case) -> list[list[str]]:
