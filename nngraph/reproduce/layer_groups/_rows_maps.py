@@ -54,7 +54,7 @@ def maps(context: Context) -> list[Row]:
     shown = {f"{name}, GW": found[name][0].root for name in ("L", "E", "0")}
     shown |= {"L and E untrained, GW": found["L"][1].root, "L, CKA": others["cka"], "L, RSA": others["rsa"]}
     framed = {title: groups(D, k=3, method="spectral", squared=False, rng=0) for title, D in shown.items()}
-    picture = draw(plot.maps(shown, framed), folder, "maps.png")
+    picture = draw(plot.maps(shown, framed), folder, "maps.png", dpi=75)
     rows = [*_figure3(found, n), *_figure4(found, others, context, n), *_lacking(found, others, context, n)]
     return [row if row.figure else _with(row, picture) for row in rows]
 
@@ -332,8 +332,8 @@ def _cheaper(found: Maps, others: Mapping[str, pd.DataFrame], context: Context, 
         value=number(float(np.median(beaten))),
         low=number(min(beaten)),
         high=number(max(beaten)),
-        control=f"seconds of the map of L: GW {seconds:.1f} without sweeps, "
-        + ", ".join(f"{m.upper()} {others[m].attrs['seconds']:.1f}" for m in CHEAPER if m != "depth"),
+        control=f"seconds of the map of L: GW {seconds:.1f} (by the clock, without sweeps), "
+        + ", ".join(f"{m.upper()} {others[m].attrs['seconds']:.2f}" for m in CHEAPER if m != "depth"),
     )
 
 

@@ -62,12 +62,14 @@ def known_targets(context: Context) -> list[Row]:
 
 
 def _ranks(table: pd.DataFrame, plot: Any) -> Any:
-    """Draw the distance of every tap to every target, the two positions side by side, over its largest."""
+    """Draw how near every tap is to every target, by rank: a few taps are so far away that distances show nothing."""
     chosen = table[(table["source"] == "model") & (table["tokens"] == "flatten") & (table["normalize"] == "mean")]
     chosen = chosen.assign(row=chosen["target"] + " " + chosen["encoding"])
     D = chosen.pivot(index="row", columns="tap", values="squared")
     D = D.loc[list(dict.fromkeys(chosen["row"])), list(dict.fromkeys(chosen["tap"]))]
-    return plot.layer_map(D.div(D.max(axis=1), axis=0), label="squared distance to the target\nover its largest").figure
+    figure = plot.layer_map(D.rank(axis=1), label="rank (1: nearest tap)").figure
+    figure.set_size_inches(7.2, 3)
+    return figure
 
 
 def _probes(context: Context) -> list[Row]:
