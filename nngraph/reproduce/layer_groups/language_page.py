@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nngraph.reproduce._tables import markdown
+from nngraph.reproduce._tables import markdown, put
 from nngraph.reproduce.layer_groups import language_claims as accuracies
 from nngraph.reproduce.layer_groups.judgements import Judgement
 from nngraph.reproduce.layer_groups.language_claims import TUNED, Results, read
@@ -142,13 +142,4 @@ def _number(value: float, digits: int = 3) -> str:
 
 def write_page(path: Path, text: str) -> None:
     """Put the generated part between the markers of a page, and leave the rest as it is."""
-    from nngraph.errors import FormatError
-    from nngraph.io._atomic import replacing
-
-    begin, end = "<!-- language: begin -->", "<!-- language: end -->"
-    before, found, rest = path.read_text(encoding="utf-8").partition(begin)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise FormatError(f"{path}: has no lines {begin!r} and {end!r}; put them where the tables are to be.")
-    with replacing(path) as file:
-        file.write(f"{before}{begin}\n\n{text}\n{end}{after}".encode())
+    put(path, "language", text)
