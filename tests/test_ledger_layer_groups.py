@@ -223,12 +223,19 @@ def test_the_whole_part_on_language_gives_its_rows_and_does_nothing_twice(tmp_pa
     monkeypatch.setattr(_rows_language, "_stand_in", lambda _: (tiny, 2, 18, "bytes"))
     monkeypatch.setattr(similarity, "MEASURES", {"gw": None, "cka": None})
     monkeypatch.setattr(language_maps, "agreements", functools.partial(language_maps.agreements, draws=19))
-    monkeypatch.setattr(language_maps, "near", functools.partial(language_maps.near, planes=2))
+    names = ["encoder", "tap", "overlap", "sd", "permutation", "stays", "same", "chance", "spread"]
+    near = [
+        (name, str(tap), 0.5, 0.1, True, 0.9, 0.6, 0.5, 0.1)
+        for name in ("pretrained", "fine-tuned")
+        for tap in range(1, 9)
+    ]
+    monkeypatch.setattr(language_maps, "near", lambda *_: pd.DataFrame(near, columns=names))  # t-SNE takes seconds
     first = run("language", tmp_path)
     assert first["10"].stand_in == "layer-groups-10a"
     assert first["10a"].measured.startswith("undecided")  # four steps teach nothing
     assert first["10a"].control.startswith("larger class 0.5")
-    assert first["07c"].verdict == "holds"
+    assert first["07b"].measured.startswith("undecided: the starts of t-SNE differ")
+    assert (first["07b"].verdict, first["07c"].verdict) == ("does not hold", "holds")
     assert first["15a"].seeds == 1
     assert "scrambled words" in first["08a"].data
     assert (tmp_path / first["08a"].figure).stat().st_size < 150_000
