@@ -39,12 +39,14 @@ _NAMES = {
     "from_matrices": "convert.matrices",
     "from_networkx": "convert.networkx",
     "from_torch": "convert.torch",
+    "layer_robustness": "robustness",
     "load": "io.native",
     "load_state": "convert.files",
     "load_weights": "convert.files",
     "mlp": "training",
     "read_graphml": "io.graphml",
     "resnet9": "models",
+    "robustness_table": "robustness",
     "save": "io.native",
     "task_complexity": "complexity",
     "to_torch": "convert.torch",
@@ -91,6 +93,7 @@ if TYPE_CHECKING:
     from nngraph.io.native import load, save
     from nngraph.many_trainings import train_many
     from nngraph.models import resnet9, transformer
+    from nngraph.robustness import layer_robustness, robustness_table
     from nngraph.studies import Study
     from nngraph.training import mlp, train
     from nngraph.twins import untrained_twin

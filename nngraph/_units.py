@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from nngraph.datasets import Task
     from nngraph.evaluation import Evaluator, Metric
     from nngraph.graph import NeuralGraph
+
+_ALONE = threading.Lock()  # torch's number of threads and its generators belong to the process, not to a thread
 
 Operation: TypeAlias = "Callable[[NeuralGraph, float, np.random.SeedSequence], NeuralGraph]"
 Randomization: TypeAlias = "Callable[[NeuralGraph, np.random.SeedSequence], NeuralGraph]"
@@ -140,7 +143,7 @@ def run_unit(unit: Unit, plan: Plan, folder: Path) -> None:
     seconds: dict[str, float] = {}
     start = time.perf_counter()
     try:
-        with single_thread():
+        with _ALONE, single_thread():
             task = unit.load()
             if isinstance(plan.network, Training):
                 name = f"networks/{unit.name}.nngraph"
