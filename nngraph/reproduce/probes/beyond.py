@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["KEYS", "Twins", "rows"]
+__all__ = ["Twins", "rows"]
 
-KEYS = ("probes-x1", "probes-x3", "probes-x4", "probes-x5", "probes-x6", "probes-x7")
 BOTH = ("easy", "hard")
 CHANCE = 50.0
 SHOWN = {
