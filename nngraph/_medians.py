@@ -34,10 +34,12 @@ class Medians:
         self._seeds = {task: np.unique(rows["seed"]) for task, (rows, _) in self._rows.items()}
         self._cells: dict[tuple[str, ...], _Cell] = {}
         self._chosen: dict[str, np.ndarray] = {}
+        self._found: dict[tuple[str, ...], _Cell] = {}
 
     def resampled(self, rng: np.random.Generator) -> Medians:
         """Return the same for networks drawn with replacement."""
         other = copy.copy(self)  # shares the cells
+        other._found = {}
         other._chosen = {task: rng.integers(len(seeds), size=len(seeds)) for task, seeds in self._seeds.items()}
         return other
 
@@ -56,49 +58,65 @@ class Medians:
             self._cells[key] = (grid, values)
         return self._cells[key]
 
-    def _median(self, *key: str, fold: bool = False) -> pd.Series:
-        import pandas as pd
+    def _median(self, *key: str, fold: bool = False) -> _Cell:
+        """Return the parameters, and the median of the chosen networks at each."""
+        kept = (*key, "folded") if fold else key
+        if kept not in self._found:
+            grid, values = self._cell(*key)
+            values = values[self._chosen[key[0]]] if key[0] in self._chosen else values
+            flat = np.maximum(values, 1 - values) if fold else values
+            flat = flat.reshape(-1, len(grid))
+            missing = np.isnan(flat)
+            if missing.any():
+                there = ~missing.all(axis=0)
+                grid, medians = grid[there], np.nanmedian(flat[:, there], axis=0)
+            else:
+                medians = np.median(flat, axis=0)
+            if not len(grid):
+                raise Missing
+            self._found[kept] = (grid, 100 * medians)
+        return self._found[kept]
 
-        grid, values = self._cell(*key)
-        task = key[0]
-        if task in self._chosen:
-            values = values[self._chosen[task]]
-        values = np.maximum(values, 1 - values) if fold else values
-        flat = values.reshape(-1, len(grid))
-        missing = np.isnan(flat)
-        there = ~missing.all(axis=0)
-        medians = np.median(flat, axis=0) if not missing.any() else np.nanmedian(flat[:, there], axis=0)
-        if not there.any():
-            raise Missing
-        return pd.Series(medians, index=grid if not missing.any() else grid[there])
+    def _one(self, task: str, *key: str, fold: bool = False) -> float:
+        self.check_learned(task)
+        return float(self._median(task, "none", *key, fold=fold)[1][0])
 
-    def learned(self, task: str) -> str:
-        """Return the task if its networks have learned it: 20 points above chance, or half of the way."""
-        full = 100 * self._median(task, "none", "full", "", "accuracy").iloc[0]
-        chance = self._described(task, "chance") * 100
+    def check_learned(self, task: str) -> None:
+        """Raise unless the networks of a task have learned it: 20 points above chance, or half of the way."""
+        full = self._median(task, "none", "full", "", "accuracy")[1][0]
+        chance = self._median(task, "none", "full", "", "chance")[1][0]
         if full < chance + min(20, (100 - chance) / 2):
             raise Unlearned(
                 f"the full {task} network is at {full:.1f} (chance {chance:.1f}): it has not learned the task"
             )
-        return task
 
     def curve(self, task: str, operation: str, form: str = "full", null: str = "") -> pd.Series:
-        return 100 * self._median(self.learned(task), operation, form, null, "accuracy")
+        """Return the medians along the grid of an operation."""
+        import pandas as pd
+
+        self.check_learned(task)
+        grid, medians = self._median(task, operation, form, null, "accuracy")
+        return pd.Series(medians, index=grid)
 
     def at(self, task: str, form: str = "full", *, null: str = "", metric: str = "accuracy") -> float:
-        return 100 * float(self._median(self.learned(task), "none", form, null, metric).iloc[0])
+        """Return the median of the networks as they are, or of a null model of them."""
+        return self._one(task, form, null, metric)
 
     def folded(self, task: str, null: str) -> float:
-        return 100 * float(self._median(self.learned(task), "none", "full", null, "accuracy", fold=True).iloc[0])
+        """Return the median of a null model, accuracies a of each draw as max(a, 1 - a)."""
+        return self._one(task, "full", null, "accuracy", fold=True)
 
     def chance(self, task: str) -> float:
-        return 100 * self._described(self.learned(task), "chance")
+        """Return the accuracy of a constant answer."""
+        return self._one(task, "full", "", "chance")
 
     def sigma(self, task: str) -> float:
-        return self._described(self.learned(task), "sigma_w")
-
-    def _described(self, task: str, metric: str) -> float:
-        return float(self._median(task, "none", "full", "", metric).iloc[0])
+        """Return the standard deviation of the weights."""
+        return self._one(task, "full", "", "sigma_w") / 100
 
     def flipped(self, task: str, amplitude: float) -> float:
-        return float(self._median(self.learned(task), "noise", "full", "", "flipped").get(amplitude, np.nan))
+        """Return the share of signs that noise of this amplitude flips."""
+        self.check_learned(task)
+        grid, medians = self._median(task, "noise", "full", "", "flipped")
+        at = np.flatnonzero(grid == amplitude)
+        return float(medians[at[0]]) / 100 if len(at) else float("nan")
