@@ -11,14 +11,23 @@ import nngraph as nng
 from nngraph._rng import child, seed_sequence
 from nngraph.claims import claims, resampled_claims
 from nngraph.reproduce.ledger import Context, experiments
-from nngraph.reproduce.probes import asked, beyond, figures, images, others, table1, variants, widths
+from nngraph.reproduce.probes import asked, beyond, figures, images, others, pairs, table1, variants, widths
 from nngraph.reproduce.probes.judging import judged, medians, shift
 from nngraph.reproduce.probes.tasks import PAIRS, named, pair_tasks
 from nngraph.store import COLUMNS
 from nngraph.studies import Study, Training
 from nngraph.training import mlp
 
-TINY = Training(hidden=(6,), epochs=2)
+
+@dataclasses.dataclass(frozen=True)
+class Small(Training):
+    """Networks that are trained in no time."""
+
+    hidden: tuple[int, ...] = (6,)
+    epochs: int = 2
+
+
+TINY = Small()
 
 
 def context(folder, scale="quick", data=None):
@@ -48,7 +57,7 @@ def test_a_claim_that_hangs_on_a_few_networks_is_met_in_some_resamples_only():
     table = made_up_table(n_seeds=5)
     of_hard = (table["task"] == "hard one") & (table["form"] == "signed") & (table["operation"] == "none")
     table.loc[of_hard & table["metric"].eq("accuracy") & table["seed"].isin([0, 1]), "value"] = 0.9
-    stable = resampled_claims(table, n_boot=200)
+    stable = resampled_claims(table, n_boot=120)
     collapse = next(claim for claim in claims(table) if claim.key == "collapse")
     assert collapse.verdict == "holds"
     assert 0.5 < stable.loc["collapse", "share"] < 0.9  # P(at least 3 of 5 draws among 3 of 5) = 0.683
@@ -71,7 +80,7 @@ def test_a_table_without_the_two_tasks_has_nothing_to_resample():
 
 
 def test_rows_of_a_table_made_for_it_hold_but_for_the_bare_signs_of_the_hard_task():
-    rows = by_key(figures.claim_rows(asked.CLAIMS, made_up_table(), "made up", {"probes": "a.png"}))
+    rows = by_key(figures.claim_rows(asked.CLAIMS, made_up_table(), "made up", {"probes": "a.png"}, n_boot=30))
     assert list(rows) == [one.key for one in asked.CLAIMS]
     assert [key for key, row in rows.items() if row.verdict != "holds"] == ["probes-22b"]
     assert rows["probes-22b"].verdict == "does not hold"
@@ -81,7 +90,7 @@ def test_rows_of_a_table_made_for_it_hold_but_for_the_bare_signs_of_the_hard_tas
 
 def test_a_network_with_nothing_to_gain_sends_the_reader_to_the_row_of_the_stand_in():
     table = made_up_table(easy=EASY | {"signed": [0.98] * 5 + [0.6]})
-    rows = by_key(figures.claim_rows(asked.CLAIMS, table, "made up", {"probes": "a.png"}))
+    rows = by_key(figures.claim_rows(asked.CLAIMS, table, "made up", {"probes": "a.png"}, n_boot=30))
     assert rows["probes-05"].verdict == "not testable here"
     assert rows["probes-05"].stand_in == "probes-05a"
     assert "Fashion-MNIST" in rows["probes-05"].missing
@@ -89,7 +98,7 @@ def test_a_network_with_nothing_to_gain_sends_the_reader_to_the_row_of_the_stand
 
 def test_what_is_not_seen_and_has_no_stand_in_does_not_hold():
     table = made_up_table(hard={"full": [0.51] * 6, "signed": [0.5] * 6})
-    rows = by_key(figures.claim_rows(asked.CLAIMS, table, "made up", {"probes": "a.png"}))
+    rows = by_key(figures.claim_rows(asked.CLAIMS, table, "made up", {"probes": "a.png"}, n_boot=30))
     assert rows["probes-04"].verdict == "does not hold"
     assert "has not learned" in rows["probes-04"].measured
 
@@ -98,7 +107,7 @@ def test_a_verdict_follows_the_share_of_resamples():
     table = made_up_table(n_seeds=5)
     of_hard = (table["task"] == "hard one") & (table["form"] == "signed") & (table["operation"] == "none")
     table.loc[of_hard & table["metric"].eq("accuracy") & table["seed"].isin([0, 1]), "value"] = 0.9
-    rows = by_key(figures.claim_rows(asked.CLAIMS[:2], table, "made up", {"probes": "a.png"}))
+    rows = by_key(figures.claim_rows(asked.CLAIMS[:2], table, "made up", {"probes": "a.png"}, n_boot=30))
     assert rows["probes-04"].verdict == "holds in part"
     assert [judged(share) for share in (0.9, 0.89, 0.5, 0.49)] == [
         "holds",
@@ -244,13 +253,13 @@ def test_table_1_holds_on_networks_of_a_study_and_fails_when_a_null_model_is_sai
 
 
 def test_widths_are_judged_together():
-    text, verdict, at = widths.together(made_up_table())
+    text, verdict, at = widths.together(made_up_table(), n_boot=5)
     assert verdict == "holds"
     assert text.startswith("met: 03 04 05 06 07 08a 08b 09a 09b 11a 11b")
     assert at[1] <= at[0] <= at[2]
     contradicted = made_up_table(nulls={"easy": 0.6, "hard": 0.55})
-    assert widths.together(contradicted)[1] == "holds in part"
-    assert "not met: 11a 11b" in widths.together(contradicted)[0]
+    assert widths.together(contradicted, n_boot=2)[1] == "holds in part"
+    assert "not met: 11a 11b" in widths.together(contradicted, n_boot=2)[0]
     met = claims(made_up_table())
     unmet = [dataclasses.replace(claim, verdict="does not hold") for claim in met]
     assert widths.judged_together([*met[:1], *unmet]) == "does not hold"
@@ -306,4 +315,70 @@ def test_pairs_of_a_data_set_with_a_split_of_its_own_are_tasks_and_others_functi
     assert not np.array_equal(one.x_train, two.x_train)
     split = dataclasses.replace(digits, test_images=digits.images, test_labels=digits.labels)
     assert pair_tasks(split)["easy {0,7}"].name == "easy {0,7}"
-    assert all(len(set(pair)) == 2 for pairs in PAIRS.values() for pair in pairs.values())
+    assert all(len(set(pair)) == 2 for roles in PAIRS.values() for pair in roles.values())
+
+
+# ----------------------------------------------------------------------------------------- tiny runs from end to end
+
+
+@pytest.fixture(scope="module")
+def few_digits():
+    """Return digits of five classes, one in three images, as a data set that calls itself digits."""
+    digits = named("digits")
+    rows = np.flatnonzero(np.isin(digits.labels, (0, 1, 2, 7, 8)))[::3]
+    place = np.full(10, -1)
+    place[[0, 1, 2, 7, 8]] = np.arange(5)
+    return dataclasses.replace(
+        digits, images=digits.images[rows], labels=place[digits.labels[rows]], class_names=tuple("01278")
+    )
+
+
+def test_pairs_give_their_rows_from_one_call_and_the_second_run_takes_them_from_the_folder(
+    few_digits, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pairs, "named", lambda data, root=None: few_digits)
+    monkeypatch.setitem(pairs.PAIRS, "digits", {"easy": (0, 3), "hard": (1, 4)})
+    monkeypatch.setattr(pairs, "SETTINGS", {"quick": {"seeds": 2, "draws": 1, "other": 2}})
+    rows = pairs.run(context(tmp_path / "pairs"))
+    assert [row.key for row in rows] == list(asked.PAIRS)
+    assert by_key(rows)["probes-15"].measured.startswith("quartiles over 10 pairs")
+    assert all(row.figure == "pairs.png" for row in rows)
+    assert (tmp_path / "pairs" / "pairs.png").stat().st_size < 150_000
+    monkeypatch.setattr(Training, "__call__", None)
+    assert pairs.run(context(tmp_path / "pairs")) == rows
+
+
+def test_images_give_their_rows_and_a_control_with_mixed_labels(tmp_path, monkeypatch):
+    monkeypatch.setitem(images.N, "quick", 60)
+    hard, easy = images.run(context(tmp_path))
+    assert (hard.key, easy.key) == asked.IMAGES
+    assert "1/8" in hard.measured
+    assert "of 45" in easy.measured
+    low, high = (float(x) for x in hard.control.split(": ")[1].split(" to "))
+    assert high - low < 0.1  # classes that mean nothing differ by chance alone
+    assert (tmp_path / hard.figure).exists()
+
+
+def test_any_model_needs_samples_or_a_score_and_both_say_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(others, "MODELS", 2)
+    (row,) = others.any_model(context(tmp_path))
+    assert row.verdict == "holds"
+    assert "breast_cancer, untrained" in row.measured
+    assert (tmp_path / row.figure).exists()
+
+
+def test_the_whole_of_figures_1_to_3_runs_on_a_few_small_networks_and_gives_every_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "SEEDS", {"quick": 2})
+    monkeypatch.setattr(figures, "TWINS", 2)
+    monkeypatch.setattr(nng.studies, "Training", Small)
+    for name in ("PRUNED", "NOISE", "FLIPPED"):
+        grid = {"PRUNED": (0.0, 0.4, 0.6, 0.8), "NOISE": (0.001, 0.06, 1.0), "FLIPPED": (0.0, 0.3, 1.0)}[name]
+        monkeypatch.setattr(f"nngraph._study_arguments.{name}", grid)
+    monkeypatch.setattr(figures, "resampled_claims", lambda table, n_boot: resampled_claims(table, n_boot=3))
+    rows = figures.run(context(tmp_path))
+    assert sorted(row.key for row in rows) == sorted(asked.FIGURES)
+    for row in rows:
+        assert row.criterion
+        assert row.control
+        assert (tmp_path / row.figure).is_file()
+        assert (tmp_path / row.figure).stat().st_size < 150_000

@@ -252,7 +252,7 @@ def _controls(twins: Twins) -> Row:
     low, high = np.quantile(draws, [0.025, 0.975])
     at = (value, float(low), float(high))
     ranks = ", ".join(
-        f"{network} {task} {np.median(twins.values(task, network, form='signed', metric='auc')):.1f}"
+        f"{network} {task} {twins.of(task, network, form='signed', metric='auc')}"
         for network in ("untrained", "shuffled")
         for task in BOTH
     )

@@ -63,6 +63,8 @@ def claim_rows(
     data: str,
     figures: Mapping[str, str],
     twins: beyond.Twins | None = None,
+    *,
+    n_boot: int = 200,
 ) -> list[Row]:
     """Return a row for each claim that is asked about, with its interval and the share of resamples behind it.
 
@@ -78,13 +80,15 @@ def claim_rows(
         Files, of "probes", "nulls" and "pruned nulls".
     twins : Twins, optional
         Where controls come from.
+    n_boot : int
+        Resamples of the networks.
     """
     found = {claim.key: claim for claim in claims(table)}
-    stable = resampled_claims(table)
+    stable = resampled_claims(table, n_boot=n_boot)
     n = int(table["seed"].nunique())
     rows = []
     for one in asked:
-        claim = found.get(one.claim) or found[one.claim.rsplit(" ", 1)[0]]
+        claim = found[max((key for key in found if one.claim.startswith(key)), key=len)]
         kind = "pruned nulls" if "pruned nulls" in one.claim else "nulls" if "nulls" in one.control else "probes"
         row = Row(
             key=one.key,
@@ -120,7 +124,7 @@ def _judged(row: Row, claim: Claim, one: Asked, stable: pd.DataFrame, table: pd.
     return dataclasses.replace(
         row,
         measured=text,
-        verdict=judged(at["share"]),
+        verdict=judged(at["share"], met=claim.verdict == "holds"),
         value=claim.value,
         low=float(at["low"]),
         high=float(at["high"]),

@@ -20,19 +20,21 @@ __all__ = ["RULE", "Median", "bootstrap", "judged", "medians", "picture", "shift
 
 Median: TypeAlias = tuple[float, float, float]
 N_BOOT = 1000
-RULE = "Holds if so in 9 of 10 resamples of the networks, in part if in half of them"
+RULE = "Holds if so, and in 9 of 10 resamples of the networks; in part if in half of them"
 """How a criterion that is met or not becomes one of three verdicts."""
 
 
-def judged(share: float) -> Verdict:
-    """Return the verdict of a criterion that is met in this share of the resamples.
+def judged(share: float, *, met: bool = True) -> Verdict:
+    """Return the verdict of a criterion that is met in this share of the resamples, and by all networks or not.
 
     Examples
     --------
     >>> [judged(share) for share in (1.0, 0.6, 0.2)]
     ['holds', 'holds in part', 'does not hold']
+    >>> judged(0.95, met=False)
+    'holds in part'
     """
-    return "holds" if share >= 0.9 else "holds in part" if share >= 0.5 else "does not hold"
+    return "holds" if met and share >= 0.9 else "holds in part" if share >= 0.5 else "does not hold"
 
 
 def bootstrap(

@@ -69,11 +69,11 @@ def run(context: Context) -> list[Row]:
     return rows
 
 
-def together(table: pd.DataFrame) -> tuple[str, Verdict, tuple[float, float, float]]:
+def together(table: pd.DataFrame, *, n_boot: int = 200) -> tuple[str, Verdict, tuple[float, float, float]]:
     """Return which of the repeated claims are met, the verdict, and the signed hard accuracy with its interval."""
     found = {claim.key: claim for claim in claims(table)}
-    stable = resampled_claims(table)
-    asked = {key: found.get(key) or found[key.rsplit(" ", 1)[0]] for key in REPEATED}
+    stable = resampled_claims(table, n_boot=n_boot)
+    asked = {key: found[max((there for there in found if key.startswith(there)), key=len)] for key in REPEATED}
     verdict = judged_together(list(asked.values()))
     named = {
         kind: [REPEATED[key] for key, claim in asked.items() if claim.verdict == kind]
