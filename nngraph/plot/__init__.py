@@ -2,6 +2,7 @@
 
 from nngraph.plot.accuracy_fits import accuracy_fit
 from nngraph.plot.capacitance import capacitance_sensitivity, capacitance_trajectories, predicted_accuracies
+from nngraph.plot.class_maps import class_map
 from nngraph.plot.curves import perturbation, perturbations
 from nngraph.plot.decays import mixing
 from nngraph.plot.distributions import degrees, strengths
@@ -23,6 +24,7 @@ from nngraph.plot.samples import distance_histograms, plan
 from nngraph.plot.scatters import in_out
 from nngraph.plot.scores import scores_by_size
 from nngraph.plot.tails import ccdf, pdf
+from nngraph.plot.task_scatters import task_scatter
 from nngraph.plot.thumbnails import feature_maps
 from nngraph.plot.tickets import ticket_measure, ticket_panels, ticket_scores
 from nngraph.plot.trainings import dynamics
@@ -35,6 +37,7 @@ __all__ = [
     "capacitance_sensitivity",
     "capacitance_trajectories",
     "ccdf",
+    "class_map",
     "degree_changes",
     "degrees",
     "distance_histograms",
@@ -63,6 +66,7 @@ __all__ = [
     "scores_by_size",
     "strengths",
     "study_figures",
+    "task_scatter",
     "ticket_measure",
     "ticket_panels",
     "ticket_scores",
