@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nngraph._tables import described, rows_of
 from nngraph.reproduce.ledger import Row
-from nngraph.reproduce.probes.judging import RULE, Median, bootstrap, judged, medians, picture, shift, spread
+from nngraph.reproduce.probes.judging import RULE, Median, bootstrap, judged, medians, shift, spread
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Twins", "rows"]
+__all__ = ["Twins", "drawn", "rows"]
 
 BOTH = ("easy", "hard")
 CHANCE = 50.0
@@ -98,10 +97,9 @@ class Twins:
         return float(np.median(np.maximum(values, 100 - values)))
 
 
-def rows(twins: Twins, table: pd.DataFrame, data: str, folder: Path) -> list[Row]:
-    """Return the rows, and draw their figure into the folder."""
+def rows(twins: Twins, table: pd.DataFrame, data: str, *, figure: str = "") -> list[Row]:
+    """Return the rows."""
     found = [_offset(twins, table), _scale(twins), _layers(twins), _biases(twins), _controls(twins), _initial(twins)]
-    figure = picture(_figure(twins), folder / "beyond.png")
     return [dataclasses.replace(row, data=data, figure=figure) for row in found]
 
 
@@ -287,7 +285,7 @@ def _initial(twins: Twins) -> Row:
     )
 
 
-def _figure(twins: Twins) -> Figure:
+def drawn(twins: Twins) -> Figure:
     """Draw the medians of the variants, trained and not, with their intervals."""
     from nngraph.plot import forests
 

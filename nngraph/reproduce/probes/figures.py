@@ -54,7 +54,8 @@ def run(context: Context) -> list[Row]:
     label = f"{LABELS['digits']}, {_named(between)}"
     rows += claim_rows([asked for asked in CLAIMS if asked.middle], both, label, {"probes": drawn["middle"]})
     rows.append(table1.row(study, networks, LABELS[data]))
-    return rows + beyond.rows(twins, table, LABELS[data], context.folder)
+    figure = picture(beyond.drawn(twins), context.folder / "beyond.png")
+    return rows + beyond.rows(twins, table, LABELS[data], figure=figure)
 
 
 def claim_rows(

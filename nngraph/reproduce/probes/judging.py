@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from nngraph._rng import generator, seed_sequence
-from nngraph.io._atomic import replacing
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from nngraph.reproduce.ledger import Verdict
@@ -38,7 +38,7 @@ def judged(share: float, *, met: bool = True) -> Verdict:
 
 
 def bootstrap(
-    *samples: np.ndarray, statistic: Callable[..., float], n_boot: int = N_BOOT, rng: int = 0
+    *samples: np.ndarray, statistic: Callable[..., float], n_boot: int | None = None, rng: int = 0
 ) -> tuple[float, np.ndarray]:
     """Return a statistic of several samples of networks, and its values when each sample is drawn with replacement.
 
@@ -49,7 +49,7 @@ def bootstrap(
     statistic : callable
         Of the samples.
     n_boot, rng : int
-        Number of resamples, and seed.
+        Number of resamples (by default 1,000), and seed.
 
     Examples
     --------
@@ -57,13 +57,13 @@ def bootstrap(
     >>> float(value), bool(1 <= draws.min() <= draws.max() <= 9)
     (2.0, True)
     """
-    draw = generator(seed_sequence(rng))
+    draw, n_boot = generator(seed_sequence(rng)), n_boot or N_BOOT
     chosen = [draw.integers(len(sample), size=(n_boot, len(sample))) for sample in samples]
     values = [statistic(*(s[c[i]] for s, c in zip(samples, chosen, strict=True))) for i in range(n_boot)]
     return float(statistic(*samples)), np.array(values, dtype=float)
 
 
-def medians(values: np.ndarray, *, n_boot: int = N_BOOT, rng: int = 0) -> Median:
+def medians(values: np.ndarray, *, n_boot: int | None = None, rng: int = 0) -> Median:
     """Return the median of one value per network, and the 95 % interval of its bootstrap.
 
     Examples
@@ -72,7 +72,7 @@ def medians(values: np.ndarray, *, n_boot: int = N_BOOT, rng: int = 0) -> Median
     (3.0, 3.0, 3.0)
     """
     values = np.asarray(values, dtype=float)
-    chosen = generator(seed_sequence(rng)).integers(len(values), size=(n_boot, len(values)))
+    chosen = generator(seed_sequence(rng)).integers(len(values), size=(n_boot or N_BOOT, len(values)))
     low, high = np.quantile(np.median(values[chosen], axis=1), [0.025, 0.975])
     return float(np.median(values)), float(low), float(high)
 
@@ -106,8 +106,9 @@ def spread(middle: float, low: float, high: float, digits: int = 1) -> str:
     return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
-def picture(figure: Figure, file: Path, *, dpi: int = 110) -> str:
-    """Write a figure as a PNG, and return the name of the file."""
-    with replacing(file) as content:
-        figure.savefig(content, format="png", dpi=dpi)
+def picture(drawn: Figure | Axes, file: Path) -> str:
+    """Write a figure, or that of axes, as a PNG, and return the name of the file."""
+    from nngraph.plot._saving import write_png
+
+    write_png(drawn, file)
     return file.name

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +36,6 @@ RHO = 0.96
 def run(context: Context) -> list[Row]:
     """Measure every pair of classes, in the range of the paper and, with fewer networks, in the other."""
     from nngraph.complexity import Probes, task_complexity
-    from nngraph.plot import maps
 
     data = data_of(context, "mnist")
     asked = SETTINGS[context.scale]
@@ -49,19 +50,38 @@ def run(context: Context) -> list[Row]:
             folder=context.folder / "pairs",
             n_jobs=context.n_jobs,
         )
-    tables = {
-        f"{LABELS[data]}: points lost by {what}": 100 * found.matrix(column)
-        for what, column in (("signs", "gap_bin"), ("B", "gap_B"), ("signs, pixels in [0,1]", "gap_bin_other_scaling"))
+    return rows(found, data, seeds=asked["seeds"], figures=_pictures(found, context.folder))
+
+
+def _pictures(found: Complexity, folder: Path) -> dict[str, str]:
+    """Draw a map of each gap, and what the rows set against each other; return the files by the key of the row."""
+    from nngraph.plot import class_map, task_scatter
+
+    limits = (0.0, 100 * float(found.table[["gap_bin", "gap_B"]].max(axis=None)))
+    gaps = {"probes-15": ("gap_bin", "signs"), "probes-16": ("gap_B", "B")}
+    files = {
+        key: picture(
+            class_map(100 * found.matrix(column), label=f"points lost by {what}", limits=limits),
+            folder / f"{key}.png",
+        )
+        for key, (column, what) in gaps.items()
     }
-    figure = picture(maps(tables), context.folder / "pairs.png")
-    return rows(found, data, seeds=asked["seeds"], figure=figure)
+    against = {
+        "probes-17": ("gap_bin", "gap_B"),
+        "probes-18": ("full", "gap_bin"),
+        "probes-19a": ("sigma_w", "gap_bin"),
+        "probes-x2b": ("gap_bin", "gap_bin_other_scaling"),
+    }
+    for key, (x, y) in against.items():
+        files[key] = picture(task_scatter(found.table, x, y), folder / f"{key}.png")
+    return {**files, "probes-x2a": files["probes-x2b"]}
 
 
-def rows(found: Complexity, data: str, *, seeds: int, figure: str = "") -> list[Row]:
-    """Return the rows that the complexity of all pairs of a data set gives."""
+def rows(found: Complexity, data: str, *, seeds: int, figures: Mapping[str, str]) -> list[Row]:
+    """Return the rows that the complexity of all pairs of a data set gives; figures by their keys."""
     table = found.table[found.table["metric"] == "accuracy"].set_index("task")
-    kept = {"data": LABELS[data], "seeds": seeds, "figure": figure}
-    return [
+    kept = {"data": LABELS[data], "seeds": seeds}
+    given = [
         _gaps("probes-15", "Fig. 4a", "gap_bin", "binarization", table, found, data, kept),
         _gaps("probes-16", "Fig. 4b", "gap_B", "the null model B", table, found, data, kept),
         _correlation(found, kept),
@@ -69,6 +89,7 @@ def rows(found: Complexity, data: str, *, seeds: int, figure: str = "") -> list[
         _sigma(found, table, kept),
         *_scaling(found, table, data, kept),
     ]
+    return [dataclasses.replace(row, figure=figures[row.key]) for row in given]
 
 
 def judged_gaps(gaps: pd.Series, published: Mapping[str, float] | None) -> Verdict:

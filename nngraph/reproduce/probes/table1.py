@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from nngraph import nulls, ops
 from nngraph._rng import child
+from nngraph._units import Training
 from nngraph.errors import NullModelWarning
 from nngraph.reproduce.ledger import Row
-from nngraph.reproduce.probes.variants import untrained
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,8 +34,9 @@ def row(study: Study, networks: Path, data: str) -> Row:
 
     units = [unit for unit in study._units() if unit.seed < NETWORKS]
     trained = [(unit.rng, load(networks / "networks" / f"{unit.name}.nngraph")) for unit in units]
-    training = untrained(study._plan.network)  # type: ignore[arg-type]
-    first = [(unit.rng, from_torch(training(unit.load(), child(unit.rng, "network")))) for unit in units]
+    training = study._plan.network
+    assert isinstance(training, Training)
+    first = [(unit.rng, from_torch(training.network(unit.load(), child(unit.rng, "network")))) for unit in units]
     found = {
         "dense": _compared(trained),
         "pruned by half": _compared((seed, ops.prune(G, FRACTION)) for seed, G in trained),

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from nngraph import nulls, ops
-from nngraph._progress import progress
+from nngraph import _parallel, nulls, ops
 from nngraph._rng import child, generator
 from nngraph._units import Training, Unit
 from nngraph.errors import NullModelWarning
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from nngraph.graph import NeuralGraph
     from nngraph.studies import Study
 
-__all__ = ["CONTROLS", "FLIPS", "PRUNED", "measured", "untrained"]
+__all__ = ["CONTROLS", "FLIPS", "PRUNED", "measured"]
 
 CONTROLS = ("trained", "untrained", "shuffled")
 """Networks: of the study; the same ones at their initialisation; ones trained on labels in random order."""
@@ -35,11 +34,6 @@ _METRICS = ("accuracy", "auc", "recalibrated")
 Point: TypeAlias = "tuple[str, float, str, str]"
 Order: TypeAlias = Literal["smallest", "largest", "random"]
 Make: TypeAlias = "Callable[[NeuralGraph, np.random.SeedSequence], NeuralGraph]"
-
-
-def untrained(training: Training) -> Training:
-    """Return a training after which every weight is, bit for bit, what it was at initialisation."""
-    return dataclasses.replace(training, epochs=1, lr=1e-30, select="last")
 
 
 def measured(study: Study, networks: Path, folder: Path, *, n: int, n_jobs: int = 1) -> pd.DataFrame:
@@ -66,8 +60,6 @@ def measured(study: Study, networks: Path, folder: Path, *, n: int, n_jobs: int 
         drawn", "prune", "prune at random", "flip", "flip at random" or "noise" (parameter in units of sigma(w)). The
         metric "same sign" of "layer 0" is the share of its signs that are those at initialisation.
     """
-    import joblib
-
     from nngraph.studies import _versions
 
     units = [unit for unit in study._units() if unit.seed < n]
@@ -76,9 +68,8 @@ def measured(study: Study, networks: Path, folder: Path, *, n: int, n_jobs: int 
     todo = [unit for unit in units if not store.is_done(unit.name)]
     training = study._plan.network
     assert isinstance(training, Training)
-    work = (joblib.delayed(_part)(unit, training, networks, folder) for unit in todo)
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
-    for _ in progress(parallel(work), total=len(todo), label="variants"):
+    common = (training, networks.resolve(), folder.resolve())
+    for _ in _parallel.unordered(_part, todo, common, folder=folder, n_jobs=n_jobs, label="variants"):
         pass
     return store.merge([unit.name for unit in units])
 
@@ -97,7 +88,7 @@ def _rows(unit: Unit, training: Training, networks: Path) -> Iterator[dict[str, 
     from nngraph.io.native import load
 
     task = unit.load()
-    first = untrained(training)(task, child(unit.rng, "network"))
+    first = training.network(task, child(unit.rng, "network"))
     order = generator(child(unit.rng, "labels")).permutation(len(task.y_train))
     shuffled: Task = dataclasses.replace(task, y_train=task.y_train[order])
     graphs = {
