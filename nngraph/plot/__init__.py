@@ -12,6 +12,7 @@ from nngraph.plot.forests import forest, forests
 from nngraph.plot.histograms import weights
 from nngraph.plot.ladders import ladder
 from nngraph.plot.layers import boundaries, layer_map, maps
+from nngraph.plot.matrices import matrix_panels, matrix_robustness
 from nngraph.plot.overviews import layer_figure
 from nngraph.plot.pages import study_figures
 from nngraph.plot.randomizations import (
@@ -50,6 +51,8 @@ __all__ = [
     "layer_figure",
     "layer_map",
     "maps",
+    "matrix_panels",
+    "matrix_robustness",
     "mixing",
     "network",
     "paired_differences",

@@ -1,7 +1,7 @@
 """Task complexity shapes internal representations and robustness (Jankowski et al., 2025): its claims, one by one."""
 
 from nngraph.reproduce.ledger import Context, Experiment, Row
-from nngraph.reproduce.probes import asked
+from nngraph.reproduce.probes import asked, transformer
 
 __all__ = ["EXPERIMENTS"]
 
@@ -49,4 +49,5 @@ EXPERIMENTS = (
     Experiment("mnist", asked.MNIST, _mnist, {"quick": 0.0, "full": 8.0}),
     Experiment("figures-10-13", asked.WIDTHS, _widths, {"quick": 0.8, "full": 12.0}),
     Experiment("any-model", asked.ANY_MODEL, _any_model, {"quick": 0.1, "full": 0.1}),
+    *transformer.EXPERIMENTS,
 )
