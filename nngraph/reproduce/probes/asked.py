@@ -241,6 +241,6 @@ FIGURES = (
     *("probes-x1", "probes-x3", "probes-x4", "probes-x5", "probes-x6", "probes-x7"),
 )
 PAIRS = ("probes-15", "probes-16", "probes-17", "probes-18", "probes-19a", "probes-x2a", "probes-x2b")
-MNIST = ("probes-19", "probes-x8")
+MNIST = ("probes-19", "probes-x9")
 WIDTHS = ("probes-21a", "probes-21b")
 ANY_MODEL = ("probes-23",)
