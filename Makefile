@@ -27,6 +27,7 @@ slow: .venv/.base
 	$(BIN)/nngraph study --as-published --out results/digits-as-published
 	$(BIN)/nngraph study --data fashion-mnist --out results/fashion-mnist
 	$(BIN)/nngraph study --data fashion-mnist --as-published --out results/fashion-mnist-as-published
+	$(BIN)/nngraph reproduce --scale full --out results/ledger-full
 
 notebooks: .venv/.test
 	$(BIN)/jupyter execute --inplace notebooks/*.ipynb

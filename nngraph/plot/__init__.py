@@ -9,6 +9,7 @@ from nngraph.plot.decays import mixing
 from nngraph.plot.distributions import degrees, strengths
 from nngraph.plot.drawing import network
 from nngraph.plot.evolutions import accuracy_curves, degree_changes, paired_differences, pixel_maps, variance_ratios
+from nngraph.plot.forests import forest, forests
 from nngraph.plot.histograms import weights
 from nngraph.plot.ladders import ladder
 from nngraph.plot.layers import boundaries, layer_map, maps
@@ -45,6 +46,8 @@ __all__ = [
     "distance_histograms",
     "dynamics",
     "feature_maps",
+    "forest",
+    "forests",
     "in_out",
     "ladder",
     "layer_figure",
