@@ -68,7 +68,7 @@ def nearly_kept(edges: KernelEdges, placement: Placement, seed: np.random.SeedSe
 def exactly_kept(edges: KernelEdges, placement: Placement, seed: np.random.SeedSequence) -> np.ndarray:
     r"""Draw magnitudes on a fine grid that keep every signed strength bit for bit.
 
-    .. math:: q' \sim U\Bigl\{q' \in \{1, \dots, 2^{24}\}^E :
+    .. math:: q' \sim U\Bigl\{q' \in \{1, \ldots, 2^{24}\}^E :
               \textstyle\sum_{e \ni i, \pm} q'_e = \sum_{e \ni i, \pm} q_e \;\; \forall i, \pm \Bigr\},
               \qquad |w'| = u \, q'
 
