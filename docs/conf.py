@@ -22,7 +22,10 @@ extensions = [
 ]
 root_doc = "index"
 exclude_patterns = ["_build", "_extensions"]
-suppress_warnings = ["myst.header"]  # a generated page may have a level of titles less
+suppress_warnings = [
+    "myst.header",  # a generated page may have a level of titles less
+    "toc.empty_glob",  # pages that a command writes are taken in once they are there
+]
 
 # Public names are documented where they are exported, types by numpydoc's sections.
 autodoc_typehints = "none"

@@ -58,7 +58,7 @@ def commands(text):
                 found[-1][2].append(line)
                 continue
             words = shlex.split(line.removeprefix("$ "), comments=True)
-            if words and (asked or words[0] in ("nngraph", "make")):
+            if words and (asked or words[0] in ("nngraph", "make", "python")):
                 found.append((words[0], words[1:], []))
     return found
 
@@ -114,21 +114,8 @@ def inside(folder):
         os.chdir(before)
 
 
-def run_python(text, names=None):
-    """Run the Python of a page in order, in one namespace; yield each block with what it printed."""
-    names = {"__name__": "page"} if names is None else names
-    for fence in fences(text):
-        if fence.kind != "python":
-            continue
-        code = compile("\n" * fence.line + fence.body, "page", "exec")
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(code, names)
-        yield fence, printed.getvalue()
-
-
 def run_page(text, names=None):
-    """Run the Python and the console lines of a page in order; yield (line, shown, printed) where the page shows."""
+    """Run the Python and the console lines of a page in order; yield (line, shown, printed), shown None or a text."""
     from typer.testing import CliRunner
 
     from nngraph.cli import app

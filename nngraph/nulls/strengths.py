@@ -69,7 +69,7 @@ def exactly_kept(edges: KernelEdges, placement: Placement, seed: np.random.SeedS
     r"""Draw magnitudes on a fine grid that keep every signed strength bit for bit.
 
     .. math:: q' \sim U\Bigl\{q' \in \{1, \ldots, 2^{24}\}^E :
-              \textstyle\sum_{e \ni i, \pm} q'_e = \sum_{e \ni i, \pm} q_e \;\; \forall i, \pm \Bigr\},
+              \sum_{e \ni i, \pm} q'_e = \sum_{e \ni i, \pm} q_e \;\; \forall i, \pm \Bigr\},
               \qquad |w'| = u \, q'
 
     where q are the block's own magnitudes in steps u of the grid (:func:`on_grid`).
