@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _SUBPACKAGES = (
+    "complexity",
     "datasets",
     "dynamics",
     "errors",
@@ -38,15 +39,19 @@ _NAMES = {
     "from_matrices": "convert.matrices",
     "from_networkx": "convert.networkx",
     "from_torch": "convert.torch",
+    "layer_robustness": "robustness",
     "load": "io.native",
     "load_state": "convert.files",
     "load_weights": "convert.files",
     "mlp": "training",
     "read_graphml": "io.graphml",
     "resnet9": "models",
+    "robustness_table": "robustness",
     "save": "io.native",
+    "task_complexity": "complexity",
     "to_torch": "convert.torch",
     "train": "training",
+    "train_many": "many_trainings",
     "training_dynamics": "checkpoints",
     "transformer": "models",
     "untrained_twin": "twins",
@@ -58,6 +63,7 @@ _NAMES = {
 __all__ = ["__version__", *sorted([*_NAMES, *_SUBPACKAGES])]
 
 if TYPE_CHECKING:
+    from nngraph import complexity as complexity
     from nngraph import datasets as datasets
     from nngraph import dynamics as dynamics
     from nngraph import errors as errors
@@ -73,6 +79,7 @@ if TYPE_CHECKING:
     from nngraph import studies as studies
     from nngraph import text as text
     from nngraph.checkpoints import training_dynamics
+    from nngraph.complexity import task_complexity
     from nngraph.convert.files import load_state, load_weights
     from nngraph.convert.igraph import from_igraph
     from nngraph.convert.matrices import from_matrices
@@ -84,7 +91,9 @@ if TYPE_CHECKING:
     from nngraph.io.gexf import write_gexf
     from nngraph.io.graphml import read_graphml, write_graphml
     from nngraph.io.native import load, save
+    from nngraph.many_trainings import train_many
     from nngraph.models import resnet9, transformer
+    from nngraph.robustness import layer_robustness, robustness_table
     from nngraph.studies import Study
     from nngraph.training import mlp, train
     from nngraph.twins import untrained_twin

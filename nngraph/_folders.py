@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from nngraph.errors import FormatError, StudyError
@@ -58,7 +59,7 @@ def digest_of(*given: nn.Module | Sequence[str]) -> str:
         if isinstance(one, nn.Module):
             for name, value in one.state_dict().items():
                 found.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
-                found.update(value.detach().cpu().contiguous().numpy().tobytes())
+                found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
         else:
             found.update(json.dumps(list(one)).encode())
     return found.hexdigest()[:16]

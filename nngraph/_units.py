@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from nngraph.datasets import Task
     from nngraph.evaluation import Evaluator, Metric
     from nngraph.graph import NeuralGraph
+
+_ALONE = threading.Lock()  # torch's number of threads and its generators belong to the process, not to a thread
 
 Operation: TypeAlias = "Callable[[NeuralGraph, float, np.random.SeedSequence], NeuralGraph]"
 Randomization: TypeAlias = "Callable[[NeuralGraph, np.random.SeedSequence], NeuralGraph]"
@@ -45,13 +48,15 @@ class Training:
     """None: 16 below 1,000 training samples, else 128."""
     select: Literal["best", "last"] = "best"
     """The step with the highest accuracy on a fifth of the training samples held out, or the last step."""
+    every: int = 1
+    """Steps between two evaluations on the samples held out."""
 
     def __post_init__(self) -> None:
-        sizes = [*self.hidden, self.epochs, *([] if self.batch_size is None else [self.batch_size])]
+        sizes = [*self.hidden, self.epochs, self.every, *([] if self.batch_size is None else [self.batch_size])]
         if any(isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1 for n in sizes):
             raise ArgumentError(
-                f"training: got hidden={self.hidden}, epochs={self.epochs}, batch_size={self.batch_size}; expected "
-                "integers of at least 1."
+                f"training: got hidden={self.hidden}, epochs={self.epochs}, batch_size={self.batch_size}, "
+                f"every={self.every}; expected integers of at least 1."
             )
         if self.activation not in ("relu", "tanh", "sigmoid"):
             raise ArgumentError(f"activation: got {self.activation!r}; expected 'relu', 'tanh' or 'sigmoid'.")
@@ -60,27 +65,31 @@ class Training:
 
     def __call__(self, task: Task, seed: np.random.SeedSequence, *, on_test: bool = False) -> torch.nn.Module:
         """Return a network trained on the task; ``on_test`` selects the best step on the test set, as published."""
-        from nngraph.training import mlp, train
+        from nngraph.training import train
 
-        x, y = task.x_train, task.y_train
-        model = mlp(
-            [x.shape[1], *self.hidden, task.n_classes],
-            activation=self.activation,
-            bias=self.bias,
-            rng=child(seed, "initial weights"),
-        )
-        trained = train(
-            model,
-            x,
-            y,
+        return train(
+            self.network(task, seed),
+            task.x_train,
+            task.y_train,
             epochs=self.epochs,
             lr=self.lr,
-            batch_size=self.batch_size or (16 if len(x) < 1000 else 128),
+            batch_size=self.samples_a_step(task),
             validation=(task.x_test, task.y_test) if on_test else 0.2 if self.select == "best" else None,
             select="best" if on_test else self.select,
+            every=self.every,
             rng=child(seed, "training"),
-        )
-        return trained.model
+        ).model
+
+    def network(self, task: Task, seed: np.random.SeedSequence) -> torch.nn.Sequential:
+        """Return a network with the initial weights that belong to the seed."""
+        from nngraph.training import mlp
+
+        sizes = [task.x_train.shape[1], *self.hidden, task.n_classes]
+        return mlp(sizes, activation=self.activation, bias=self.bias, rng=child(seed, "initial weights"))
+
+    def samples_a_step(self, task: Task) -> int:
+        """Return the number of samples in a batch."""
+        return self.batch_size or (16 if len(task.x_train) < 1000 else 128)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +143,7 @@ def run_unit(unit: Unit, plan: Plan, folder: Path) -> None:
     seconds: dict[str, float] = {}
     start = time.perf_counter()
     try:
-        with single_thread():
+        with _ALONE, single_thread():
             task = unit.load()
             if isinstance(plan.network, Training):
                 name = f"networks/{unit.name}.nngraph"

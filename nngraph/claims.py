@@ -17,7 +17,7 @@ from nngraph._tables import curve, described, folded, role, rows_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Claim", "claims", "peak", "transitions"]
+__all__ = ["Claim", "claims", "peak", "peaks", "transition_points", "transitions"]
 
 Verdict = Literal["holds", "does not hold", "not testable"]
 
@@ -120,8 +120,17 @@ class _Medians:
 
 def peak(points: pd.Series) -> tuple[float, float]:
     """Return where a curve is highest (the middle of the points within 0.1 of the highest), and its height."""
-    top = points[points >= points.max() - 0.1]
-    return float(top.index[(len(top) - 1) // 2]), float(points.max())
+    at, height = peaks(points.index.to_numpy(dtype=float), points.to_numpy(dtype=float)[None])
+    return float(at[0]), float(height[0])
+
+
+def peaks(grid: np.ndarray, curves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each row of (n, grid) curves is highest, as :func:`peak` does, and its height."""
+    height = curves.max(axis=1)
+    top = curves >= height[:, None] - 0.1
+    place = top.cumsum(axis=1) - 1
+    middle = (top.sum(axis=1) - 1) // 2
+    return grid[(top & (place == middle[:, None])).argmax(axis=1)], height
 
 
 def transitions(table: pd.DataFrame, task: str) -> list[float]:
@@ -129,15 +138,23 @@ def transitions(table: pd.DataFrame, task: str) -> list[float]:
 
     A seed has collapsed when its signed network at p = 0 is nearer to chance than to its full network.
     """
-    chance = described(table, task, "chance")
-    full = rows_of(table, task, "none").set_index("seed")["value"]
-    found = []
-    for seed, rows in rows_of(table, task, "prune", form="signed").groupby("seed"):
+    return list(transition_points(table, task).values())
+
+
+def transition_points(
+    table: pd.DataFrame, task: str, *, metric: str = "accuracy", chance: float | None = None
+) -> dict[int, float]:
+    """Return p* of :func:`transitions` by seed, for any metric whose value by chance is known."""
+    if chance is None:
+        chance = described(table, task, "chance")
+    full = rows_of(table, task, "none", metric=metric).set_index("seed")["value"]
+    found = {}
+    for seed, rows in rows_of(table, task, "prune", form="signed", metric=metric).groupby("seed"):
         points = rows.set_index("parameter")["value"].sort_index()
         start = float(points.iloc[0])
         if seed in full.index and start < (chance + full[seed]) / 2:
             halfway = points[points >= (start + points.max()) / 2]
-            found.append(float(halfway.index[0]))
+            found[int(seed)] = float(halfway.index[0])
     return found
 
 

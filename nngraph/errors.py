@@ -3,6 +3,7 @@
 __all__ = [
     "ArgumentError",
     "CapacitanceWarning",
+    "ComplexityWarning",
     "ConvergenceError",
     "DatasetError",
     "FormatError",
@@ -48,6 +49,10 @@ class NullModelWarning(UserWarning):
 
 class CapacitanceWarning(UserWarning):
     """A neural capacitance is zero by a theorem whatever the weights, or says less than it seems to."""
+
+
+class ComplexityWarning(UserWarning):
+    """Tasks change their order by complexity with a choice that is no part of the task."""
 
 
 class SimilarityWarning(UserWarning):

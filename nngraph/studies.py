@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import os
-import pickle
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nngraph import _arguments
-from nngraph._progress import progress
+from nngraph import _arguments, _parallel
 from nngraph._rng import RNG, child, seed_record, seed_sequence
 from nngraph._study_arguments import (
     FLIPPED,
@@ -196,7 +192,8 @@ class Study:
             New, empty, or of a study of the same settings that was stopped: only networks without a finished part are
             done then. A network with a failed row is done again.
         n_jobs : int
-            Number of processes, each on one thread; the table does not depend on it, bit for bit.
+            Number of processes, each on one thread; the table does not depend on it, bit for bit. Under
+            ``joblib.parallel_config(backend="dask")``, or another cluster's backend, all workers of the cluster.
         figures : bool
             Whether to draw ``figures/*.png`` and ``*.pdf``.
 
@@ -217,9 +214,8 @@ class Study:
         Notes
         -----
         A process may be killed at any moment and two may work in the same folder: every file is renamed into place.
+        The workers of a cluster have to see the folder; a network whose worker is lost is done by another.
         """
-        import joblib
-
         from nngraph import reports
 
         _arguments.processes(n_jobs)
@@ -236,11 +232,10 @@ class Study:
 
             save(given, store.folder / "networks" / "model.nngraph")
         todo = [unit for unit in units if not store.is_done(unit.name)]
-        work = (joblib.delayed(run_unit)(unit, self._plan, store.folder) for unit in todo)
-        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
-        with _worker_errors(store.folder):
-            for _ in progress(parallel(work), total=len(todo), label="networks"):
-                pass
+        for _ in _parallel.unordered(
+            run_unit, todo, (self._plan, store.folder.resolve()), folder=store.folder, n_jobs=n_jobs, label="networks"
+        ):
+            pass
         table = store.merge([unit.name for unit in units])
         reports.write(table, store.folder, fold=self._plan.as_published, figures=figures)
         failed = table.loc[table["status"] != "ok", "status"]
@@ -249,26 +244,6 @@ class Study:
                 f"{store.folder}: every evaluation {failed.iloc[0].rstrip('.')}. All errors are in its tables."
             )
         return table
-
-
-@contextlib.contextmanager
-def _worker_errors(folder: Path) -> Iterator[None]:
-    """Put into words what goes wrong between processes; what goes wrong in a network is a row of its part."""
-    from concurrent.futures.process import BrokenProcessPool
-
-    try:
-        yield
-    except BrokenProcessPool as error:
-        raise StudyError(
-            f"{folder}: a process was killed, perhaps for want of memory; finished networks are kept. Run the study "
-            "again to go on, with fewer processes if memory is short."
-        ) from error
-    except pickle.PicklingError as error:
-        lines = [line for line in str(error.__cause__ or error).splitlines() if line.strip(' "')]
-        raise StudyError(
-            f"{folder}: the tasks, functions or network cannot be sent to another process ({lines[-1]}). Use one "
-            "process."
-        ) from error
 
 
 def _task_record(unit: Unit) -> dict[str, Any]:

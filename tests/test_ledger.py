@@ -1,54 +1,26 @@
 """Experiments become rows in a folder: once, whole, checked, and told where they fail."""
 
 import dataclasses
+import importlib.util
 import json
 import logging
 import math
+import re
+import subprocess
 import sys
-import types
 
+import numpy as np
 import pytest
+from ledgers import a_figure, a_row, an_experiment, installed
 
 from nngraph.errors import ArgumentError, FormatError, StudyError
 from nngraph.reproduce import ledger
-from nngraph.reproduce.ledger import PAPERS, VERDICTS, Context, Experiment, Paper, Row
-
-PNG = (
-    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00:~\x9bU"
-    b"\x00\x00\x00\nIDATx\x9cc`\x00\x00\x00\x02\x00\x01H\xaf\xa4q\x00\x00\x00\x00IEND\xaeB`\x82"
-)
-
-
-def a_row(key, **changes):
-    given = {
-        "key": key,
-        "source": "Fig. 1",
-        "statement": "Pruning raises the signed network",
-        "criterion": "at least 1 point",
-        "authors": "92 to 97",
-        "measured": "91.5 (90.2-93.0) to 96.4",
-        "verdict": "holds",
-        "data": "digits (canvas)",
-    }
-    return Row(**given | changes)
-
-
-def an_experiment(name, keys, run=None, **minutes):
-    return Experiment(
-        name, tuple(keys), run or (lambda _: [a_row(key) for key in keys]), {"quick": 1, "full": 2} | minutes
-    )
+from nngraph.reproduce.ledger import PAPERS, VERDICTS, Context
 
 
 @pytest.fixture
 def papers(monkeypatch):
-    """Two papers of our own in place of the real ones; give their experiments by name."""
-    modules = {name: types.ModuleType(f"fake_{name}") for name in ("cats", "dogs")}
-    for name, module in modules.items():
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-        module.EXPERIMENTS = (an_experiment("first", [f"{name}-01", f"{name}-02"]),)
-    found = {name: Paper(f"On {name}", "A. Author, 2020", module.__name__, 2) for name, module in modules.items()}
-    monkeypatch.setattr(ledger, "PAPERS", found)
-    return modules
+    return installed(monkeypatch, "cats", "dogs")
 
 
 def counted(keys, calls, **changes):
@@ -64,8 +36,6 @@ def keys_of(rows):
 
 
 def test_the_module_loads_without_torch_and_pandas():
-    import subprocess
-
     code = "import sys, nngraph.reproduce.ledger; print([name for name in ('torch', 'pandas') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -211,7 +181,7 @@ def test_each_experiment_is_announced_with_the_time_to_come(papers, tmp_path, ca
 def test_a_row_that_no_ledger_may_hold_is_told_with_its_key_and_its_experiment(papers, tmp_path, changes, sentence):
     def run(context):
         (context.folder / "text.png").write_text("no picture")
-        (context.folder.parent / "outside.png").write_bytes(PNG)
+        (context.folder.parent / "outside.png").write_bytes(a_figure())
         return [a_row("cats-01", **changes), a_row("cats-02")]
 
     papers["cats"].EXPERIMENTS = (an_experiment("e", ["cats-01", "cats-02"], run),)
@@ -254,10 +224,8 @@ def test_a_claim_that_cannot_be_tested_here_names_what_is_missing_and_what_was_r
 
 
 def test_rows_come_back_from_their_file_as_they_were_also_with_numbers_of_numpy(papers, tmp_path):
-    import numpy as np
-
     def run(context):
-        (context.folder / "f.png").write_bytes(PNG)
+        (context.folder / "f.png").write_bytes(a_figure())
         numbers = {"value": np.float32(0.5), "low": np.float64(0.25), "high": 1, "seeds": np.int64(3)}
         return [a_row("cats-01", figure="f.png", control="é < ü & 漢", seconds=2.0, **numbers)]
 
@@ -370,6 +338,39 @@ def test_the_peak_of_memory_is_recorded_and_the_largest_of_several_runs_stays(pa
     file.write_text(json.dumps(json.loads(file.read_text()) | {"peak_memory_mib": {"process": 10**6}}))
     ledger.run(["cats"], out=tmp_path)
     assert json.loads(file.read_text())["peak_memory_mib"]["process"] == 10**6
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_claim_of_the_checklist_has_a_row_and_so_has_what_the_paper_lacks(paper):
+    if importlib.util.find_spec(PAPERS[paper].module) is None:
+        pytest.skip(f"{PAPERS[paper].module} is not there")
+    keys = [key for experiment in ledger.experiments(paper) for key in experiment.keys]
+    numbers = {re.sub("[a-z]$", "", key.removeprefix(f"{paper}-")) for key in keys}
+    claims = {f"{number:02d}" for number in range(1, PAPERS[paper].claims + 1)}
+    assert {number for number in numbers if number[0] != "x"} == claims
+    lacks = {number for number in numbers if number[0] == "x"}
+    assert lacks == {f"x{number}" for number in range(1, len(lacks) + 1)}
+    assert lacks
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_rows_of_a_paper_load_without_torch_and_pandas(paper):
+    if importlib.util.find_spec(PAPERS[paper].module) is None:
+        pytest.skip(f"{PAPERS[paper].module} is not there")
+    code = (
+        "import sys; from nngraph.reproduce import ledger; "
+        f"ledger.experiments({paper!r}); print([name for name in ('torch', 'pandas') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_quick_ledger_is_meant_to_take_a_quarter_of_an_hour_on_two_cores(monkeypatch, tmp_path):
+    there = [paper for paper in PAPERS if importlib.util.find_spec(PAPERS[paper].module) is not None]
+    if not there:
+        pytest.skip("no paper is there")
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert ledger.minutes_left(there, out=tmp_path, n_jobs=2)[2] <= 15
 
 
 def test_the_verdicts_and_the_papers_are_those_of_the_checklists():

@@ -205,7 +205,7 @@ def results(
 
 
 def verdict(judge, **given):
-    return judge(results(**given)).verdict.split(" on the stand-in")[0]
+    return judge(results(**given)).verdict
 
 
 NEAR = ["encoder", "tap", "overlap", "sd", "permutation", "stays", "same", "chance", "spread"]
@@ -244,8 +244,8 @@ def test_losses_beyond_the_margin_do_not_hold_and_gains_do():
 
 def test_a_pass_that_training_no_block_has_too_is_undecided():
     found = claims.freeze(results(full=0.9, late=0.87, logistic=0.872))
-    assert found.verdict == "undecided on the stand-in: a head on frozen blocks, which trains no block, passes too"
-    assert "a logistic head does better" in claims.drop(results(logistic=0.7)).verdict
+    assert found.said == "undecided: a head on frozen blocks, which trains no block, passes too"
+    assert "a logistic head does better" in claims.drop(results(logistic=0.7)).why
 
 
 def test_the_noise_of_a_difference_is_that_of_texts_and_of_seeds():
@@ -282,7 +282,7 @@ def test_verdicts_on_maps_follow_the_numbers():
     assert verdict(map_claims.grouped, grown=(9, 1, 1, 1, 1, 1)) != "holds"
     assert verdict(map_claims.seeds, seeds=1) == "undecided"
     found = results()
-    assert map_claims.departs(dataclasses.replace(found, steps=found.steps[found.steps["step"] == 0])).verdict.endswith(
+    assert map_claims.departs(dataclasses.replace(found, steps=found.steps[found.steps["step"] == 0])).why == (
         "no step departs"
     )
     swapped = found.steps.assign(tap=(7 - found.steps["tap"].astype(int)).astype(str))
@@ -300,7 +300,7 @@ def test_agreement_with_skipped_blocks_is_judged_by_permuted_blocks():
     assert verdict(claims.interventions, gw_p=0.3) == "does not hold"
     table = results().agreements.assign(p=0.2)
     found = claims.interventions(dataclasses.replace(results(), agreements=table))
-    assert found.verdict.endswith("no measure ranks it better than permuted blocks do")
+    assert found.said == "undecided: no measure ranks it better than permuted blocks do"
 
 
 def test_the_page_has_every_number_and_keeps_what_is_around_the_markers(tmp_path):

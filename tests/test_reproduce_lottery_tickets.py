@@ -12,6 +12,7 @@ from nngraph.reproduce.lottery_tickets import claims as judged
 from nngraph.reproduce.lottery_tickets import page, training
 from nngraph.reproduce.lottery_tickets.__main__ import main
 from nngraph.reproduce.lottery_tickets.claims import TESTED, study_of
+from nngraph.reproduce.lottery_tickets.runs import SEEDS
 from nngraph.reproduce.lottery_tickets.training import ARMS, Settings, split
 
 TINY = Settings(sizes=(784, 12, 9, 10), n_train=200, rounds=3, fraction=0.6, epochs=1, every=2, data_set="digits")
@@ -49,7 +50,7 @@ def test_the_run_trains_every_arm_at_its_rounds_and_writes_what_the_page_shows(w
     assert (same == 1).all()
     text = (folder / "lottery_tickets.md").read_text(encoding="utf-8")
     for row in table.itertuples():
-        assert f"| {row.claim} | {row.verdict} | {row.found} |" in text
+        assert f"| {row.claim} | {row.verdict} | {row.measured} |" in text
         assert row.rule in text
     for row in pd.read_csv(folder / "order.csv").itertuples():
         assert f"| {row.measure} | {row.first} / {row.tie} / {row.later} |" in text
@@ -97,7 +98,7 @@ def test_seeds_are_counted_before_anything_is_trained(tmp_path, capsys, given, m
 
 
 def test_the_number_of_seeds_by_default_is_the_fewest_that_can_pass_the_correction():
-    assert len(TESTED) * 0.5**page.SEEDS < 0.05 < len(TESTED) * 0.5 ** (page.SEEDS - 1)
+    assert len(TESTED) * 0.5**SEEDS < 0.05 < len(TESTED) * 0.5 ** (SEEDS - 1)
 
 
 @pytest.mark.parametrize(
@@ -197,14 +198,14 @@ def test_measures_precede_the_collapse_as_far_as_they_depart_first_without_reser
     z = dict.fromkeys(names[: n_large + n_small], LATE)
     found = judged._collapse(study(dict.fromkeys(names[:n_large], LARGE), z, n=n))
     assert found.verdict == verdict
-    assert f"{n_large + n_small} are first in every seed by z, {n_large} by size; {n_large} without" in found.found
-    assert ("9 seeds cannot" in found.found, "8 seeds cannot reach it: 0.051" in found.found) == (False, n == 8)
+    assert f"{n_large + n_small} are first in every seed by z, {n_large} by size; {n_large} without" in found.measured
+    assert ("9 seeds cannot" in found.measured, "8 seeds cannot reach it: 0.051" in found.measured) == (False, n == 8)
 
 
 def test_medians_of_departures_count_measures_that_never_depart_as_after_all_rounds():
     names = [measure for measure, null in TESTED.values() if null == "dealt"]
     some = judged._collapse(study(dict.fromkeys(names[:3], LARGE), dict.fromkeys(names[:8], LATE)))
-    assert "departs in round 4 by z, none by size, the network decays in round 6" in some.found
+    assert "departs in round 4 by z, none by size, the network decays in round 6" in some.measured
 
 
 @pytest.mark.parametrize(
@@ -255,7 +256,7 @@ def test_heavy_tails_are_judged_by_block_and_never_by_the_pooled_degrees(verdict
     by_layer, pooled = judged._heavy_tails(found)
     assert by_layer.verdict == verdict
     assert pooled.verdict == "not judged"
-    assert "heavy-tailed 5" in pooled.found
+    assert "heavy-tailed 5" in pooled.measured
 
 
 @pytest.mark.parametrize(("others", "verdict"), [((0.7, 0.7), "holds"), ((0.7, 0.9), "holds in part")])
@@ -266,7 +267,7 @@ def test_a_ticket_is_held_against_each_control_at_the_last_round_before_the_deca
     found = study(n=4)._replace(scores=pd.DataFrame(rows, columns=["arm", "seed", "round", "accuracy"]))
     claim = judged._tickets_win(found)
     assert claim.verdict == verdict
-    assert f"random {10.0:.2f} (round 5, 4 seeds)" in claim.found
+    assert f"random {10.0:.2f} (round 5, 4 seeds)" in claim.measured
 
 
 STAYS, GOES, FALLS, AFTER = LATE, [0, 0, 0, 0, 5, 5, 0, 0], [0, 0, 0, 0, -5, -5, -5, -5], [0, 0, 0, 0, 0, 0, 5, 5]
@@ -278,7 +279,7 @@ def test_a_measure_that_is_significant_and_not_first_in_every_seed_is_named_besi
     tied = {"z": z | {names[8]: AFTER}, "values": dict.fromkeys(names, LARGE)}  # departs with the decay
     found = judged._collapse(study(dict.fromkeys(names, LARGE), z, n=9, seeds={3: tied}))
     label = next(label for label, (measure, _) in TESTED.items() if measure == names[8])
-    assert f"significant, though not first in every seed: {label} (8 first, 1 tied, 0 later)" in found.found
+    assert f"significant, though not first in every seed: {label} (8 first, 1 tied, 0 later)" in found.measured
 
 
 @pytest.mark.parametrize(
@@ -299,5 +300,19 @@ def test_information_has_to_rise_before_the_decay_and_to_stay(usual, first, verd
     claim = judged._information(found)
     assert claim.verdict == verdict
     rising = [z in (STAYS, GOES) for z in (first, usual, usual, usual)]
-    assert f"above random masks before the decay in {sum(rising)} of 4 seeds" in claim.found
-    assert ("there 0.5" in claim.found) == any(rising)  # the value at the round that was tested
+    assert f"above random masks before the decay in {sum(rising)} of 4 seeds" in claim.measured
+    assert ("there 0.5" in claim.measured) == any(rising)  # the value at the round that was tested
+
+
+@pytest.mark.parametrize(
+    ("departing", "random", "n", "verdict"),
+    [(9, 0, 5, "holds"), (9, 9, 5, "holds in part"), (3, 0, 5, "does not hold"), (9, 0, 4, "does not hold")],
+    ids=["most measures", "random pruning too", "few measures", "too few seeds"],
+)
+def test_the_median_measure_is_tested_by_signs_over_seeds_beside_random_pruning(departing, random, n, verdict):
+    names = [measure for measure, null in TESTED.values() if null == "dealt"]
+    z, of_random = dict.fromkeys(names[:departing], LATE), dict.fromkeys(names[:random], LATE)
+    found = judged.more_than_chance(study(dict.fromkeys(names, LARGE), z, random_z=of_random, n=n))
+    assert found.verdict == verdict
+    assert found.value == pytest.approx(0.5**n if departing == 9 else 1)
+    assert ("4 seeds cannot reach it" in found.measured) == (n == 4)

@@ -10,6 +10,7 @@ import torch
 from nngraph.errors import ArgumentError
 from nngraph.reproduce.layer_groups import __main__ as command
 from nngraph.reproduce.layer_groups import _page, figures, modular, targets
+from nngraph.reproduce.layer_groups.judgements import Judgement, table_of
 
 TAPS = ["0.resid_post", "1.resid_post", "2.resid_post", "2.mlp_out"]
 CELL = {"tokens": "last", "encoding": "one-hot", "normalize": "mean"}
@@ -131,13 +132,14 @@ def test_the_claims_of_the_maps_hold_on_maps_made_to_their_words():
         maps_of(map_of(3.0 * figures.PUBLISHED_GROUPS + wobble), map_of(late + wobble, 0.5), map_of(steps))
     )
     assert table["verdict"].tolist() == ["holds"] * 4
-    assert "adjusted Rand index 1.00" in table["measured"][0]
+    assert "adjusted Rand index 1.00" in table["here"][0]
 
 
 def test_steps_that_the_untrained_twin_has_too_are_said_to_be_there_as_well():
     stairs = map_of(np.repeat([0.0, 1, 2, 2.01], [13, 4, 4, 10]))
     both = maps_of(map_of(np.arange(93.0)), map_of(np.arange(93.0)), stairs) | {"0": (stairs, stairs)}
-    assert figures.figure3_claims(both)["verdict"][3] == "holds, as much in the untrained twin"
+    found = figures.figure3_claims(both).iloc[3]
+    assert (found["verdict"], found["why"]) == ("holds in part", "as much in the untrained twin")
 
 
 def test_the_claims_of_the_maps_fail_on_maps_that_say_otherwise():
@@ -165,7 +167,7 @@ def tables():
         "table1_last": pd.concat(one),
         "table4_L": probes_of(exact),
         "table4_E": probes_of({key: 0.4 if key[1] == "c2" else 1.0 for key in exact}),
-        "figure3": pd.DataFrame({"claim": ["flat"], "measured": ["0.3"], "verdict": ["holds"]}),
+        "figure3": table_of([Judgement("flat", "by eye", "below a half", "0.3", "holds")]),
         "seconds": pd.DataFrame({"n": [3481], "seconds": [61.25], "squared": [0.01234]}),
     }
 

@@ -15,6 +15,7 @@ from scipy import stats
 from nngraph import plot
 from nngraph._rng import child, seed_sequence
 from nngraph.errors import ArgumentError, StudyError
+from nngraph.reproduce import _claims as judged
 from nngraph.reproduce.sparse_evolution import __main__ as command
 from nngraph.reproduce.sparse_evolution import _networks, _perceptrons, _units, degrees, mlps, pages, parameters
 from nngraph.reproduce.sparse_evolution._perceptrons import ARMS, Settings
@@ -169,13 +170,13 @@ def test_differences_are_paired_and_their_intervals_those_of_the_paired_t_test()
     ],
 )
 def test_a_claim_is_judged_by_where_its_interval_lies(gaps, dense, verdicts):
-    found = mlps.claims(curves(gaps, dense=dense))
+    found = judged.table(mlps.claims(curves(gaps, dense=dense)))
     assert found["verdict"].tolist() == verdicts
     assert "3 seeds" in found["measured"].iloc[0]
 
 
 def test_one_seed_decides_nothing():
-    assert set(mlps.claims(curves([0.01]))["verdict"]) == {"undecided"}
+    assert {one.verdict for one in mlps.claims(curves([0.01]))} == {"undecided"}
 
 
 # --------------------------------------------------------------------------------------------------- degrees
@@ -292,7 +293,7 @@ def described(verdict, rho, among=0.2, *, kinds=("zero", "blind")):
     ],
 )
 def test_degrees_are_judged_by_their_tails_and_beside_node_blind_rewiring(verdict, rho, expected):
-    found = degrees.claims(described(verdict, rho))
+    found = judged.table(degrees.claims(described(verdict, rho)))
     assert found["verdict"].tolist() == [*expected, *expected, "holds"]
 
 
@@ -308,7 +309,7 @@ def test_to_leave_blank_pixels_is_no_concentration_on_those_that_matter():
 def test_degrees_of_some_layers_that_are_heavy_tailed_are_a_part():
     table = described("over-dispersed", 0.6)
     table.loc[table["layer"] == "b", "verdict"] = "heavy-tailed"
-    found = degrees.claims(table)
+    found = judged.table(degrees.claims(table))
     assert found["verdict"].iloc[0] == "holds in part"
     assert "1 heavy-tailed, 1 over-dispersed of 2" in found["measured"].iloc[0]
 
@@ -339,9 +340,9 @@ def test_parameters_grow_with_the_number_of_neurons(tmp_path):
     assert slopes["sparse"] == pytest.approx(1, abs=0.02)
     deviation = np.sqrt(table["expected"] * (1 - table["expected"] / table["complete"]))
     assert ((table["sparse"] - table["expected"]).abs() < 4 * deviation).all()
-    assert parameters.claims(table)["verdict"].tolist() == ["holds"]
+    assert [one.verdict for one in parameters.claims(table)] == ["holds"]
     bent = table.assign(sparse=table["complete"] // 5)
-    assert parameters.claims(bent)["verdict"].tolist() == ["does not hold"]
+    assert [one.verdict for one in parameters.claims(bent)] == ["does not hold"]
 
 
 # ----------------------------------------------------------------------------------------- page and figures
@@ -352,7 +353,8 @@ def test_the_page_has_every_claim_with_its_verdict_and_the_pictures_that_it_show
     for verb, folder in (("mlp", trained[0]), ("degrees", evolved[0])):
         (tmp_path / verb).symlink_to(folder)
     page = pages.write(tmp_path / "docs", tables, tmp_path).read_text(encoding="utf-8")
-    found = pd.concat([experiment.claims(tables[verb]) for verb, experiment in pages.EXPERIMENTS if verb in tables])
+    made = [one for verb, experiment in pages.EXPERIMENTS if verb in tables for one in experiment.claims(tables[verb])]
+    found = judged.table(made)
     for number, one in enumerate(found.itertuples(), start=1):
         assert f"| {number} | {one.claim} | {one.published} | {one.measured} | {one.verdict} |" in page
         (numbers,) = re.findall(rf"^- ([\d, ]+): {re.escape(one.rule)}\.$", page, flags=re.MULTILINE)

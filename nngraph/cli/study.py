@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nngraph.cli._clusters import HELP
+from nngraph.cli._clusters import cluster as on_cluster
 from nngraph.cli._common import call, one_sentence
 from nngraph.errors import ArgumentError
 
@@ -56,6 +58,7 @@ def study(
     weights: Annotated[Path | None, typer.Option(help="Weights for --model: .safetensors or state_dict.")] = None,
     seed: Annotated[int, typer.Option(help="Root seed of everything random.", min=0)] = 0,
     jobs: Annotated[int | None, typer.Option(help="Processes; by default one for each core.", min=1)] = None,
+    cluster: Annotated[str | None, typer.Option(help=HELP)] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder; by default results/DATA, or results/DATA-as-published.")
     ] = None,
@@ -98,7 +101,8 @@ def study(
         import joblib
 
         folder = out or Path("results") / (data.replace(":", "-") + ("-as-published" if as_published else ""))
-        table = chosen.run(folder, n_jobs=jobs or joblib.cpu_count())
+        with on_cluster(cluster):
+            table = chosen.run(folder, n_jobs=jobs or joblib.cpu_count())
         typer.echo((folder / "summary.md").read_text(encoding="utf-8"), nl=False)
         typer.echo(f"nngraph: tables, summary.md and figures are in {folder}", err=True)
         failed = table[table["status"].str.startswith("failed")]

@@ -22,7 +22,7 @@ from nngraph.errors import FormatError, StudyError
 from nngraph.io._atomic import replacing
 from nngraph.reproduce._rows import Row, row_of
 
-__all__ = ["Entry", "Ledger", "finished", "keep", "opened", "read", "rows", "there", "write"]
+__all__ = ["Entry", "Ledger", "finished", "keep", "opened", "place", "read", "rows", "there", "write"]
 
 FORMAT = 1
 _PACKAGES = ("numpy", "scipy", "pandas", "torch", "igraph", "networkx", "scikit-learn", "POT", "powerlaw", "numba")
@@ -36,6 +36,11 @@ class Entry:
     experiment: str
     row: Row
     failed: bool
+
+    @property
+    def name(self) -> str:
+        """Paper and experiment: the folder of the experiment within that of the ledger."""
+        return f"{self.paper}/{self.experiment}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,11 +154,11 @@ def read(out: Path) -> Ledger:
         for name in sorted(names):
             found, failed = rows(out / paper / name)
             of_paper += [Entry(paper, name, row, failed) for row in found]
-        entries += sorted(of_paper, key=lambda entry: _place(entry.row.key))
+        entries += sorted(of_paper, key=lambda entry: place(entry.row.key))
     return Ledger(out, about, tuple(entries))
 
 
-def _place(key: str) -> tuple[bool, int, str]:
+def place(key: str) -> tuple[bool, int, str]:
     """Order of rows: as numbered, and behind them what the paper lacks."""
     found = re.search(r"-(x?)(\d+)(\w*)$", key)
     return (bool(found[1]), int(found[2]), found[3]) if found else (True, 0, key)
@@ -173,6 +178,16 @@ def write(out: Path) -> None:
         for entry in ledger.entries
     ]
     _write_json(out / "ledger.json", {**about, "rows": entries})
+    from nngraph.reproduce import _ledger_tables, _report
+
+    ledger = dataclasses.replace(ledger, about=about)
+    for name, text in (
+        ("ledger.csv", _ledger_tables.as_csv(ledger)),
+        ("ledger.md", _ledger_tables.page({about["scale"]: ledger})),
+        ("report.html", _report.report(ledger)),
+    ):
+        with replacing(out / name) as file:
+            file.write(text.encode())
 
 
 def _versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ import re
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nngraph.errors import ArgumentError, NNGraphError, StudyError
@@ -51,7 +51,7 @@ class Paper:
     claims: int
 
 
-PAPERS: Mapping[str, Paper] = {
+PAPERS: dict[str, Paper] = {
     "probes": Paper(
         "Task complexity shapes internal representations and robustness in neural networks",
         "R. Jankowski, F. Radicchi, M. A. Serrano, M. Boguna, S. Fortunato, 2025",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from nngraph._progress import progress
 from nngraph._rng import child, generator, seed_sequence
 from nngraph.dynamics import Ranking, line_graph, line_graph_size, rank_models
 from nngraph.dynamics._ranking import spearman
+from nngraph.reproduce._claims import Claim
 from nngraph.reproduce.capacitance.candidates import FAMILY
 from nngraph.training import mlp
 
@@ -68,14 +69,6 @@ RULES = {
     ),
 }
 """Every claim, and when it holds. The wording of what the paper concludes from its Figures 3b and 3c is ours."""
-
-
-class Verdict(NamedTuple):
-    """One row of the table of claims."""
-
-    claim: str
-    verdict: str
-    found: str
 
 
 class Study:
@@ -184,6 +177,23 @@ class Study:
         rows = [_summary("spread", values) | _summary("more", found[JUDGED[0]] - values) for values in found.values()]
         return pd.DataFrame(rows, index=pd.Index(JUDGED, name="predictor"))
 
+    def more(self, predictor: str) -> dict[str, float]:
+        """Return what rho of the ridge is more than that of another predictor, on the networks that have both.
+
+        Of the family on the first task: more with its interval of 95 % (_low, _high), rho, trivial (that of the other),
+        and n networks.
+        """
+        architecture = self.given(self.runs)[2]
+        known = self._main().models.dropna(subset=[JUDGED[0], predictor])
+        weights = np.stack([self.draws[str(architecture[name])] for name in known.index])
+        ranked = {
+            name: spearman(known[name].to_numpy(), known["final"].to_numpy(), weights)
+            for name in (JUDGED[0], predictor)
+        }
+        of_ridge, trivial = ranked.values()
+        ends = {"rho": float(of_ridge[0]), "trivial": float(trivial[0]), "n": float(len(known))}
+        return _summary("more", of_ridge - trivial) | ends
+
     @functools.cached_property
     def by_variant(self) -> dict[str, Ranking]:
         """Rankings of the networks that have every variant of beta_eff, by each."""
@@ -230,8 +240,8 @@ class Study:
         n = int(rows["n"].sum())
         return n, float((rows["shrunk"] * rows["n"]).sum() / n) if n else float("nan")
 
-    def verdicts(self) -> list[Verdict]:
-        """Judge every claim."""
+    def verdicts(self) -> list[Claim]:
+        """Judge every claim, in the order of ``RULES``."""
         judged = (
             self._edges,
             self._vanishes,
@@ -242,9 +252,9 @@ class Study:
             self._everywhere,
             self._beats,
         )
-        return [Verdict(claim, *judge()) for claim, judge in zip(RULES, judged, strict=True)]
+        return [Claim(claim=claim, rule=RULES[claim], **judge()) for claim, judge in zip(RULES, judged, strict=True)]
 
-    def _edges(self) -> tuple[str, str]:
+    def _edges(self) -> dict[str, Any]:
         small = mlp((7, 5, 4, 3), rng=0)
         x, y = np.random.default_rng(0).normal(size=(6, 7)).astype(np.float32), np.arange(6) % 3
         made, told = line_graph(small, x, y, loss="squared").ecount(), line_graph_size(small)
@@ -255,29 +265,48 @@ class Study:
             f"{large:,} edges, told without making them; 7-5-4-3 has {told} by the same sum and {made} made; the "
             f"largest MLP of this page has {largest:,}"
         )
-        return ("holds" if round(large / 1e6) == 127 and made == told else "does not hold"), text
+        holds = round(large / 1e6) == 127 and made == told
+        return {"verdict": "holds" if holds else "does not hold", "measured": text, "value": float(large)}
 
-    def _vanishes(self) -> tuple[str, str]:
+    def _vanishes(self) -> dict[str, Any]:
         (n_fit, fit), (n_not, unfit) = (self.vanished(fits=fits) for fits in (True, False))
         text = (
             f"below a tenth in {_percent(fit)} of {n_fit} networks that fit and in {_percent(unfit)} of {n_not} that "
             "do not"
         )
-        return _degree(min(fit, unfit) >= 0.9, max(fit, unfit) >= 0.5), text
+        return {
+            "verdict": _degree(min(fit, unfit) >= 0.9, max(fit, unfit) >= 0.5),
+            "measured": text,
+            "control": f"networks that do not fit: {_percent(unfit)}",
+            "seeds": n_fit + n_not,
+            "value": fit,
+        }
 
     def _main(self, stop: int = STOP) -> Ranking:
         return self.rankings["family", self.first_task, stop]
 
-    def _ranks(self) -> tuple[str, str]:
+    def _ranks(self) -> dict[str, Any]:
         row = self._main().scores.set_index("predictor").loc["beta_eff = 0"]
         verdict = _degree(row["spearman"] >= PUBLISHED, row["spearman_high"] >= PUBLISHED)
-        return f"{verdict}, {standing(row)}", f"{against(self._main())}, epochs {START} to {STOP} of the {self._n()}"
+        return {
+            "verdict": verdict,
+            "measured": f"{against(self._main())}, epochs {START} to {STOP} of the {self._n()}",
+            "control": standing(row),
+            **self._counted(row, "spearman"),
+        }
+
+    def _counted(self, row: pd.Series, name: str) -> dict[str, Any]:
+        """Return a number of the main ranking with its interval, and how many networks it is of."""
+        numbers = {
+            end: float(row[name + suffix]) for end, suffix in (("value", ""), ("low", "_low"), ("high", "_high"))
+        }
+        return {"seeds": len(self.chosen("family", self.first_task)), **numbers}
 
     def _n(self) -> str:
         rows = self.chosen("family", self.first_task)
         return f"{len(rows)} networks ({rows['candidate'].nunique()} architectures) on {self.first_task}"
 
-    def _predicts(self) -> tuple[str, str]:
+    def _predicts(self) -> dict[str, Any]:
         found = self._main()
         off = (found.models["beta_eff = 0"] - found.models["final"]).abs().dropna()
         rows = found.scores.set_index("predictor")
@@ -287,15 +316,20 @@ class Study:
             f"{rows.loc['last accuracy', 'mae']:.3f} (difference {interval(row, 'mae_difference')}); the interval of "
             f"95 % holds {_percent(found.coverage())} of the final accuracies"
         )
-        return _degree(off.median() <= 0.01, row["mae_difference_high"] < 0), text
+        return {
+            "verdict": _degree(off.median() <= 0.01, row["mae_difference_high"] < 0),
+            "measured": text,
+            "control": f"mean error of the last accuracy {rows.loc['last accuracy', 'mae']:.3f}",
+            **self._counted(row, "mae_difference"),
+        }
 
-    def _starts(self) -> tuple[str, str]:
+    def _starts(self) -> dict[str, Any]:
         return self._steady(FIRST, [start for start, stop in self.by_epochs if stop == STOPS[-1]])
 
-    def _sizes(self) -> tuple[str, str]:
+    def _sizes(self) -> dict[str, Any]:
         return self._steady(SAMPLES, self.by_size)
 
-    def _steady(self, label: str, places: Collection[int]) -> tuple[str, str]:
+    def _steady(self, label: str, places: Collection[int]) -> dict[str, Any]:
         """Judge a spread, and those of the controls by the same rule."""
         table = self.spreads[label]
         among = ", ".join(f"{place:,}" for place in places)
@@ -303,26 +337,35 @@ class Study:
             f"{predictor} {interval(row, 'spread')}" for predictor, row in table.iterrows()
         )
         if len(places) < 2:
-            return "not asked", text
+            return {"verdict": "not asked", "measured": text}
         found, *controls = (steady(row) for _, row in table.iterrows())
-        beside = "; ".join(f"{name}: {one}" for name, one in zip(JUDGED[1:], controls, strict=True))
-        return f"{found} ({beside})", text
+        row = table.iloc[0]
+        counts = "holds in part" if row["spread"] <= STEADY[1] else "does not hold"
+        return {
+            "verdict": found,
+            "measured": text,
+            "control": "; ".join(f"{name}: {one}" for name, one in zip(JUDGED[1:], controls, strict=True)),
+            "counts": counts if found == "undecided" else "",
+            **self._counted(row, "spread"),
+        }
 
-    def _everywhere(self) -> tuple[str, str]:
+    def _everywhere(self) -> dict[str, Any]:
         rows = {key: one.scores.set_index("predictor").loc["beta_eff = 0"] for key, one in self._early().items()}
         above = [row["spearman_low"] > 0 for row in rows.values()]
         text = "; ".join(f"{part} on {task} {row['spearman']:.2f}" for (part, task), row in rows.items())
         better = any(standing(row) == BETTER for row in rows.values())
-        beside = "" if better else ", nowhere better than the last accuracy"
-        return (
-            f"{_degree(all(above), any(above))}{beside}",
-            f"rho above 0 in {sum(above)} of {len(above)} settings: {text}",
-        )
+        return {
+            "verdict": _degree(all(above), any(above)),
+            "measured": f"rho above 0 in {sum(above)} of {len(above)} settings: {text}",
+            "control": "" if better else "nowhere better than the last accuracy",
+            "seeds": sum(len(self.chosen(*key)) for key in rows),
+            "value": sum(above) / len(above),
+        }
 
     def _early(self) -> dict[tuple[str, str], Ranking]:
         return {(part, task): one for (part, task, stop), one in self.rankings.items() if stop == STOP}
 
-    def _beats(self) -> tuple[str, str]:
+    def _beats(self) -> dict[str, Any]:
         early = self._early().values()
         rows = [one.scores.set_index("predictor").loc["beta_eff = 0"] for one in early]
         better, worse = (sum(standing(row) == word for row in rows) for word in (BETTER, WORSE))
@@ -331,7 +374,13 @@ class Study:
             f"better than the last accuracy in {better}, worse in {worse}, neither in {len(rows) - better - worse} of "
             f"{len(rows)} settings; above the mean accuracy, the ridge without beta_eff, in {above}"
         )
-        return _degree(better > len(rows) / 2, better > 0), text
+        return {
+            "verdict": _degree(better > len(rows) / 2, better > 0),
+            "measured": text,
+            "control": f"above the mean accuracy, the ridge without beta_eff, in {above} of {len(rows)} settings",
+            "seeds": sum(len(self.chosen(*key)) for key in self._early()),
+            "value": better / len(rows),
+        }
 
 
 def standing(row: pd.Series) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nngraph.dynamics import Ranking
 
-__all__ = ["write"]
+__all__ = ["figures", "write"]
 
 log = logging.getLogger(__name__)
 COMMAND = "python -m nngraph.reproduce.capacitance --out FOLDER [--root FOLDER] [--texts FOLDER]"
@@ -53,7 +53,7 @@ def write(out: str | os.PathLike[str], study: Study) -> Path:
     with replacing(folder / "scores.csv") as file:
         scores = claims.tabled(study.rankings, ("part", "task", "stop"))
         file.write(scores.to_csv(index=False, float_format="%.5g").encode())
-    for name, figure in _figures(study):
+    for name, figure in figures(study):
         log.info("picture: %s", name)
         with replacing(folder / "pictures" / f"capacitance_{name}.png") as file:
             figure.savefig(file, format="png", dpi=110)
@@ -104,11 +104,11 @@ and nothing is trained.
 
 
 def _claims(study: Study) -> str:
-    found = study.verdicts()
+    rows = [(one.claim, one.verdict, one.control, one.measured) for one in study.verdicts()]
     rules = "".join(f"- *{claim}*: {rule}.\n" for claim, rule in RULES.items())
     return f"""## Claims
 
-{_table(("claim", "verdict", "found"), [tuple(one) for one in found])}
+{_table(("claim", "verdict", "beside it", "found"), rows)}
 The rules:
 
 {rules}
@@ -329,7 +329,8 @@ and to {LATER}, and first epochs {", ".join(map(str, STARTS))} with last epochs 
 """
 
 
-def _figures(study: Study) -> Iterator[tuple[str, Figure]]:
+def figures(study: Study) -> Iterator[tuple[str, Figure]]:
+    """Yield the pictures of the page by name."""
     from nngraph import plot
     from nngraph.plot import _style
 

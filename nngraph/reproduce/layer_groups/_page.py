@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nngraph.errors import ArgumentError
 from nngraph.io._atomic import replacing
 from nngraph.reproduce.layer_groups import figures, modular, targets
+from nngraph.reproduce.layer_groups.judgements import Judgement
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["put", "section", "tables"]
+__all__ = ["kept", "put", "section", "tables"]
 
 BEGIN, END = "<!-- modular sums: begin -->", "<!-- modular sums: end -->"
 
@@ -44,7 +45,7 @@ def tables(folder: str | Path, *, n: int = 200) -> dict[str, pd.DataFrame]:
         "figure3": lambda: figures.figure3_claims(figures.figure3(n=n, folder=folder)),
         "seconds": figures.seconds_by_size,
     }
-    return {name: _kept(folder / f"{name}_{n}.csv", step) for name, step in steps.items()}
+    return {name: kept(folder / f"{name}_{n}.csv", step) for name, step in steps.items()}
 
 
 def section(found: Mapping[str, pd.DataFrame], *, n: int) -> str:
@@ -90,7 +91,7 @@ def section(found: Mapping[str, pd.DataFrame], *, n: int) -> str:
             "",
             *_table1(near),
             "",
-            *_claims1(targets.verdicts(near)),
+            *_claims(targets.table1_claims(near)),
             "",
             "### Table 4: what probes read, on held-out pairs",
             "",
@@ -99,11 +100,11 @@ def section(found: Mapping[str, pd.DataFrame], *, n: int) -> str:
             "",
             *_table4(found),
             "",
-            *_claims4(found),
+            *_claims(targets.table4_claims(found["table4_L"], found["table4_E"])),
             "",
             f"### Figure 3: maps of all taps (n = {n})",
             "",
-            *_rows(["claim", "measured", "verdict"], found["figure3"].astype(str).to_numpy().tolist()),
+            *_claims(Judgement(*row) for row in found["figure3"].itertuples(index=False)),
             "",
             "### From 3,481 pairs to 1,000",
             "",
@@ -143,7 +144,8 @@ def put(path: str | Path, text: str) -> None:
         file.write(page.encode())
 
 
-def _kept(path: Path, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+def kept(path: Path, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Return the table of a file, which is computed and written where it is not there."""
     import pandas as pd
 
     if not path.exists():
@@ -189,26 +191,6 @@ def _table1(near: pd.DataFrame) -> list[str]:
     return _rows(["target", "positions, normalised by", "nearest", "published tap (rank)", "twin", "Gaussian"], rows)
 
 
-def _claims1(verdicts: pd.DataFrame) -> list[str]:
-    rows = [
-        [
-            f"no tap is nearer to {row.target} than {row.published} ({row.published_value:.2f})",
-            f"none nearer, to two digits, in {row.first} of {row.cells} cells; its distance is {row.smallest:.4f} to "
-            f"{row.largest:.4f}; "
-            f"below every tap of the untrained twin in {row.below_twin}, below the Gaussian cloud in "
-            f"{row.below_gaussian}",
-            row.verdict,
-        ]
-        for row in verdicts.itertuples()
-    ]
-    return _rows(["claim", "measured", "verdict"], rows)
-
-
-def _values(table: pd.DataFrame, target: str, probe: str, metric: str) -> pd.Series:
-    chosen = table[(table["target"] == target) & (table["probe"] == probe) & (table["metric"] == metric)]
-    return chosen.set_index("tap")["value"]
-
-
 def _table4(found: Mapping[str, pd.DataFrame]) -> list[str]:
     rows = []
     for name in ("L", "E"):
@@ -216,38 +198,15 @@ def _table4(found: Mapping[str, pd.DataFrame]) -> list[str]:
         for tap in targets.STREAMS:
             for target in ("c1", "c2", "c"):
                 kinds = (("linear", "error"), ("linear", "accuracy"), ("logistic", "accuracy"), ("mlp", "accuracy"))
-                rows.append([name, tap, target, *(f"{_values(table, target, *kind)[tap]:.3f}" for kind in kinds)])
+                rows.append(
+                    [name, tap, target, *(f"{targets.values_of(table, target, *kind)[tap]:.3f}" for kind in kinds)]
+                )
     header = ["model", "tap", "target", "linear error", "linear accuracy", "logistic accuracy", "MLP accuracy"]
     return _rows(header, rows)
 
 
-def _claims4(found: Mapping[str, pd.DataFrame]) -> list[str]:
-    rows = []
-    for target, tap in zip(("c1", "c2", "c"), targets.STREAMS, strict=True):
-        values = _values(found["table4_L"], target, "linear", "accuracy")
-        others = int((values == 1.0).sum()) - int(values[tap] == 1.0)
-        rows.append(
-            [
-                f"L: a linear probe reads {target} without error at {tap}",
-                f"accuracy {values[tap]:.4f}; without error at {others} other taps",
-                "holds" if values[tap] == 1.0 else "does not hold",
-            ]
-        )
-    linear = {target: _values(found["table4_E"], target, "linear", "accuracy") for target in ("c1", "c2")}
-    deep = {target: _values(found["table4_E"], target, "mlp", "accuracy") for target in ("c1", "c2")}
-    best = ", ".join(
-        f"{target}: accuracy {values.max():.3f} at best, at {values.idxmax()}" for target, values in linear.items()
-    )
-    failed = sum(float(values.max()) < 1 for values in linear.values())
-    rows.append(["E: no linear probe reads c1 or c2 (errors .52, .93)", best, _degree(failed, 2)])
-    best = ", ".join(f"{target}: {values.max():.3f} at best, at {values.idxmax()}" for target, values in deep.items())
-    read = sum(float(values.max()) == 1 for values in deep.values())
-    rows.append(["E: a non-linear probe reads both exactly", best, _degree(read, 2)])
-    return _rows(["claim", "measured", "verdict"], rows)
-
-
-def _degree(found: int, of: int) -> str:
-    return "holds" if found == of else "holds in part" if found else "does not hold"
+def _claims(judged: Iterable[Judgement]) -> list[str]:
+    return _rows(["claim", "measured", "verdict"], [[one.claim, one.here, one.said] for one in judged])
 
 
 def _seconds(table: pd.DataFrame) -> list[str]:

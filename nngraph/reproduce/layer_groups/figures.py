@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nngraph._rng import RNG
+from nngraph.reproduce.layer_groups.judgements import Judgement, table_of
 from nngraph.reproduce.layer_groups.targets import representations_of
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from nngraph.similarity.gromov_maps import GromovMap
 
-__all__ = ["PUBLISHED_GROUPS", "figure3", "figure3_claims", "seconds_by_size"]
+__all__ = ["PUBLISHED_GROUPS", "against_published", "figure3", "figure3_claims", "seconds_by_size"]
 
 PUBLISHED_GROUPS = np.repeat([0, 1, 2, 1, 2, 0], [12, 8, 25, 7, 21, 20])
 """Of the 93 taps of Model L, counted from 0: 20-44 with 52-72, 12-19 with 45-51, and both ends."""
@@ -68,20 +69,33 @@ def figure3_claims(maps: Mapping[str, tuple[GromovMap, GromovMap]]) -> pd.DataFr
     Returns
     -------
     pandas.DataFrame
-        ``claim``, ``measured``, ``verdict``.
-
-    Notes
-    -----
-    Groups are those of spectral clustering with three groups, as published, of the root of the objective. They "hold"
-    where the adjusted Rand index with the published ones is at least 0.8, "in part" where it is above that of 95 % of
-    the published groups moved along the taps, around the end. A stretch is flat where the mean distance between its
-    taps is below half of that of the map. A tap is a step where the distance to the one before is a peak of
-    :func:`nngraph.similarity.boundaries`.
+        A row for each :class:`~nngraph.reproduce.layer_groups.judgements.Judgement`.
     """
-    import pandas as pd
+    return table_of([_three_groups(*maps["L"]), _smaller(maps), _flat(*maps["E"]), _steps(*maps["0"])])
 
-    rows = [_three_groups(*maps["L"]), _smaller(maps), _flat(*maps["E"]), _steps(*maps["0"])]
-    return pd.DataFrame(rows, columns=["claim", "measured", "verdict"])
+
+def against_published(root: pd.DataFrame, *, squared: bool = False) -> np.ndarray:
+    """Return the adjusted Rand index of three spectral groups of a map with the published groups of Model L.
+
+    Parameters
+    ----------
+    root : pandas.DataFrame, (93, 93)
+        Distances between the taps.
+    squared : bool
+        Whether they are squared.
+
+    Returns
+    -------
+    (93,) array
+        With the published groups as they are, and moved along the taps by 1 to 92, around the end: the latter tell what
+        groups of such lengths have by chance.
+    """
+    from nngraph.similarity import adjusted_rand, groups
+
+    taps = list(root.index)
+    labels = groups(root, k=3, method="spectral", squared=squared, rng=0).labels
+    moved = (dict(zip(taps, np.roll(PUBLISHED_GROUPS, shift), strict=True)) for shift in range(len(taps)))
+    return np.array([adjusted_rand(labels, one) for one in moved])
 
 
 def seconds_by_size(sizes: Sequence[int] = (3481, 1000, 300), *, name: str = "0") -> pd.DataFrame:
@@ -116,20 +130,11 @@ def seconds_by_size(sizes: Sequence[int] = (3481, 1000, 300), *, name: str = "0"
     return pd.DataFrame(rows[1:], columns=["n", "seconds", "squared"])
 
 
-def _three_groups(trained: GromovMap, untrained: GromovMap) -> tuple[str, str, str]:
-    from nngraph.similarity import adjusted_rand, groups
+def _three_groups(trained: GromovMap, untrained: GromovMap) -> Judgement:
+    from nngraph.similarity import groups
 
-    taps = list(trained.root.index)
-    scores = []
-    for found in (trained, untrained):
-        labels = groups(found.root, k=3, method="spectral", squared=False, rng=0).labels
-        scores.append(
-            [
-                adjusted_rand(labels, dict(zip(taps, np.roll(PUBLISHED_GROUPS, shift), strict=True)))
-                for shift in range(len(taps))
-            ]
-        )
-    own, twin = (score[0] for score in scores)
+    scores = [against_published(found.root) for found in (trained, untrained)]
+    own, twin = (float(score[0]) for score in scores)
     chance = float(np.quantile(scores[0], 0.95))
     contiguous = groups(trained.root, squared=False, rng=0)
     verdict = "holds" if own >= 0.8 else "holds in part" if own > chance else "does not hold"
@@ -138,26 +143,45 @@ def _three_groups(trained: GromovMap, untrained: GromovMap) -> tuple[str, str, s
         f"point of the published ones moved along the taps; untrained twin {twin:.2f}); contiguous segmentation: "
         f"{contiguous.k} groups"
     )
-    return "L: three groups, 20-44 with 52-72, 12-19 with 45-51, and the ends", text, verdict
+    return Judgement(
+        "L: three groups, 20-44 with 52-72, 12-19 with 45-51, and the ends",
+        "three groups of the 93 taps, by eye",
+        "the adjusted Rand index of three spectral groups of the root with the published ones is at least 0.8; in part "
+        "where it is above that of 95 % of the published groups moved along the taps, around the end",
+        text,
+        verdict,
+    )
 
 
-def _smaller(maps: Mapping[str, tuple[GromovMap, GromovMap]]) -> tuple[str, str, str]:
+def _smaller(maps: Mapping[str, tuple[GromovMap, GromovMap]]) -> Judgement:
     means = {name: [_mean(part.squared.to_numpy()) for part in maps[name]] for name in ("E", "L")}
     text = (
         f"mean objective {means['E'][0]:.3f} in E, {means['L'][0]:.3f} in L, {means['L'][1]:.3f} in the untrained twin"
     )
-    return "E: smaller distances than L", text, "holds" if means["E"][0] < means["L"][0] else "does not hold"
+    return Judgement(
+        "E: smaller distances than L",
+        "by eye",
+        "the mean objective over all pairs of taps is smaller",
+        text,
+        "holds" if means["E"][0] < means["L"][0] else "does not hold",
+    )
 
 
-def _flat(trained: GromovMap, untrained: GromovMap) -> tuple[str, str, str]:
+def _flat(trained: GromovMap, untrained: GromovMap) -> Judgement:
     shares = [
         _mean(found.squared.to_numpy()[64:, 64:]) / _mean(found.squared.to_numpy()) for found in (trained, untrained)
     ]
     text = f"mean objective behind tap 64 over that of the map: {shares[0]:.2f}; {shares[1]:.2f} in the untrained twin"
-    return "E: flat after tap 64", text, "holds" if shares[0] < 0.5 else "does not hold"
+    return Judgement(
+        "E: flat after tap 64",
+        "by eye",
+        "the mean objective between the taps behind 64 is below half of that of the map",
+        text,
+        "holds" if shares[0] < 0.5 else "does not hold",
+    )
 
 
-def _steps(trained: GromovMap, untrained: GromovMap) -> tuple[str, str, str]:
+def _steps(trained: GromovMap, untrained: GromovMap) -> Judgement:
     from nngraph.similarity import boundaries
 
     table = boundaries(trained.root, untrained.root, squared=False)
@@ -168,8 +192,16 @@ def _steps(trained: GromovMap, untrained: GromovMap) -> tuple[str, str, str]:
     own_peaks, twin_peaks = (", ".join(tap for tap in table.index if tap in some) or "none" for some in (peaks, twin))
     larger = ", ".join(own) or "neither"
     text = f"peaks at {own_peaks}; in the untrained twin at {twin_peaks}; of the two, larger than the twin's: {larger}"
-    verdict = ("does not hold", "holds in part", "holds" if own else "holds, as much in the untrained twin")[found]
-    return "0: steps at taps 13-16 (attn_pre) and 17-20 (attn)", text, verdict
+    verdict = ("does not hold", "holds in part", "holds" if own else "holds in part")[found]
+    return Judgement(
+        "0: steps at taps 13-16 (attn_pre) and 17-20 (attn)",
+        "by eye",
+        "the distance to the tap before peaks at both, and at one by more than in the untrained twin; in part where it "
+        "peaks at one, or at both as much in the untrained twin",
+        text,
+        verdict,
+        "" if own or found < 2 else "as much in the untrained twin",
+    )
 
 
 def _mean(values: np.ndarray) -> float:

@@ -48,6 +48,10 @@ class Setup:
     batch_size: int = 32
     mixed: bool = True
     """Whether products are taken in bfloat16 while encoders are trained and tested; maps are always float32."""
+    from_blocks: tuple[int, ...] | None = None
+    """Rows of the table of freezing: the first block that is trained; None: each in turn."""
+    keep: tuple[int, ...] | None = None
+    """Rows of the table of dropping: how many blocks are kept; None: all, and two fewer or less."""
 
     def precision(self) -> contextlib.AbstractContextManager[object]:
         """Return the context to train and test in."""
@@ -72,8 +76,21 @@ class Setup:
         """The number of optimiser steps of one fine-tuning."""
         return self.epochs * -(-self.n_train // self.batch_size)
 
+    def reader(self, source: str | None) -> Any:
+        """Return what reads the texts."""
+        return encoder(source)
+
+    def classifier(self, source: str | None, seed: int) -> Any:
+        """Return the pretrained encoder with a head drawn from the seed, in evaluation mode."""
+        return classifier(source, seed)
+
+    def texts(self, root: str | os.PathLike[str] | None) -> list[str]:
+        """Return all texts, which the results depend on."""
+        halves = [rated_snippets(kind, root) for kind in ("movies", "amazon")]
+        return [text for one in halves for half in (one.train, one.test) for text in half]
+
     def data(
-        self, reader: Reader, root: str | os.PathLike[str] | None, kind: Literal["movies", "amazon"] = "movies"
+        self, reader: Any, root: str | os.PathLike[str] | None, kind: Literal["movies", "amazon"] = "movies"
     ) -> tuple[Data, Data]:
         """Return the snippets as tokens: training and test data."""
         texts = rated_snippets(kind, root).first(self.n_train, self.n_test)
@@ -143,8 +160,8 @@ def encoders(
         "untrained" (random weights), "pretrained", "fine-tuned", "sparse 25", "sparse 70", "sparse 95" (that percentage
         of the smallest weights of each matrix of the blocks absent, then fine-tuned).
     """
-    train, test = setup.data(encoder(source), root)
-    found = {"untrained": classifier(source, seed), "pretrained": classifier(source, seed)}
+    train, test = setup.data(setup.reader(source), root)
+    found = {name: setup.classifier(source, seed) for name in ("untrained", "pretrained")}
     found["untrained"].body = _without_pooler(
         untrained_twin(found["untrained"].body, rng=child(seed_sequence(seed), "untrained"))
     ).eval()
@@ -157,7 +174,7 @@ def second(
     folder: Path, setup: Setup, *, root: str | os.PathLike[str] | None = None, source: str | None = None, seed: int = 0
 ) -> Classifier:
     """Return the encoder fine-tuned on the snippets on products ("amazon"), as :func:`encoders` does."""
-    return _tuned(folder, "amazon", setup, setup.data(encoder(source), root, "amazon"), source, seed)
+    return _tuned(folder, "amazon", setup, setup.data(setup.reader(source), root, "amazon"), source, seed)
 
 
 def _tuned(folder: Path, name: str, setup: Setup, data: tuple[Data, Data], source: str | None, seed: int) -> Classifier:
@@ -166,7 +183,7 @@ def _tuned(folder: Path, name: str, setup: Setup, data: tuple[Data, Data], sourc
     from safetensors.torch import load, save
 
     path, rows = folder / f"{name.replace(' ', '-')}-{seed}.safetensors", folder / "encoders.csv"
-    model, (train, test) = classifier(source, seed), data
+    model, (train, test) = setup.classifier(source, seed), data
     if not path.exists() or not _has(rows, encoder=name, seed=seed):
         percent = int(name.split()[1]) if name.startswith("sparse") else 0
         model = _pruned(model, percent / 100) if percent else model
@@ -214,13 +231,13 @@ def tables(
     folder, setup, root, source, seed
         As for :func:`encoders`. The head is drawn anew for each seed.
     """
-    model = classifier(source, seed)
-    train, test = setup.data(encoder(source), root)
+    model = setup.classifier(source, seed)
+    train, test = setup.data(setup.reader(source), root)
     depth = len(blocks_of(model))
     own = child(seed_sequence(seed), "tables")
     for name, make, values in (
-        ("freezing", freezing, range(1, depth + 1)),
-        ("dropping", dropping, [depth, *range(depth - 2, -1, -1)]),
+        ("freezing", freezing, setup.from_blocks or range(1, depth + 1)),
+        ("dropping", dropping, setup.keep or [depth, *range(depth - 2, -1, -1)]),
     ):
         path = folder / f"{name}-{seed}.csv"
         for value in values:
@@ -275,7 +292,7 @@ def run(
     for seed in range(seeds):
         compared = encoders(folder, setup, seed=seed, **files)
         tables(folder, setup, seed=seed, **files)
-        _, test = setup.data(encoder(source), root)
+        _, test = setup.data(setup.reader(source), root)
         if not (folder / f"right-{seed}.csv").exists():
             language_maps.write(answers(compared, test, setup.precision), folder / f"right-{seed}.csv")
         bodies = {name: model.body for name, model in compared.items()}
@@ -286,7 +303,7 @@ def run(
             chosen = {"pretrained": bodies["pretrained"], "fine-tuned": bodies["fine-tuned"], "first": first}
             _measure(folder, chosen, test, seed, [("fine-tuned", "first")], n)
     products = second(folder, setup, **files)
-    _, test = setup.data(encoder(source), root, "amazon")
+    _, test = setup.data(setup.reader(source), root, "amazon")
     chosen = {"pretrained": bodies["pretrained"], "fine-tuned": products.body, "movies": first}
     _measure(folder, chosen, test, "amazon", [("fine-tuned", "movies")], n)
     if not all((folder / f"dynamics_{name}.csv").exists() for name in ("scores", "steps")):
@@ -308,12 +325,11 @@ def settings(
     setup: Setup, n: int, root: str | os.PathLike[str] | None = None, source: str | None = None
 ) -> dict[str, Any]:
     """Return what the results depend on, but for the number of seeds: sizes, schedule, texts, weights to start from."""
-    texts = [rated_snippets(kind, root) for kind in ("movies", "amazon")]
     return {
         **dataclasses.asdict(setup),
         "n": n,
-        "snippets": digest_of(*(half for one in texts for half in (one.train, one.test))),
-        "encoder": digest_of(classifier(source, 0)),
+        "texts": digest_of(setup.texts(root)),
+        "encoder": digest_of(setup.classifier(source, 0)),
     }
 
 

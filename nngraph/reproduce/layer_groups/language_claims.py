@@ -5,27 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nngraph.reproduce.layer_groups._noise import MARGIN, no_worse, noise_of_difference, paired_noise
+from nngraph.reproduce.layer_groups.judgements import Judgement, counting
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TUNED", "Results", "Verdict", "read", "untrained_yet", "word"]
+__all__ = ["TUNED", "Results", "read", "untrained_yet"]
 
 TUNED = ("fine-tuned", "sparse 25", "sparse 70", "sparse 95")
-
-
-class Verdict(NamedTuple):
-    """A row of the table of claims."""
-
-    claim: str
-    paper: str
-    here: str
-    verdict: str
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,11 +61,6 @@ def read(folder: Path) -> Results:
     )
 
 
-def word(verdict: str, why: str = "") -> str:
-    """Return the verdict as the page has it."""
-    return f"{verdict} on the stand-in" + (f": {why}" if why else "")
-
-
 def untrained_yet(found: Results, rows: pd.DataFrame, key: str, full: object) -> str:
     """Return why nothing can be said where full fine-tuning does not beat its controls, else ""."""
     control = controls(found)
@@ -102,7 +89,7 @@ def _heads(table: pd.DataFrame) -> pd.Series:
     return table[table["kind"] == "logistic"].set_index("block")["accuracy"].sort_index()
 
 
-def freeze(found: Results) -> Verdict:
+def freeze(found: Results) -> Judgement:
     """Judge Table 6."""
     rows = found.freezing[found.freezing["kind"] == "fine-tuned"]
     means = rows.groupby("block")["accuracy"].mean()
@@ -114,18 +101,21 @@ def freeze(found: Results) -> Verdict:
     verdict = "undecided" if why else no_worse(loss, noise)
     if verdict == "holds" and means[late] <= none:
         verdict, why = "undecided", "a head on frozen blocks, which trains no block, passes too"
-    return Verdict(
+    return Judgement(
         "training the last blocks alone is nearly as good as training all (Table 6)",
         "97.87 (from 1), 97.47 (from 8), 97.43 (9), 97.19 (10), 96.70 (11), 93.11 (12)",
+        f"loss of training the last third alone and twice its noise within {MARGIN}, and better than the best "
+        "logistic head on frozen blocks; undecided unless training all is above that and the larger class by two of "
+        "the noise",
         f"from 1: {means[1]:.3f}, from {late}: {means[late]:.3f}, from {depth}: {means[depth]:.3f}; loss of from {late}"
-        f" {loss:.3f}, noise of it at most {noise:.3f} (rule: loss and twice its noise within {MARGIN}, and better "
-        f"than the best logistic head on frozen blocks, {none:.3f}; undecided unless training all is above that and "
-        "the larger class by two of the noise)",
-        word(verdict, why),
+        f" {loss:.3f}, noise of it at most {noise:.3f}; best logistic head on frozen blocks {none:.3f}",
+        verdict,
+        why,
+        counting(loss <= MARGIN),
     )
 
 
-def drop(found: Results) -> Verdict:
+def drop(found: Results) -> Judgement:
     """Judge Table 7."""
     rows = found.dropping[found.dropping["kind"] == "fine-tuned"]
     means = rows.groupby("block")["accuracy"].mean()
@@ -140,20 +130,23 @@ def drop(found: Results) -> Verdict:
         verdict, why = "undecided", "without blocks even a logistic head does better: what is lost is training"
     elif verdict == "holds" and all_lost - 2 * all_noise <= MARGIN:
         verdict = "does not hold" if all_lost + 2 * all_noise <= MARGIN else "undecided"
-    return Verdict(
+    return Judgement(
         "the last third of the blocks can be dropped, all cannot (Table 7)",
         "Yelp 97.87 (12), 97.87 (8), 97.86 (4), 97.76 (2), 97.11 (1), 60.3 (0); SST-2 92.40, 90.25, 90.25, 91.86, "
         "83.26, 50.92",
+        f"loss without the last third and twice its noise within {MARGIN}, loss without all beyond by twice its noise; "
+        "undecided unless training all is above the larger class and the best logistic head by two of the noise, and "
+        "without blocks not below its own head",
         f"{', '.join(f'{n} blocks {means[n]:.3f}' for n in means.index)}; loss with {most} {loss:.3f}, noise of it at "
-        f"most {noise:.3f} (rule: loss with {most} and twice its noise within {MARGIN}, loss with 0 beyond by twice "
-        "its noise; undecided unless training all is above the larger class and the best logistic head by two of the "
-        "noise, and without blocks not below its own head); a logistic head on as many frozen blocks: "
+        f"most {noise:.3f}; a logistic head on as many frozen blocks: "
         f"{', '.join(f'{n} {value:.3f}' for n, value in heads.items())}",
-        word(verdict, why),
+        verdict,
+        why,
+        counting(loss <= MARGIN),
     )
 
 
-def sparse(found: Results) -> Verdict:
+def sparse(found: Results) -> Judgement:
     """Judge the sparse encoders, by the answers to the same texts."""
     rows = found.encoders[found.encoders["encoder"].isin(TUNED)]
     means = rows.groupby("encoder", sort=False)["accuracy"].mean()
@@ -164,20 +157,22 @@ def sparse(found: Results) -> Verdict:
     each = [no_worse(losses[name], noises[name], margin) for name, margin in margins.items()]
     why = untrained_yet(found, rows, "encoder", "fine-tuned")
     verdict = next((one for one in ("does not hold", "undecided") if one in each), "holds")
-    return Verdict(
+    return Judgement(
         "an encoder without 70 % of its weights is as good after fine-tuning, without 95 % it is not much worse",
         "Yelp 96.31 (25 %), 97.53 (70 %), 96.22 (95 %); SST-2 90.25, 88.5, 84.4",
+        f"loss and twice its noise within {MARGIN} at 70 %, within {2 * MARGIN} at 95 %; undecided unless the dense "
+        "one is above the larger class and the best logistic head by two of the noise",
         "; ".join(f"{name} {value:.3f}" for name, value in means.items())
         + "; "
         + "; ".join(f"loss of {name} {losses[name]:.3f}, paired noise {noises[name]:.3f}" for name in margins)
-        + f" (rule: loss and twice its noise within {MARGIN} at 70 %, within {2 * MARGIN} at 95 %; undecided unless"
-        " the dense one is above the larger class and the best logistic head, "
-        f"{controls(found)['logistic']:.3f}, by two of the noise)",
-        word("undecided" if why else verdict, why),
+        + f"; best logistic head on frozen blocks {controls(found)['logistic']:.3f}",
+        "undecided" if why else verdict,
+        why,
+        counting(all(losses[name] <= margin for name, margin in margins.items())),
     )
 
 
-def interventions(found: Results) -> Verdict:
+def interventions(found: Results) -> Judgement:
     """Judge the rank correlations of skipped blocks with distances, against permuted blocks."""
     table = found.agreements.dropna(subset="mean").set_index("measure")
     measures = table.drop(index="depth")
@@ -190,12 +185,14 @@ def interventions(found: Results) -> Verdict:
         verdict, why = "does not hold", ""
     else:
         verdict, why = ("holds" if gw["mean"] >= others.median() else "does not hold"), ""
-    return Verdict(
+    return Judgement(
         "GW tells what skipping a block does to the next token not worse than other measures (Figures 20-22)",
         "GPT-2 and Gemma-2B; no numbers in the text",
+        "the rank correlation of GW is not below the median of the others, with p of permuted blocks at most .05 over "
+        "the number of measures; undecided where no measure has that",
         f"GW {gw['mean']:.2f} (p {gw['p']:.3f}); best other {others.idxmax()} {others.max():.2f}, median of the others "
         f"{others.median():.2f}; smallest p {best:.3f}; distance in depth, which knows no data, {depth['mean']:.2f} "
-        f"(p {depth['p']:.3f}) (rule: not below the median of the others, with p of permuted blocks at most .05 over "
-        f"the number of measures, {level:.4f}; undecided where no measure has that)",
-        word(verdict, why),
+        f"(p {depth['p']:.3f}); level {level:.4f}",
+        verdict,
+        why,
     )

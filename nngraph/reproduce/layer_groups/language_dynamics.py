@@ -54,10 +54,8 @@ def follow(
     from nngraph.finetuning import fine_tune
     from nngraph.reproduce.layer_groups import language
     from nngraph.similarity import representations
-    from nngraph.text import encoder
 
-    reader = encoder(source)
-    train, (inputs, labels) = setup.data(reader, root)
+    train, (inputs, labels) = setup.data(setup.reader(source), root)
     held = {name: values[:N_SCORED] for name, values in inputs.items()}
     record = Recorder(
         inputs,
@@ -76,7 +74,7 @@ def follow(
             record(step, model.body, loss=cross_entropy(answers, labels[:N_SCORED]),
                    accuracy=accuracy(answers, labels[:N_SCORED]))  # fmt: skip
 
-    model = language.classifier(source, seed)
+    model = setup.classifier(source, seed)
     look(0, model)
     with setup.precision():
         fine_tune(model, train, rng=language.batches_of(seed, "fine-tuned"), after_step=look, **setup.options)

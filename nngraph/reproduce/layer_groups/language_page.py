@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nngraph.reproduce._tables import markdown
+from nngraph.reproduce._tables import markdown, put
 from nngraph.reproduce.layer_groups import language_claims as accuracies
-from nngraph.reproduce.layer_groups.language_claims import TUNED, Results, Verdict, read
+from nngraph.reproduce.layer_groups.judgements import Judgement
+from nngraph.reproduce.layer_groups.language_claims import TUNED, Results, read
 from nngraph.reproduce.layer_groups.language_map_claims import JUDGES
 from nngraph.reproduce.layer_groups.language_maps import map_of, steps_of
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Results", "page", "read", "verdicts"]
 
 
-def verdicts(found: Results) -> list[Verdict]:
+def verdicts(found: Results) -> list[Judgement]:
     """Return claim, what the paper has, what is found here, and whether it holds on the stand-in."""
     judges = (*JUDGES, accuracies.freeze, accuracies.drop, accuracies.sparse, accuracies.interventions)
     return [judge(found) for judge in judges]
@@ -41,13 +42,22 @@ def page(found: Results, *, setup: str) -> str:
     from nngraph.finetuning import intervals
 
     parts: list[str] = [setup, ""]
-    parts += markdown(("claim", "paper", "here", "verdict"), verdicts(found))
-    parts += ["", "### Accuracies", ""]
     rows = [
+        (
+            one.claim,
+            one.paper,
+            f"{one.here} (rule: {one.rule})",
+            one.said.replace(one.verdict, f"{one.verdict} on the stand-in", 1),
+        )
+        for one in verdicts(found)
+    ]
+    parts += markdown(("claim", "paper", "here", "verdict"), rows)
+    parts += ["", "### Accuracies", ""]
+    accuracies_of = [
         (name, f"{100 * part['absent'].mean():.0f} %", _mean(part["accuracy"]), str(len(part)))
         for name, part in found.encoders.groupby("encoder", sort=False)
     ]
-    parts += markdown(("encoder", "absent", "accuracy", "seeds"), rows)
+    parts += markdown(("encoder", "absent", "accuracy", "seeds"), accuracies_of)
     for title, table in (("Training from block k on", found.freezing), ("Keeping the first N blocks", found.dropping)):
         shown = intervals(table)
         parts += ["", f"### {title}", ""]
@@ -132,13 +142,4 @@ def _number(value: float, digits: int = 3) -> str:
 
 def write_page(path: Path, text: str) -> None:
     """Put the generated part between the markers of a page, and leave the rest as it is."""
-    from nngraph.errors import FormatError
-    from nngraph.io._atomic import replacing
-
-    begin, end = "<!-- language: begin -->", "<!-- language: end -->"
-    before, found, rest = path.read_text(encoding="utf-8").partition(begin)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise FormatError(f"{path}: has no lines {begin!r} and {end!r}; put them where the tables are to be.")
-    with replacing(path) as file:
-        file.write(f"{before}{begin}\n\n{text}\n{end}{after}".encode())
+    put(path, "language", text)

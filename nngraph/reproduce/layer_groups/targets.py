@@ -9,13 +9,25 @@ import numpy as np
 
 from nngraph._rng import RNG
 from nngraph.reproduce.layer_groups import modular
+from nngraph.reproduce.layer_groups.judgements import Judgement, degree
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from nngraph.similarity import Representations
 
-__all__ = ["PUBLISHED_DISTANCES", "errors_at_wraps", "nearest", "representations_of", "table1", "table4", "verdicts"]
+__all__ = [
+    "PUBLISHED_DISTANCES",
+    "errors_at_wraps",
+    "nearest",
+    "representations_of",
+    "table1",
+    "table1_claims",
+    "table4",
+    "table4_claims",
+    "values_of",
+    "verdicts",
+]
 
 Tokens = Literal["flatten", "last"]
 PERIODS = {"c1": modular.MODULI[0], "c2": modular.MODULI[1], "c": modular.MODULI[2]}
@@ -198,6 +210,7 @@ def nearest(table: pd.DataFrame) -> pd.DataFrame:
 def table4(
     name: str,
     *,
+    trained: bool = True,
     tokens: Tokens = "last",
     deep: Sequence[str] = STREAMS,
     taps: Sequence[str] | None = None,
@@ -209,6 +222,8 @@ def table4(
     ----------
     name : "E" or "L"
         The network.
+    trained : bool
+        False: its untrained twin.
     tokens : "last" or "flatten"
         See :func:`representations_of`.
     deep : sequence of str
@@ -231,7 +246,7 @@ def table4(
 
     from nngraph.similarity import probes
 
-    reps = representations_of(name, tokens=tokens)
+    reps = representations_of(name, trained=trained, tokens=tokens)
     known = {target: values for target, values in modular.targets(name).items() if target != "b"}
     test = modular.split()[1]
     linear = probes(reps if taps is None else reps.subset(list(taps)), known, kinds=["linear"], test=test, rng=rng)
@@ -267,3 +282,80 @@ def verdicts(near: pd.DataFrame) -> pd.DataFrame:
         rows.append((target, tap, value, len(part), first, *below, part["value"].min(), part["value"].max(), verdict))
     names = ["cells", "first", "below_twin", "below_gaussian", "smallest", "largest", "verdict"]
     return pd.DataFrame(rows, columns=["target", "published", "published_value", *names])
+
+
+def table1_claims(near: pd.DataFrame) -> list[Judgement]:
+    """Judge Table 1, target by target.
+
+    Parameters
+    ----------
+    near : pandas.DataFrame
+        Of :func:`nearest`.
+    """
+    return [
+        Judgement(
+            f"no tap is nearer to {row.target} than {row.published} ({row.published_value:.2f})",
+            f"{row.published_value:.2f} at {row.published}",
+            "in every encoding, normalisation and rule for positions no tap is nearer, to the two digits that are "
+            "published; in part where that is so in some of them",
+            f"none nearer, to two digits, in {row.first} of {row.cells} cells; its distance is {row.smallest:.4f} to "
+            f"{row.largest:.4f}; below every tap of the untrained twin in {row.below_twin}, below the Gaussian cloud "
+            f"in {row.below_gaussian}",
+            str(row.verdict),
+        )
+        for row in verdicts(near).itertuples()
+    ]
+
+
+def values_of(table: pd.DataFrame, target: str, probe: str, metric: str) -> pd.Series:
+    """Return one column of :func:`table4`, by tap."""
+    chosen = table[(table["target"] == target) & (table["probe"] == probe) & (table["metric"] == metric)]
+    return chosen.set_index("tap")["value"]
+
+
+def table4_claims(layered: pd.DataFrame, whole: pd.DataFrame) -> list[Judgement]:
+    """Judge Table 4.
+
+    Parameters
+    ----------
+    layered, whole : pandas.DataFrame
+        Of :func:`table4`, for Model L and Model E.
+    """
+    judged = []
+    for target, tap in zip(("c1", "c2", "c"), STREAMS, strict=True):
+        values = values_of(layered, target, "linear", "accuracy")
+        others = int((values == 1.0).sum()) - int(values[tap] == 1.0)
+        judged.append(
+            Judgement(
+                f"L: a linear probe reads {target} without error at {tap}",
+                "no error there, and at 21 other taps",
+                "least squares on one-hot targets tells every held-out pair",
+                f"accuracy {values[tap]:.4f}; without error at {others} other taps",
+                "holds" if values[tap] == 1.0 else "does not hold",
+            )
+        )
+    linear = {target: values_of(whole, target, "linear", "accuracy") for target in ("c1", "c2")}
+    deep = {target: values_of(whole, target, "mlp", "accuracy") for target in ("c1", "c2")}
+    failed = sum(float(values.max()) < 1 for values in linear.values())
+    read = sum(float(values.max()) == 1 for values in deep.values())
+    judged.append(
+        Judgement(
+            "E: no linear probe reads c1 or c2 (errors .52, .93)",
+            "errors .52 and .93",
+            "at no tap every held-out pair is told; in part where that is so of one of the two",
+            ", ".join(
+                f"{t}: accuracy {values.max():.3f} at best, at {values.idxmax()}" for t, values in linear.items()
+            ),
+            degree(failed, 2),
+        )
+    )
+    judged.append(
+        Judgement(
+            "E: a non-linear probe reads both exactly",
+            "no error",
+            "at some residual stream every held-out pair is told; in part where that is so of one of the two",
+            ", ".join(f"{t}: {values.max():.3f} at best, at {values.idxmax()}" for t, values in deep.items()),
+            degree(read, 2),
+        )
+    )
+    return judged

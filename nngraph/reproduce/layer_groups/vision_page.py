@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["run"]
+__all__ = ["drawn", "run"]
 
 COMMAND = "python -m nngraph.reproduce.layer_groups vision --out FOLDER"
 INTRODUCTION = f"""# Layer groups of vision networks
@@ -79,7 +79,7 @@ def run(
             table.to_csv(file, index=False)
     sections = [INTRODUCTION, _networks(names), _claims(claims), _peaks(peaks, n)]
     for one in found:
-        for kind, figure in _figures(one, root).items():
+        for kind, figure in drawn(one, root).items():
             with replacing(folder / "pictures" / f"layers_{kind}_{one.name}.png") as file:
                 figure.savefig(file, format="png", dpi=110)
         sections.append(_pictures(one))
@@ -141,7 +141,8 @@ def _pictures(found: vision_maps.Maps) -> str:
     )
 
 
-def _figures(found: vision_maps.Maps, root: str | os.PathLike[str] | None) -> dict[str, Figure]:
+def drawn(found: vision_maps.Maps, root: str | os.PathLike[str] | None) -> dict[str, Figure]:
+    """Return the figure of the steps, and that of the maps."""
     from nngraph import plot
 
     image = vision.data(found.name, root=root).x_test[0]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from nngraph.reproduce._claims import Claim
 from nngraph.reproduce.lottery_tickets.measuring import POOLED
 from nngraph.sparse import against_controls, decay_round, departures, precedence
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TESTED", "Claim", "Study", "claims", "ordered", "study_of"]
+__all__ = ["TESTED", "Study", "claims", "more_than_chance", "ordered", "study_of"]
 
 TESTED = {
     "degrees of pixels, variance over binomial": ("degree:source_dispersion@0", "dealt"),
@@ -33,15 +34,6 @@ TESTED = {
 """The measures whose departure is tested: name, (measure, null). Chosen before the runs, but "mean weight"."""
 EARLY = 2
 """A departure by this round, in the median, announces nothing: more than half of all edges are still there."""
-
-
-class Claim(NamedTuple):
-    """A claim of the paper, the rule that judges it, what was found, and the verdict."""
-
-    claim: str
-    rule: str
-    found: str
-    verdict: str
 
 
 class Study(NamedTuple):
@@ -145,23 +137,25 @@ def _order(n: int, z: pd.Series, size: pd.Series, control: pd.Series) -> str:
     return "first"
 
 
-def claims(study: Study) -> list[Claim]:
-    """Judge every claim."""
-    return [
-        _tickets_win(study),
-        _weight_peak(study),
-        _spanning(study),
-        *_heavy_tails(study),
-        _information(study),
-        _collapse(study),
-        *_drawn(),
-    ]
+def claims(study: Study) -> dict[str, Claim]:
+    """Judge every claim; by a short name of each."""
+    by_block, pooled = _heavy_tails(study)
+    return {
+        "accuracy": _tickets_win(study),
+        "mean weight": _weight_peak(study),
+        "spanning": _spanning(study),
+        "tails": by_block,
+        "pooled tails": pooled,
+        "information": _information(study),
+        "collapse": _collapse(study),
+        **_drawn(),
+    }
 
 
 def _tickets_win(study: Study) -> Claim:
     table = study.scores
     last = int(np.nanmin([*study.decays(), table["round"].max()]))
-    texts, wins = [], []
+    texts, wins, gaps = [], [], {}
     for arm in [name for name in table["arm"].unique() if name != "tickets"]:
         both = table[table["arm"].isin(["tickets", arm]) & (table["round"] < last)]
         if arm not in set(both["arm"]):
@@ -170,13 +164,18 @@ def _tickets_win(study: Study) -> Claim:
         wide = both.pivot(index=["seed", "round"], columns="arm", values="accuracy").dropna()
         deepest = wide.index.get_level_values("round").max()
         gap = (wide["tickets"] - wide[arm]).xs(deepest, level="round")
+        gaps[arm] = gap
         wins.append(bool((gap > 0).all()))
         texts.append(f"{arm} {100 * gap.mean():.2f} (round {deepest}, {len(gap)} seeds)")
     return Claim(
-        "A ticket is more than its density (Frankle and Carbin)",
-        "at the last round before the decay that a control was trained at, the ticket is more accurate in every seed",
-        "points of accuracy above: " + "; ".join(texts),
-        _all(wins) if wins else "not tested",
+        claim="A ticket is more than its density (Frankle and Carbin)",
+        rule="at the last round before the decay that a control was trained at, the ticket is more accurate in every "
+        "seed",
+        published="more accurate than random masks and new weights (Frankle and Carbin)",
+        measured="points of accuracy above: " + "; ".join(texts),
+        verdict=_all(wins) if wins else "not tested",
+        seeds=study.n,
+        **({"value": gaps["random"].mean(), "low": gaps["random"].min(), "high": gaps["random"].max()} if gaps else {}),
     )
 
 
@@ -195,13 +194,16 @@ def _weight_peak(study: Study) -> Claim:
     w = np.array([study.series("tickets", seed, "weight:mean").to_numpy() for seed in range(study.n)]).mean(0)
     random = np.array([study.series("random", seed, "weight:mean").to_numpy() for seed in range(study.n)]).mean(0)
     return Claim(
-        "The mean weight peaks at or before the decay",
-        "in every seed the mean weight is largest at a round that is neither the first nor the last, and not after the "
-        "decay",
-        f"round of its largest value (of the decay) by seed: {', '.join(texts)}; of its smallest: "
+        claim="The mean weight peaks at or before the decay",
+        rule="in every seed the mean weight is largest at a round that is neither the first nor the last, and not "
+        "after the decay",
+        measured=f"round of its largest value (of the decay) by seed: {', '.join(texts)}; of its smallest: "
         f"{', '.join(lows)}; mean over seeds {w[0]:.4f} in the "
         f"whole network, {w[-1]:.4f} at the last round, under random pruning {random[-1]:.4f}",
-        _all(held),
+        verdict=_all(held),
+        control=f"random pruning: mean weight {random[0]:.4f} to {random[-1]:.4f}",
+        seeds=study.n,
+        value=float(np.mean(held)),
     )
 
 
@@ -220,18 +222,26 @@ def _spanning(study: Study) -> Claim:
         held.append(bool(z > 3))
         late.append(bool(study.series("tickets", seed, "spanning:edges", "z").iloc[-1] > 3))
         end.append((share.iloc[-1], study.series("tickets", seed, "spanning:edges", "mean").iloc[-1]))
+    verdict = "only after the decay" if all(late) and not any(held) else _all(held)
     return Claim(
-        "A ticket keeps a spanning subnetwork",
-        "at the last round before the decay more edges lie on paths from inputs to outputs than in random masks of the "
-        "same densities, with z > 3 in every seed; only after the decay if that is so at the last round alone",
-        f"{100 * np.mean(shares):.1f} % of the edges ({100 * min(shares):.1f} to {100 * max(shares):.1f} over seeds), "
+        claim="A ticket keeps a spanning subnetwork",
+        rule="at the last round before the decay more edges lie on paths from inputs to outputs than in random masks "
+        "of the same densities, with z > 3 in every seed; only after the decay if that is so at the last round alone",
+        measured=f"{100 * np.mean(shares):.1f} % of the edges ({100 * min(shares):.1f} to {100 * max(shares):.1f} over "
+        "seeds), "
         f"{100 * np.mean(chance):.1f} % in random masks; at the last round "
         f"{100 * np.mean(end, axis=0)[0]:.1f} % against {100 * np.mean(end, axis=0)[1]:.1f} %",
-        "only after the decay" if all(late) and not any(held) else _all(held),
+        verdict=verdict,
+        counts="holds in part" if verdict == "only after the decay" else "",
+        control=f"random masks of the same densities: {100 * np.mean(chance):.1f} %",
+        seeds=study.n,
+        value=float(np.mean(shares)),
+        low=float(min(shares)),
+        high=float(max(shares)),
     )
 
 
-def _heavy_tails(study: Study) -> list[Claim]:
+def _heavy_tails(study: Study) -> tuple[Claim, Claim]:
     table = study.tails
     single, pooled = table[table["sequence"] != POOLED], table[table["sequence"] == POOLED]
     counts = single["verdict"].value_counts()
@@ -239,27 +249,32 @@ def _heavy_tails(study: Study) -> list[Claim]:
     n_seeds = table["seed"].nunique()
     per_sequence = heavy.groupby(["round", "sequence"])["seed"].nunique()
     most = bool((per_sequence > n_seeds / 2).any())
-    by_layer = Claim(
-        "Degrees become heavy-tailed",
-        "by the tail verdict of each block and side, never pooled: some sequence is heavy-tailed at some round in more "
-        "than half of the seeds",
-        f"of {len(single)} sequences (rounds {', '.join(map(str, sorted(table['round'].unique())))}; {n_seeds} seeds): "
-        + ", ".join(f"{name} {count}" for name, count in counts.items()),
-        "holds" if most else "holds in part" if len(heavy) else "does not hold",
-    )
     low = pooled["alpha"].between(1.5, 4)
     text = (
         f"alpha from {pooled['alpha'].min():.2f} to {pooled['alpha'].max():.2f}, between 1.5 and 4 in {int(low.sum())} "
         f"of {len(pooled)} fits; verdicts: "
         + ", ".join(f"{k} {v}" for k, v in pooled["verdict"].value_counts().items())
     )
-    would = Claim(
-        "The same of all degrees pooled, which is not a test",
-        "stated to show what pooling layers of different sizes does; no verdict rests on it",
-        text,
-        "not judged",
+    rounds = ", ".join(map(str, sorted(table["round"].unique())))
+    by_layer = Claim(
+        claim="Degrees become heavy-tailed",
+        rule="by the tail verdict of each block and side, never pooled: some sequence is heavy-tailed at some round in "
+        "more than half of the seeds",
+        published="they do; no number",
+        measured=f"of {len(single)} sequences (rounds {rounds}; {n_seeds} seeds): "
+        + ", ".join(f"{name} {count}" for name, count in counts.items()),
+        verdict="holds" if most else "holds in part" if len(heavy) else "does not hold",
+        control=f"all degrees pooled, which is no test: {text}",
+        seeds=n_seeds,
+        value=len(heavy) / len(single),
     )
-    return [by_layer, would]
+    would = Claim(
+        claim="The same of all degrees pooled, which is not a test",
+        rule="stated to show what pooling layers of different sizes does; no verdict rests on it",
+        measured=text,
+        verdict="not judged",
+    )
+    return by_layer, would
 
 
 def _information(study: Study) -> Claim:
@@ -285,13 +300,17 @@ def _information(study: Study) -> Claim:
     end, z = np.mean(last, axis=0)[0], np.nanmedian(last, axis=0)[1]
     random = sum(bool(np.isfinite(_rise(run, label))) for run in study.runs["random"])
     return Claim(
-        "Mutual information rises as a network is pruned",
-        "in every seed the information between the in- and the out-degree of hidden nodes is above that of random "
+        claim="Mutual information rises as a network is pruned",
+        rule="in every seed the information between the in- and the out-degree of hidden nodes is above that of random "
         "masks (z > 3) in two consecutive rounds the first of which is before the decay, and at the last round; it "
         "rises, then vanishes if the former is so (in part: in some of the seeds), and the latter in none",
-        f"{found}; at the last round {end:.3f} nats on average (median z {z:+.1f}), above in {sum(stays)} seeds; under "
-        f"random pruning above at some round in {random} of {study.n} seeds",
-        verdict,
+        measured=f"{found}; at the last round {end:.3f} nats on average (median z {z:+.1f}), above in {sum(stays)} "
+        f"seeds; under random pruning above at some round in {random} of {study.n} seeds",
+        verdict=verdict,
+        counts="holds in part" if "vanishes" in verdict else "",
+        control=f"random pruning: above random masks at some round in {random} of {study.n} seeds",
+        seeds=study.n,
+        value=sum(before) / study.n,
     )
 
 
@@ -318,17 +337,22 @@ def _collapse(study: Study) -> Claim:
         by: float(np.median([_median_departure(run, by) for run in study.runs["tickets"]])) for by in ("z", "effect")
     }
     decay = float(np.median([np.inf if np.isnan(x) else x for x in study.decays()]))
+    by_chance = int((table["first_in_random"] == study.n).sum())
     return Claim(
-        "Measures change before the network collapses",
-        "more than half of the measures depart before the decay in every seed, without a reservation, and "
+        claim="Measures change before the network collapses",
+        rule="more than half of the measures depart before the decay in every seed, without a reservation, and "
         "significantly by Holm; in part if at least one does",
-        f"of {len(TESTED)} measures {first['first']} are first in every seed by z, {first['first_by_size']} by size; "
+        measured=f"of {len(TESTED)} measures {first['first']} are first in every seed by z, "
+        f"{first['first_by_size']} by size; "
         f"{len(clean)} without a reservation{named}, {len(sure)} with p < 0.05 by Holm"
         + ("" if least < 0.05 else f" ({study.n} seeds cannot reach it: {least:.3f} at best)")
         + (f"; significant, though not first in every seed: {missed}" if missed else "")
         + f"; the median measure departs in round {_round(middle['z'])} by z, {_round(middle['effect'])} by size, the "
         f"network decays in round {_round(decay)} (medians over seeds)",
-        verdict,
+        verdict=verdict,
+        control=f"random pruning: {by_chance} of {len(TESTED)} measures are first in every seed",
+        seeds=study.n,
+        value=float(len(clean)),
     )
 
 
@@ -336,9 +360,49 @@ def _median_departure(run: pd.DataFrame, by: Literal["z", "effect"]) -> float:
     return float(departures(_certain(_tested(run)), by=by)["round"].fillna(np.inf).median())
 
 
-def _drawn() -> list[Claim]:
-    rule = "a picture, without a statement that could fail; drawn here of the networks of this study"
-    return [
-        Claim("Kang's illustration of the measures", rule, "the figure of measures below", "not judged"),
-        Claim("Kang's layered network and its spanning subnetwork", rule, "the last figure below", "not judged"),
-    ]
+def more_than_chance(study: Study) -> Claim:
+    """Judge the order by one test for all measures, which needs fewer seeds than a correction for many."""
+    counted = {arm: _first(study, arm) for arm in ("tickets", "random")}
+    told = {arm: f"{first} first, {later} later (p = {p:.3f})" for arm, (first, later, p) in counted.items()}
+    sure = {arm: p < 0.05 for arm, (_, _, p) in counted.items()}
+    verdict = "does not hold"
+    if sure["tickets"]:
+        verdict = "holds in part" if sure["random"] else "holds"
+    return Claim(
+        claim="The median measure changes before the collapse more often than by chance",
+        rule="a one-sided sign test over seeds: the measure in the middle of all departs (by z) before the decay, with "
+        "p < 0.05; in part if it does so under random pruning too",
+        published="not in the paper",
+        measured=f"{told['tickets']} of {study.n} seeds, ties left out"
+        + ("" if 0.5**study.n < 0.05 else f" ({study.n} seeds cannot reach it)"),
+        verdict=verdict,
+        control=f"random pruning: {told['random']}",
+        seeds=study.n,
+        value=counted["tickets"][2],
+    )
+
+
+def _first(study: Study, arm: str) -> tuple[int, int, float]:
+    """Return in how many seeds the median measure departs before the decay, in how many after, and p by chance."""
+    from scipy.stats import binomtest
+
+    decays = np.nan_to_num(study.decays(arm), nan=np.inf)
+    departures_ = np.array([_median_departure(run, "z") for run in study.runs[arm]])
+    first, later = int((departures_ < decays).sum()), int((departures_ > decays).sum())
+    p = float(binomtest(first, first + later, alternative="greater").pvalue) if first + later else 1.0
+    return first, later, p
+
+
+def _drawn() -> dict[str, Claim]:
+    drawn: dict[str, Any] = {
+        "rule": "a picture, without a statement that could fail; drawn here of the networks of this study",
+        "verdict": "not judged",
+    }
+    return {
+        "illustration": Claim(
+            claim="Kang's illustration of the measures", measured="the figure of measures below", **drawn
+        ),
+        "layered": Claim(
+            claim="Kang's layered network and its spanning subnetwork", measured="the last figure below", **drawn
+        ),
+    }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,28 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nngraph import _arguments
-from nngraph._folders import opened
 from nngraph.io._atomic import replacing
+from nngraph.reproduce import _claims
 from nngraph.reproduce._tables import markdown
 from nngraph.reproduce.lottery_tickets import figures
-from nngraph.reproduce.lottery_tickets.claims import EARLY, TESTED, Study, claims, ordered, study_of
-from nngraph.reproduce.lottery_tickets.measuring import MEASURED, measures, scores, tails
-from nngraph.reproduce.lottery_tickets.training import ARMS, Settings, run_seed
+from nngraph.reproduce.lottery_tickets.claims import EARLY, TESTED, Study, claims, ordered
+from nngraph.reproduce.lottery_tickets.measuring import MEASURED
+from nngraph.reproduce.lottery_tickets.runs import MASKS, SEEDS, studied
+from nngraph.reproduce.lottery_tickets.training import ARMS, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from nngraph.sparse import Tickets
 
 __all__ = ["run"]
 
 COMMAND = "python -m nngraph.reproduce.lottery_tickets --out FOLDER"
-SEEDS = 9
-"""The fewest with which a sign test can pass Holm's correction over all measures tested."""
-MASKS = {"tickets": 50, "random": 20}
-"""Random masks that each round of an arm is held against."""
 ROUNDS = (0, 4, 8, 12, 14, 16, 18, 20, 22)
 """Rows of the table of measures."""
 COLUMNS = {
@@ -80,7 +73,7 @@ def run(
     Returns
     -------
     pandas.DataFrame
-        claim, rule, found, verdict.
+        claim, rule, measured, verdict.
 
     Raises
     ------
@@ -92,36 +85,27 @@ def run(
     StudyError
         If the folder holds results of other settings.
     """
-    import pandas as pd
-
-    seeds = _arguments.whole("seeds", seeds, 4)
-    full = seeds if control_seeds is None else _arguments.whole("control_seeds", control_seeds, 0, seeds)
     settings = Settings() if settings is None else settings
-    folder = opened(Path(out), dataclasses.asdict(settings))
+    study, ticket = studied(
+        out, settings=settings, seeds=seeds, control_seeds=control_seeds, masks=masks, n_boot=n_boot, root=root
+    )
+    folder = Path(out)
     (folder / "pictures").mkdir(exist_ok=True)
-    arms = {}
-    for seed in range(seeds):
-        arms[seed] = run_seed(folder / f"seed_{seed:02d}", settings, seed, arms=MEASURED, root=root)
-    for seed in range(full):
-        arms[seed] = run_seed(folder / f"seed_{seed:02d}", settings, seed, arms=ARMS, root=root)
-    study = _measured(folder, arms, settings, masks, n_boot)
-    found = pd.DataFrame(claims(study))
+    found = _claims.table(list(claims(study).values()))[["claim", "rule", "measured", "verdict"]]
     order = ordered(study)
     for name, table in (("scores", study.scores), ("claims", found), ("order", order)):
         with replacing(folder / f"{name}.csv") as file:
             file.write(table.to_csv(index=False).encode())
-    ticket = arms[0]["tickets"]
     drawn = {
         "accuracy": figures.accuracies(study),
         "measures": figures.measures(study),
         "subnetwork": figures.subnetwork(ticket.graph(ticket.trained[-1])),
     }
     for name, figure in drawn.items():
-        with replacing(folder / "pictures" / f"tickets_{name}.png") as file:
-            file.write(_png(figure))
+        _claims.save(figure, folder / "pictures" / f"tickets_{name}.png")
     text = "\n".join(
         [
-            _introduction(settings, study, full, masks),
+            _introduction(settings, study, seeds if control_seeds is None else control_seeds, masks),
             _verdicts(found),
             _order(order, study),
             _accuracies(study),
@@ -133,24 +117,6 @@ def run(
     with replacing(folder / "lottery_tickets.md") as file:
         file.write(text.encode())
     return found
-
-
-def _measured(
-    folder: Path,
-    arms: Mapping[int, Mapping[str, Tickets]],
-    settings: Settings,
-    masks: Mapping[str, int],
-    n_boot: int,
-) -> Study:
-    import pandas as pd
-
-    measured, rows, fits = [], [], []
-    for seed, one in arms.items():
-        own = folder / f"seed_{seed:02d}"
-        measured.append(measures(own, one, n=masks, seed=seed))
-        rows.append(scores(one, seed=seed))
-        fits.append(tails(own, one, seed=seed, every=max(settings.rounds // 5, 1), n_boot=n_boot).assign(seed=seed))
-    return study_of(measured, pd.concat(rows, ignore_index=True), pd.concat(fits, ignore_index=True))
 
 
 # ----------------------------------------------------------------------- sections
@@ -190,7 +156,7 @@ def _ordinal(number: int) -> str:
 
 
 def _verdicts(found: pd.DataFrame) -> str:
-    rows = [tuple(row) for row in found[["claim", "verdict", "found"]].to_numpy()]
+    rows = [tuple(row) for row in found[["claim", "verdict", "measured"]].to_numpy()]
     text = "## Claims\n\n" + _markdown(("claim", "verdict", "found"), rows) + "\nThe rules:\n\n"
     return text + "".join(f"- {row.claim}: {row.rule}.\n" for row in found.itertuples())
 
@@ -325,16 +291,6 @@ def _pictures(ticket: Tickets) -> str:
         f"{100 * spanning(G)['edges']:.1f} % of them on a path from a pixel to a class): nodes on such paths, part by "
         f"part, {nodes}. Positive edges red, negative blue; of each block the strongest {figures.DRAWN}.\n"
     )
-
-
-def _png(figure: Figure) -> bytes:
-    """Return a picture of 64 colours, which takes a third of the space of one of all."""
-    from PIL import Image
-
-    drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=110)
-    Image.open(drawn).convert("RGB").quantize(64).save(small, format="png", optimize=True)
-    return small.getvalue()
 
 
 def _markdown(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:

@@ -12,6 +12,7 @@ from torch import nn
 
 from nngraph._rng import child, seed_sequence
 from nngraph.metrics import accuracy, auc
+from nngraph.reproduce._claims import Claim
 from nngraph.reproduce._tables import markdown
 from nngraph.reproduce.sparse_evolution import _networks, _units
 from nngraph.reproduce.sparse_evolution._networks import Samples, Training
@@ -45,6 +46,7 @@ def study(
     epsilon: float,
     rates: Sequence[float],
     seeds: int,
+    n_jobs: int = 1,
 ) -> pd.DataFrame:
     """Choose a learning rate for each arm on the validation samples, train each from every seed, test the last weights.
 
@@ -60,7 +62,7 @@ def study(
             lambda: [_trained(purpose, arm, seed, rate, samples, arms[arm], training, epsilon)],
         )
 
-    return pd.concat(_units.study(unit, dict.fromkeys(arms, tuple(rates)), seeds), ignore_index=True)
+    return pd.concat(_units.study(unit, dict.fromkeys(arms, tuple(rates)), seeds, n_jobs=n_jobs), ignore_index=True)
 
 
 def _trained(
@@ -115,20 +117,25 @@ def means(table: pd.DataFrame) -> str:
     return "; ".join(f"{arm} {100 * value:.2f} %" for arm, value in found.items())
 
 
-def judged(
-    last: pd.DataFrame, subject: str, compared: Sequence[tuple[str, str, float, str]]
-) -> list[tuple[str, str, str, str, str]]:
-    """Return the claims on the accuracy of SET beside other arms, as rows of a table of claims.
+def judged(last: pd.DataFrame, subject: str, compared: Sequence[tuple[str, str, float, str]]) -> dict[str, Claim]:
+    """Return the claims on the accuracy of SET beside other arms, by the other arm.
 
     Each comparison is another arm, the claim in words, the least difference of accuracies in [0, 1], and what was
     published.
     """
-    rows = []
+    found = {}
     for other, words, least, published in compared:
         difference = _units.paired(last, "accuracy", "SET", other)
-        rule, measured = _units.RULE.format(f"{100 * least:g} points"), f"{difference.text(2, 100, '+')} points"
-        rows.append((f"{subject} {words}", rule, published, measured, _units.at_least(difference, least)))
-    return rows
+        found[other] = _units.judged(
+            difference,
+            least,
+            claim=f"{subject} {words}",
+            rule=_units.RULE.format(f"{100 * least:g} points"),
+            published=published,
+            measured=f"{difference.text(2, 100, '+')} points",
+            seeds=last["seed"].nunique(),
+        )
+    return found
 
 
 def figure(table: pd.DataFrame, score: str = "accuracy", *, size: str = "weights", label: str = "") -> Figure:

@@ -22,12 +22,16 @@ from nngraph.sparse import SET, rewire
 if TYPE_CHECKING:
     from nngraph.graph import NeuralGraph
 
-__all__ = ["EPSILON", "FOLDER", "RATE", "Record", "evolve", "snapshots"]
+__all__ = ["EPSILON", "FOLDER", "RATE", "Record", "evolve", "node_blind", "snapshots"]
 
 EPSILON = 13.0
 RATE = 0.05
 """Constant; times 100 steps it is as far as the published 0.01 times 500 steps."""
 FOLDER = Path(__file__).parent
+
+
+Supports = dict[str, list[np.ndarray]]
+"""By graph: the masks of the hidden layers."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,28 +76,54 @@ def snapshots(last: int, n: int = 16) -> list[int]:
 
 def evolve(kind: str, settings: Settings, samples: Samples, *, epsilon: float = EPSILON) -> Record:
     """Evolve a network of a kind on training samples, and return its degrees; arguments as for :func:`.degrees.run`."""
-    wanted = snapshots(settings.epochs - 1)
+    variance = samples[0].double().var(dim=0).numpy()
+    n_classes = int(samples[1].max()) + 1
+    if kind == "blind":
+        return node_blind(settings, variance, n_classes=n_classes, epsilon=epsilon)
+    wanted, seed, widths, masks = _start(settings, len(variance), n_classes, epsilon)
+    model = _perceptrons.network(widths, seed, masks)
+    regrow = "normal" if kind == "normal" else 0
+    evo = _perceptrons.evolution("SET, every epoch", model, masks, settings, seed, regrow=regrow)
+    return _recorded(_trained(model, evo, settings, samples, wanted, seed), wanted, variance)
+
+
+def node_blind(settings: Settings, variance: np.ndarray, *, n_classes: int = 10, epsilon: float = EPSILON) -> Record:
+    """Rewire the supports that networks of these settings start from as often, on weights that know nothing of nodes.
+
+    Parameters
+    ----------
+    settings : Settings
+        Widths, number of rewirings and seed.
+    variance : (n_pixels,) array
+        Of the pixels, kept in the record.
+    n_classes : int
+        Width of the last layer.
+    epsilon : float
+        Of the initial supports.
+    """
+    wanted, seed, _, masks = _start(settings, len(variance), n_classes, epsilon)
+    return _recorded(_blind(list(masks.values()), settings, wanted, seed), wanted, variance)
+
+
+def _start(
+    settings: Settings, n_pixels: int, n_classes: int, epsilon: float
+) -> tuple[list[int], np.random.SeedSequence, list[int], dict[str, np.ndarray]]:
+    """Return the rewirings to record, the seed, all widths, and the initial supports."""
     seed = child(seed_sequence(settings.seed), "degrees")
-    widths = [samples[0].shape[1], *settings.hidden, int(samples[1].max()) + 1]
+    widths = [n_pixels, *settings.hidden, n_classes]
     masks = _perceptrons.initial_masks(widths, epsilon, seed)
-    evolved = _blind(list(masks.values()), settings, wanted, seed)
-    if kind != "blind":
-        model = _perceptrons.network(widths, seed, masks)
-        regrow = "normal" if kind == "normal" else 0
-        evo = _perceptrons.evolution("SET, every epoch", model, masks, settings, seed, regrow=regrow)
-        evolved = _trained(model, evo, settings, samples, wanted, seed)
+    return snapshots(settings.epochs - 1), seed, widths, masks
+
+
+def _recorded(evolved: Iterator[Supports], wanted: Sequence[int], variance: np.ndarray) -> Record:
+    """Return the degrees of supports."""
     found: dict[tuple[str, int, str], list[np.ndarray]] = {}
     for graphs in evolved:
         for graph, supports in graphs.items():
             for block, mask in enumerate(supports):
                 for side, axis in (("source", 0), ("target", 1)):
                     found.setdefault((graph, block, side), []).append(mask.sum(axis=axis))
-    variance = samples[0].double().var(dim=0).numpy()
     return Record(np.array(wanted), variance, {key: np.stack(rows) for key, rows in found.items()})
-
-
-Supports = dict[str, list[np.ndarray]]
-"""By graph: the masks of the hidden layers."""
 
 
 def _trained(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,12 +13,12 @@ import numpy as np
 
 from nngraph._progress import progress
 from nngraph.io._atomic import replacing
+from nngraph.reproduce._claims import Claim
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "COLUMNS",
     "RULE",
     "Interval",
     "at_least",
@@ -26,15 +26,15 @@ __all__ = [
     "concentration",
     "file_of",
     "interval",
+    "judged",
     "kept",
+    "leaning",
     "paired",
     "settings_of",
     "study",
     "tested",
 ]
 
-COLUMNS = ("claim", "rule", "published", "measured", "verdict")
-"""Of a table of claims."""
 RULE = (
     "holds where the 95 % interval of the paired difference over seeds lies at or above {}, does not hold where it "
     "lies below, else undecided"
@@ -52,6 +52,11 @@ class Interval(NamedTuple):
         """Write the mean and its interval."""
         mean, low, high = (f"{factor * value:{sign}.{digits}f}" for value in self)
         return f"{mean} [{low}, {high}]"
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """As the numbers of a claim."""
+        return {"value": self.mean, "low": self.low, "high": self.high}
 
 
 def interval(values: np.ndarray) -> Interval:
@@ -85,6 +90,24 @@ def at_least(difference: Interval, least: float = 0.0) -> str:
     return "does not hold" if difference.high < least else "undecided"
 
 
+def judged(difference: Interval, least: float = 0.0, **about: Any) -> Claim:
+    """Return a claim on a paired difference with its verdict by ``RULE``; ``about`` has what else it is made of."""
+    verdict = at_least(difference, least)
+    known: dict[str, Any] = {
+        "verdict": verdict,
+        "counts": leaning(verdict, for_it=difference.mean >= least),
+        **difference.numbers,
+    }
+    return Claim(**known | about)
+
+
+def leaning(verdict: str, *, for_it: bool) -> str:
+    """Return what an undecided claim counts as, by the side on which the mean is; nothing for a decided one."""
+    if verdict != "undecided":
+        return ""
+    return "holds in part" if for_it else "does not hold"
+
+
 def concentration(degrees: np.ndarray, variance: np.ndarray) -> tuple[float, float]:
     """Return the rank correlation of the degrees of pixels with their variance, of all, and among those that matter.
 
@@ -105,6 +128,7 @@ def study(
     seeds: int,
     *,
     like: Mapping[Any, Any] | None = None,
+    n_jobs: int = 1,
 ) -> list[pd.DataFrame]:
     """Choose the learning rate of every arm, and do all units with them.
 
@@ -118,6 +142,8 @@ def study(
         Units of each arm that are tested.
     like : mapping, optional
         Arms that take the rate of another.
+    n_jobs : int
+        Processes; a unit hangs on nothing but its arguments.
 
     Returns
     -------
@@ -127,14 +153,23 @@ def study(
     like = like or {}
     jobs = [(arm, rate) for arm, some in rates.items() for rate in some if arm not in like and len(some) > 1]
     tables, best = [], {arm: (-math.inf, some[0]) for arm, some in rates.items()}
-    for arm, rate in progress(jobs, total=len(jobs), label="rates"):
-        tables.append(unit("tuning", arm, "tuning", rate))
-        if (reached := float(tables[-1]["validation"].iloc[-1])) > best[arm][0]:
+    tried = _done(unit, [("tuning", arm, "tuning", rate) for arm, rate in jobs], "rates", n_jobs)
+    for (arm, rate), table in zip(jobs, tried, strict=True):
+        tables.append(table)
+        if (reached := float(table["validation"].iloc[-1])) > best[arm][0]:
             best[arm] = reached, rate
-    tests = [(arm, str(seed)) for seed in range(seeds) for arm in rates]
-    for arm, seed in progress(tests, total=len(tests), label="networks"):
-        tables.append(unit("test", arm, seed, best[like.get(arm, arm)][1]))
-    return tables
+    tests = [("test", arm, str(seed), best[like.get(arm, arm)][1]) for seed in range(seeds) for arm in rates]
+    return [*tables, *_done(unit, tests, "networks", n_jobs)]
+
+
+def _done(
+    unit: Callable[..., pd.DataFrame], jobs: Sequence[tuple[str, Any, str, float]], label: str, n_jobs: int
+) -> Iterator[pd.DataFrame]:
+    """Yield what the units return, in the order of the jobs."""
+    import joblib
+
+    found = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(joblib.delayed(unit)(*job) for job in jobs)
+    yield from progress(found, total=len(jobs), label=label)
 
 
 def at_the_edge(table: pd.DataFrame) -> str:

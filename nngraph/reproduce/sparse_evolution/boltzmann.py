@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nngraph._folders import opened
+from nngraph.reproduce._claims import Claim
 from nngraph.reproduce._tables import markdown
 from nngraph.reproduce.sparse_evolution import _arms, _machines, _units
 from nngraph.reproduce.sparse_evolution._machines import FEWEST_CHAINS, SETTINGS, Settings
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["ARMS", "SETTINGS", "Settings", "claims", "figures", "run", "section", "short"]
+__all__ = ["ARMS", "SETTINGS", "Settings", "claims", "figures", "judged", "run", "section", "short"]
 
 ARMS = ("dense", "dense, as many weights", "fixed mask", "SET")
 CORRELATION = 0.3
@@ -54,6 +55,7 @@ def run(
     studies: Sequence[Settings] = (SETTINGS["digits"],),
     arms: Sequence[str] = ARMS,
     root: str | os.PathLike[str] | None = None,
+    n_jobs: int = 1,
 ) -> pd.DataFrame:
     """Choose a learning rate for every arm, train every arm from every seed, and estimate log-likelihoods.
 
@@ -68,6 +70,8 @@ def run(
         "dense"; "dense, as many weights": with fewer hidden units; "fixed mask" and "SET": of one initial support.
     root : path, optional
         Folder of the files of the data sets.
+    n_jobs : int
+        Processes.
 
     Returns
     -------
@@ -89,16 +93,18 @@ def run(
     """
     import pandas as pd
 
-    return pd.concat([_run(Path(folder) / one.data, one, arms, root) for one in studies], ignore_index=True)
+    return pd.concat([_run(Path(folder) / one.data, one, arms, root, n_jobs) for one in studies], ignore_index=True)
 
 
-def _run(folder: Path, settings: Settings, arms: Sequence[str], root: str | os.PathLike[str] | None) -> pd.DataFrame:
+def _run(
+    folder: Path, settings: Settings, arms: Sequence[str], root: str | os.PathLike[str] | None, n_jobs: int
+) -> pd.DataFrame:
     import pandas as pd
 
     place, found = opened(folder, _identity(settings)), _machines.samples(settings, root=root)
     variance = found["train"].var(axis=0)
     unit = functools.partial(_machines.unit, settings=settings, found=found, place=place)
-    tables = _units.study(unit, dict.fromkeys(arms, settings.rates), settings.seeds)
+    tables = _units.study(unit, dict.fromkeys(arms, settings.rates), settings.seeds, n_jobs=n_jobs)
     rows = {name: _machines.independent(found["train"], x) for name, x in found.items()}
     ending = {"purpose": "test", "epoch": settings.epochs}
     tables.append(pd.DataFrame([{**ending, "arm": "independent pixels", **rows}]))
@@ -118,7 +124,7 @@ def _identity(settings: Settings) -> dict[str, Any]:
     return {key: value for key, value in dataclasses.asdict(settings).items() if key not in ("rates", "seeds")}
 
 
-def claims(table: pd.DataFrame) -> pd.DataFrame:
+def claims(table: pd.DataFrame) -> list[Claim]:
     """Judge what the paper says of machines whose graph evolves.
 
     Parameters
@@ -128,44 +134,52 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    pandas.DataFrame
-        claim, rule, published, measured, verdict.
+    list of Claim
     """
-    import pandas as pd
+    return [claim for name, whole in table.groupby("data", sort=False) for claim in judged(whole, str(name)).values()]
 
-    rows = []
-    for name, whole in table.groupby("data", sort=False):
-        last = _units.tested(whole)
-        mixed = float(last.loc[last["arm"] == "SET", "effective"].min())
-        for other in LIKE:
-            difference = _units.paired(last, "test", "SET", other)
-            rows.append(
-                (
-                    f"RBM on {name}: SET has at least the log-likelihood of {LIKE[other]}",
-                    f"{_units.RULE.format('0 nats')}; also undecided where an estimate for SET has fewer than "
-                    f"{FEWEST_CHAINS:g} effective chains, as such estimates are too high",
-                    PUBLISHED[other],
-                    f"{difference.text(1, sign='+')} nats",
-                    "undecided" if mixed < FEWEST_CHAINS else _units.at_least(difference),
-                )
-            )
-        for column, words in CONCENTRATIONS.items():
-            blind = _units.paired(last, column, "SET", "node-blind")
-            fixed = _units.paired(last, column, "SET", "fixed mask")
-            least = min(blind, fixed, key=lambda one: one.low)
-            rho = _units.interval(last.loc[last["arm"] == "SET", column])
-            rows.append(
-                (
-                    f"RBM on {name}: visible degrees of the core {words}",
-                    "rank correlation of degree and variance over these pixels, less that of node-blind rewiring and "
-                    "less that of the fixed mask, the smaller of the two: "
-                    f"{_units.RULE.format(f'{CORRELATION:g}')}",
-                    "they do (connectivity maps)",
-                    f"ρ = {rho.text(2)}, {least.text(2, sign='+')} above the controls",
-                    _units.at_least(least, CORRELATION),
-                )
-            )
-    return pd.DataFrame(rows, columns=list(_units.COLUMNS))
+
+def judged(table: pd.DataFrame, name: str) -> dict[str, Claim]:
+    """Judge the machines of one data set; by the arm that SET is held against, and by the column of correlations."""
+    last = _units.tested(table)
+    found = {other: _likelier(name, last, other) for other in LIKE}
+    return found | {column: _concentrated(name, last, column) for column in CONCENTRATIONS}
+
+
+def _likelier(name: str, last: pd.DataFrame, other: str) -> Claim:
+    """Judge whether SET has the log-likelihood of another arm."""
+    difference = _units.paired(last, "test", "SET", other)
+    claim = _units.judged(
+        difference,
+        claim=f"RBM on {name}: SET has at least the log-likelihood of {LIKE[other]}",
+        rule=f"{_units.RULE.format('0 nats')}; also undecided where an estimate for SET has fewer than "
+        f"{FEWEST_CHAINS:g} effective chains, as such estimates are too high",
+        published=PUBLISHED[other],
+        measured=f"{difference.text(1, sign='+')} nats",
+        seeds=last["seed"].nunique(),
+    )
+    if float(last.loc[last["arm"] == "SET", "effective"].min()) < FEWEST_CHAINS:
+        return dataclasses.replace(claim, verdict="undecided", counts="does not hold")
+    return claim
+
+
+def _concentrated(name: str, last: pd.DataFrame, column: str) -> Claim:
+    """Judge whether the degrees of pixels follow their variance, beyond what they do without training."""
+    controls = {other: _units.paired(last, column, "SET", other) for other in ("node-blind", "fixed mask")}
+    least = min(controls.values(), key=lambda one: one.low)
+    means = last.groupby("arm")[column].mean()
+    rho = _units.interval(last.loc[last["arm"] == "SET", column])
+    return _units.judged(
+        least,
+        CORRELATION,
+        claim=f"RBM on {name}: visible degrees of the core {CONCENTRATIONS[column]}",
+        rule="rank correlation of degree and variance over these pixels, less that of node-blind rewiring and "
+        f"less that of the fixed mask, the smaller of the two: {_units.RULE.format(f'{CORRELATION:g}')}",
+        published="they do (connectivity maps)",
+        measured=f"ρ = {rho.text(2)}, {least.text(2, sign='+')} above the controls",
+        control="; ".join(f"{other} ρ = {means[other]:+.2f}" for other in controls),
+        seeds=last["seed"].nunique(),
+    )
 
 
 def section(table: pd.DataFrame, folder: str | os.PathLike[str]) -> str:

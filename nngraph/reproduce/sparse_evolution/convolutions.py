@@ -12,6 +12,7 @@ from torch import nn
 
 from nngraph import datasets
 from nngraph._folders import opened
+from nngraph.reproduce._claims import Claim
 from nngraph.reproduce.sparse_evolution import _arms, _networks, _units
 from nngraph.reproduce.sparse_evolution._arms import Arm
 from nngraph.reproduce.sparse_evolution._networks import Samples, Training
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["SETTINGS", "Settings", "arms", "claims", "data", "figures", "run", "section", "short"]
+__all__ = ["SETTINGS", "Settings", "arms", "claims", "data", "figures", "judged", "run", "section", "short"]
 
 COMPARED = (
     (
@@ -154,6 +155,7 @@ def run(
     *,
     studies: Sequence[Settings] = (SETTINGS["colour-patches"],),
     root: str | os.PathLike[str] | None = None,
+    n_jobs: int = 1,
 ) -> pd.DataFrame:
     """Choose a learning rate for every arm, and train every arm from every seed.
 
@@ -165,6 +167,8 @@ def run(
         One for each data set.
     root : path, optional
         Folder of the files of the data set.
+    n_jobs : int
+        Processes.
 
     Returns
     -------
@@ -192,13 +196,14 @@ def run(
             epsilon=one.epsilon,
             rates=one.rates,
             seeds=one.seeds,
+            n_jobs=n_jobs,
         )
         table.insert(0, "data", one.data)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 
-def claims(table: pd.DataFrame) -> pd.DataFrame:
+def claims(table: pd.DataFrame) -> list[Claim]:
     """Judge what the paper says of convolutional networks whose dense layers evolve.
 
     Parameters
@@ -208,15 +213,14 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    pandas.DataFrame
-        claim, rule, published, measured, verdict.
+    list of Claim
     """
-    import pandas as pd
+    return [claim for name, whole in table.groupby("data", sort=False) for claim in judged(whole, str(name)).values()]
 
-    rows = []
-    for name, whole in table.groupby("data", sort=False):
-        rows += _arms.judged(_units.tested(whole), f"CNN on {name}: with a SET head", COMPARED)
-    return pd.DataFrame(rows, columns=list(_units.COLUMNS))
+
+def judged(table: pd.DataFrame, name: str) -> dict[str, Claim]:
+    """Judge the networks of one data set; by the arm that SET is held against."""
+    return _arms.judged(_units.tested(table), f"CNN on {name}: with a SET head", COMPARED)
 
 
 def section(table: pd.DataFrame, folder: str | os.PathLike[str]) -> str:

@@ -12,11 +12,13 @@ import numpy as np
 
 from nngraph._folders import opened
 from nngraph._rng import RNG, child, generator, seed_sequence
+from nngraph.errors import ArgumentError
 from nngraph.io._atomic import replacing
+from nngraph.reproduce._claims import Claim
 from nngraph.reproduce._tables import markdown
 from nngraph.reproduce.sparse_evolution import _perceptrons, _units
 from nngraph.reproduce.sparse_evolution._perceptrons import Settings
-from nngraph.reproduce.sparse_evolution._records import EPSILON, FOLDER, RATE, Record, evolve, snapshots
+from nngraph.reproduce.sparse_evolution._records import EPSILON, FOLDER, RATE, Record, evolve, node_blind, snapshots
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +33,7 @@ __all__ = [
     "claims",
     "evolve",
     "figures",
+    "judged",
     "run",
     "section",
     "short",
@@ -70,6 +73,7 @@ def run(
     kinds: Sequence[str] = tuple(KINDS),
     n_boot: int = N_BOOT,
     root: str | os.PathLike[str] | None = None,
+    stored: bool = False,
 ) -> pd.DataFrame:
     """Evolve a network of each kind and return what its degrees are like at some rewirings.
 
@@ -88,6 +92,9 @@ def run(
         Binomial samples behind each p-value of the Kolmogorov-Smirnov distance.
     root : path, optional
         Folder of the files of the data set.
+    stored : bool
+        Whether "zero" is the record that comes with the package, that of the settings by default, so that nothing is
+        trained and no data set is needed; not for "normal".
 
     Returns
     -------
@@ -109,17 +116,31 @@ def run(
     import pandas as pd
 
     place = opened(Path(folder), dataclasses.asdict(settings) | {"epsilon": epsilon, "rate": RATE})
-    samples = _perceptrons.images(settings, root=root)["train"]
+    samples = None if stored else _perceptrons.images(settings, root=root)["train"]
     tables = []
     for kind in kinds:
         if not (place / f"{kind}.npz").exists():
-            evolve(kind, settings, samples, epsilon=epsilon).save(place / f"{kind}.npz")
+            if samples is not None:
+                record = evolve(kind, settings, samples, epsilon=epsilon)
+            else:
+                record = _stored(kind, settings, epsilon)
+            record.save(place / f"{kind}.npz")
         if not (file := place / f"{kind}.csv").exists():
             table = _described(kind, Record.load(place / f"{kind}.npz"), settings, n_boot)
             with replacing(file) as content:
                 table.to_csv(content, index=False)
         tables.append(pd.read_csv(file))
     return pd.concat(tables, ignore_index=True)
+
+
+def _stored(kind: str, settings: Settings, epsilon: float) -> Record:
+    """Return the record that comes with the package, or node-blind rewiring from the same supports."""
+    record = Record.load()
+    if kind == "zero":
+        return record
+    if kind == "blind":
+        return node_blind(settings, record.pixel_variance, epsilon=epsilon)
+    raise ArgumentError(f"kinds: got {kind!r}; expected zero and blind, as no other record comes with the package.")
 
 
 def binomial_fit(degrees: np.ndarray, n_opposite: int, *, n_boot: int = 200, rng: RNG = None) -> tuple[float, float]:
@@ -196,7 +217,7 @@ def _layer(widths: Sequence[int], block: int, side: str) -> str:
     return f"{widths[block]} → {widths[block + 1]}, {'out' if side == 'source' else 'in'}"
 
 
-def claims(table: pd.DataFrame) -> pd.DataFrame:
+def claims(table: pd.DataFrame) -> list[Claim]:
     """Judge what the paper says of degrees, and what theory says of rewiring that is blind to nodes.
 
     Parameters
@@ -206,65 +227,75 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    pandas.DataFrame
-        ``claim``, ``rule``, ``published``, ``measured``, ``verdict``.
+    list of Claim
     """
-    import pandas as pd
+    return list(judged(table).values())
 
+
+def judged(table: pd.DataFrame) -> dict[tuple[str, str, str], Claim]:
+    """Judge each kind and graph, by both and what is judged: "tails", a column of ``CONCENTRATIONS``, "binomial"."""
     end = table[table["rewiring"] == table["rewiring"].max()]
     blind = table[table["kind"] == "blind"]
-    rows = []
+    found: dict[tuple[str, str, str], Claim] = {}
     for kind in [kind for kind in dict.fromkeys(table["kind"]) if kind != "blind"]:
-        for graph in ("core", "regrown"):
+        for graph in GRAPHS:
             at = end[(end["kind"] == kind) & (end["graph"] == graph)]
-            rows.append(_scale_free(kind, graph, at))
+            found[kind, graph, "tails"] = _scale_free(kind, graph, at)
             for column, words in CONCENTRATIONS.items():
-                rows.append(_concentrated(kind, graph, column, words, at, blind[blind["graph"] == graph]))
+                beside = blind[blind["graph"] == graph]
+                found[kind, graph, column] = _concentrated(kind, graph, column, words, at, beside)
     if len(blind):
-        rows.append(_stays_binomial(blind))
-    return pd.DataFrame(rows, columns=list(_units.COLUMNS))
+        found["blind", "regrown", "binomial"] = _stays_binomial(blind)
+    return found
 
 
-def _scale_free(kind: str, graph: str, at: pd.DataFrame) -> tuple[str, ...]:
+def _scale_free(kind: str, graph: str, at: pd.DataFrame) -> Claim:
     heavy, wide = (at["verdict"] == "heavy-tailed").sum(), (at["verdict"] == "over-dispersed").sum()
     verdict = "holds" if heavy == len(at) else "holds in part" if heavy else "does not hold"
-    return (
-        f"degrees become scale-free ({KINDS[kind]}, {graph} graph, {at['rewiring'].iloc[0]} rewirings, one network)",
-        "holds where `fit_tail` calls the degrees of every layer and side heavy-tailed, in part where those of some; "
-        "over-dispersed is wider than binomial and no more",
-        "an Erdős–Rényi graph becomes scale-free",
-        f"{heavy} heavy-tailed, {wide} over-dispersed of {len(at)}",
-        verdict,
+    return Claim(
+        claim=f"degrees become scale-free ({KINDS[kind]}, {graph} graph, {at['rewiring'].iloc[0]} rewirings, one "
+        "network)",
+        rule="holds where `fit_tail` calls the degrees of every layer and side heavy-tailed, in part where those of "
+        "some; over-dispersed is wider than binomial and no more",
+        published="an Erdős–Rényi graph becomes scale-free",
+        measured=f"{heavy} heavy-tailed, {wide} over-dispersed of {len(at)}",
+        verdict=verdict,
+        seeds=1,
+        value=heavy / len(at),
     )
 
 
-def _concentrated(
-    kind: str, graph: str, column: str, words: str, at: pd.DataFrame, blind: pd.DataFrame
-) -> tuple[str, ...]:
+def _concentrated(kind: str, graph: str, column: str, words: str, at: pd.DataFrame, blind: pd.DataFrame) -> Claim:
     rho = float(at[column].dropna().iloc[0])
     chance = float(blind[column].abs().max())
     verdict = "holds" if rho > max(LEAST_RHO, chance) else "undecided" if rho > chance else "does not hold"
-    return (
-        f"degrees of pixels {words} ({KINDS[kind]}, {graph} graph, one network)",
-        f"holds where the rank correlation of degree and variance over these pixels is above {LEAST_RHO} at the end "
-        "and above all of node-blind rewiring in magnitude, undecided where only the latter, else does not hold",
-        "the connections of pixels picture the digits",
-        f"{rho:+.2f}; node-blind at most {chance:.2f} in magnitude",
-        verdict,
+    return Claim(
+        claim=f"degrees of pixels {words} ({KINDS[kind]}, {graph} graph, one network)",
+        rule=f"holds where the rank correlation of degree and variance over these pixels is above {LEAST_RHO} at the "
+        "end and above all of node-blind rewiring in magnitude, undecided where only the latter, else does not hold",
+        published="the connections of pixels picture the digits",
+        measured=f"{rho:+.2f}; node-blind at most {chance:.2f} in magnitude",
+        verdict=verdict,
+        counts=_units.leaning(verdict, for_it=True),
+        control=f"node-blind rewiring: at most {chance:.2f} in magnitude",
+        seeds=1,
+        value=rho,
     )
 
 
-def _stays_binomial(blind: pd.DataFrame) -> tuple[str, ...]:
+def _stays_binomial(blind: pd.DataFrame) -> Claim:
     regrown = blind[(blind["graph"] == "regrown") & (blind["rewiring"] > 0)]
     share, chance = float((regrown["ks_p"] < 0.05).mean()), 0.15
     ratio = regrown["variance_ratio"].mean()
-    return (
-        "rewiring that is blind to nodes keeps degrees binomial",
-        f"holds where at most {chance:.0%} of the Kolmogorov-Smirnov tests, over layers and rewirings, reject the "
+    return Claim(
+        claim="rewiring that is blind to nodes keeps degrees binomial",
+        rule=f"holds where at most {chance:.0%} of the Kolmogorov-Smirnov tests, over layers and rewirings, reject the "
         "binomial law at 5 % (rewirings that follow each other are not independent), else does not hold",
-        "not in the paper: theory",
-        f"{share:.0%} rejected; mean variance x {ratio:.2f}",
-        "holds" if share <= chance else "does not hold",
+        published="not in the paper: theory",
+        measured=f"{share:.0%} rejected; mean variance x {ratio:.2f}",
+        verdict="holds" if share <= chance else "does not hold",
+        seeds=1,
+        value=share,
     )
 
 

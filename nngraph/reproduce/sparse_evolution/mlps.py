@@ -15,6 +15,7 @@ import numpy as np
 from nngraph._folders import opened
 from nngraph._rng import child, seed_sequence
 from nngraph.metrics import accuracy
+from nngraph.reproduce._claims import Claim
 from nngraph.reproduce._tables import markdown
 from nngraph.reproduce.sparse_evolution import _networks, _perceptrons, _units
 from nngraph.reproduce.sparse_evolution._networks import Samples
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["RATES", "STUDY", "claims", "differences", "figures", "run", "section", "short"]
+__all__ = ["RATES", "STUDY", "claims", "differences", "figures", "judged", "run", "section", "short"]
 
 SETTINGS = Settings()
 REGIMES = ("SET, every epoch", "SET, every n steps")
@@ -73,6 +74,7 @@ def run(
     rates: Mapping[str, Sequence[float]] = RATES,
     seeds: int = 5,
     root: str | os.PathLike[str] | None = None,
+    n_jobs: int = 1,
 ) -> pd.DataFrame:
     """Choose a learning rate for every arm, train every arm from every seed, and return all learning curves.
 
@@ -90,6 +92,8 @@ def run(
         Number of trainings of each arm; in each the arms share masks, initial draws and batches.
     root : path, optional
         Folder of the files of the data set.
+    n_jobs : int
+        Processes.
 
     Returns
     -------
@@ -132,7 +136,7 @@ def run(
         for arm in arms
     }
     like = {(epsilon, arm): (epsilon, LIKE[arm]) for epsilon, arm in among if arm in LIKE}
-    return pd.concat(_units.study(unit, among, seeds, like=like), ignore_index=True)
+    return pd.concat(_units.study(unit, among, seeds, like=like, n_jobs=n_jobs), ignore_index=True)
 
 
 def _trained(
@@ -205,7 +209,7 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["epsilon", "arm", "against", "n", "mean", "low", "high"])
 
 
-def claims(table: pd.DataFrame) -> pd.DataFrame:
+def claims(table: pd.DataFrame) -> list[Claim]:
     """Judge what the paper says of the accuracy of SET.
 
     Parameters
@@ -215,31 +219,37 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    pandas.DataFrame
-        ``claim``, ``rule``, ``published``, ``measured``, ``verdict``, one row for each comparison and epsilon.
+    list of Claim
+        One for each comparison and epsilon.
     """
-    import pandas as pd
+    return list(judged(table).values())
 
+
+def judged(table: pd.DataFrame) -> dict[tuple[float, str, str], Claim]:
+    """Judge each way to evolve, by epsilon, arm, and what it is held against ("fixed mask" or "dense")."""
     found = differences(table)
-    rows = []
-    for one in found[found["arm"].isin((*REGIMES, DRAWN))].itertuples():
-        fixed = one.against == "fixed mask"
-        least = 0.0 if fixed else -MARGIN
-        words = (
-            "more accurate than a fixed random mask"
-            if fixed
-            else f"at most {100 * MARGIN:g} points less accurate than a dense network"
-        )
-        rows.append(
-            (
-                f"{one.arm}, ε = {one.epsilon:g}: {words}",
-                _units.RULE.format(f"{100 * least:g} points"),
-                "fixed masks are worse" if fixed else "no decrease in accuracy",
-                f"{_interval(one).text(2, 100, '+')} points ({one.n} seeds)",
-                _units.at_least(_interval(one), least),
-            )
-        )
-    return pd.DataFrame(rows, columns=list(_units.COLUMNS))
+    rows = found[found["arm"].isin((*REGIMES, DRAWN))].itertuples()
+    return {(one.epsilon, one.arm, one.against): _compared(one) for one in rows}
+
+
+def _compared(one: Any) -> Claim:
+    """Judge the difference of an arm from another."""
+    fixed = one.against == "fixed mask"
+    least = 0.0 if fixed else -MARGIN
+    words = (
+        "more accurate than a fixed random mask"
+        if fixed
+        else f"at most {100 * MARGIN:g} points less accurate than a dense network"
+    )
+    return _units.judged(
+        _interval(one),
+        least,
+        claim=f"{one.arm}, ε = {one.epsilon:g}: {words}",
+        rule=_units.RULE.format(f"{100 * least:g} points"),
+        published="fixed masks are worse" if fixed else "no decrease in accuracy",
+        measured=f"{_interval(one).text(2, 100, '+')} points ({one.n} seeds)",
+        seeds=one.n,
+    )
 
 
 def section(table: pd.DataFrame, folder: str | os.PathLike[str]) -> str:

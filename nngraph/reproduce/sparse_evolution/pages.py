@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from nngraph.io._atomic import replacing
+from nngraph.reproduce import _claims
 from nngraph.reproduce._tables import markdown
 from nngraph.reproduce.sparse_evolution import boltzmann, convolutions, degrees, mlps, parameters, tabular
 
@@ -63,15 +64,13 @@ def write(docs: str | os.PathLike[str], tables: Mapping[str, pd.DataFrame], fold
     pathlib.Path
         The page.
     """
-    import pandas as pd
-
     place = Path(docs)
     (place / "pictures").mkdir(parents=True, exist_ok=True)
     found = [(verb, one) for verb, one in EXPERIMENTS if verb in tables]
-    judged = pd.concat([one.claims(tables[verb]) for verb, one in found], ignore_index=True)
+    judged = _claims.table([claim for verb, one in found for claim in one.claims(tables[verb])])
     verbs = ", ".join(f"`{verb}`" for verb, _ in found)
     parts = [INTRODUCTION.format(verbs=verbs), *_short(judged, [one.short(tables[verb]) for verb, one in found])]
-    parts += ["", *_claims(judged)]
+    parts += ["", *_judged(judged)]
     for verb, one in found:
         parts += ["", one.section(tables[verb], Path(folder) / verb)]
         if hasattr(one, "figures"):
@@ -90,7 +89,7 @@ def _short(judged: pd.DataFrame, told: Sequence[str]) -> Sequence[str]:
     return [f"In short: of {len(judged)} claims {verdicts}.", "", *(f"- {one}" for one in told)]
 
 
-def _claims(judged: pd.DataFrame) -> Sequence[str]:
+def _judged(judged: pd.DataFrame) -> Sequence[str]:
     rows = judged[["claim", "published", "measured", "verdict"]].to_numpy().tolist()
     rules: dict[str, list[str]] = {}
     for number, rule in enumerate(judged["rule"], start=1):

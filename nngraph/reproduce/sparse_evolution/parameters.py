@@ -12,6 +12,7 @@ import numpy as np
 from nngraph._folders import opened
 from nngraph._rng import RNG, child, seed_sequence
 from nngraph.io._atomic import replacing
+from nngraph.reproduce._claims import Claim
 from nngraph.reproduce._tables import markdown
 from nngraph.reproduce.sparse_evolution import _units
 from nngraph.sparse import erdos_renyi_mask
@@ -79,7 +80,7 @@ def exponents(table: pd.DataFrame) -> dict[str, float]:
     return {name: float(np.polyfit(x, np.log(table[name]), 1)[0]) for name in ("complete", "sparse")}
 
 
-def claims(table: pd.DataFrame) -> pd.DataFrame:
+def claims(table: pd.DataFrame) -> list[Claim]:
     """Judge that parameters grow linearly with the number of neurons.
 
     Parameters
@@ -89,23 +90,22 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    pandas.DataFrame
-        ``claim``, ``rule``, ``published``, ``measured``, ``verdict``.
+    list of Claim
     """
-    import pandas as pd
-
     slopes = exponents(table)
     off = float((table["sparse"] / table["expected"] - 1).abs().max())
     holds = abs(slopes["sparse"] - 1) < 0.05 and abs(slopes["complete"] - 2) < 0.05 and off < 0.1
-    row = (
-        "parameters of a layer grow with the number of neurons, not with its square",
-        "holds where the exponent is within 0.05 of 1 (2 for complete layers) and every count within 10 % of epsilon "
-        "times the number of neurons",
-        "quadratically fewer parameters",
-        f"exponent {slopes['sparse']:.3f} (complete: {slopes['complete']:.3f}); counts within {off:.1%}",
-        "holds" if holds else "does not hold",
+    claim = Claim(
+        claim="parameters of a layer grow with the number of neurons, not with its square",
+        rule="holds where the exponent is within 0.05 of 1 (2 for complete layers) and every count within 10 % of "
+        "epsilon times the number of neurons",
+        published="quadratically fewer parameters",
+        measured=f"exponent {slopes['sparse']:.3f} (complete: {slopes['complete']:.3f}); counts within {off:.1%}",
+        verdict="holds" if holds else "does not hold",
+        control=f"complete layers: exponent {slopes['complete']:.3f}",
+        value=slopes["sparse"],
     )
-    return pd.DataFrame([row], columns=list(_units.COLUMNS))
+    return [claim]
 
 
 def short(table: pd.DataFrame) -> str:

@@ -16,6 +16,7 @@ from torch import nn
 
 from nngraph._folders import opened
 from nngraph._rng import child, seed_sequence
+from nngraph.reproduce._claims import Claim
 from nngraph.reproduce.sparse_evolution import _arms, _units
 from nngraph.reproduce.sparse_evolution._arms import Arm
 from nngraph.reproduce.sparse_evolution._collisions import N_FEATURES, events, pair_masses
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["RATES", "Settings", "arms", "claims", "data", "figures", "run", "section", "short", "width_of"]
+__all__ = ["RATES", "Settings", "arms", "claims", "data", "figures", "judged", "run", "section", "short", "width_of"]
 
 RATES = (0.02, 0.06, 0.2, 0.6)
 COMPARED = (
@@ -160,6 +161,7 @@ def run(
     settings: Settings = Settings(),
     rates: Sequence[float] = RATES,
     seeds: int = 5,
+    n_jobs: int = 1,
 ) -> pd.DataFrame:
     """Choose a learning rate for every arm, train every arm from every seed, and fit what needs no network.
 
@@ -173,6 +175,8 @@ def run(
         Learning rates to choose from, on the validation events.
     seeds : int
         Networks of each arm; in each the sparse arms share their first supports, and all arms their batches.
+    n_jobs : int
+        Processes.
 
     Returns
     -------
@@ -189,7 +193,14 @@ def run(
 
     place = opened(Path(folder), dataclasses.asdict(settings))
     table = _arms.study(
-        place, data(settings), arms(settings), settings.training, epsilon=settings.epsilon, rates=rates, seeds=seeds
+        place,
+        data(settings),
+        arms(settings),
+        settings.training,
+        epsilon=settings.epsilon,
+        rates=rates,
+        seeds=seeds,
+        n_jobs=n_jobs,
     )
     fitted = [
         _units.kept(_units.file_of(place, name), functools.partial(_fitted, name, settings)) for name in BASELINES
@@ -221,7 +232,7 @@ def _log_odds(decision: np.ndarray) -> np.ndarray:
     return np.stack([np.zeros_like(decision), decision], axis=1)
 
 
-def claims(table: pd.DataFrame) -> pd.DataFrame:
+def claims(table: pd.DataFrame) -> list[Claim]:
     """Judge what the paper says of HIGGS, on the stand-in.
 
     Parameters
@@ -231,13 +242,14 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    pandas.DataFrame
-        claim, rule, published, measured, verdict.
+    list of Claim
     """
-    import pandas as pd
+    return list(judged(table).values())
 
-    rows = _arms.judged(_units.tested(table), "Collisions: SET", COMPARED)
-    return pd.DataFrame(rows, columns=list(_units.COLUMNS))
+
+def judged(table: pd.DataFrame) -> dict[str, Claim]:
+    """Judge SET beside each arm of :func:`run`, by the name of that arm."""
+    return _arms.judged(_units.tested(table), "Collisions: SET", COMPARED)
 
 
 def section(table: pd.DataFrame, folder: str | os.PathLike[str]) -> str:

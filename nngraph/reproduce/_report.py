@@ -1,0 +1,248 @@
+"""The ledger as one page of HTML that holds its figures: to mail, to read without a network, to print.
+
+The page has no script. Rules and controls open by ``details``; verdicts are shown and hidden by checkboxes and CSS.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import logging
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+
+from nngraph.reproduce._ledger_folder import Entry, Ledger
+from nngraph.reproduce._ledger_tables import duration, tally
+from nngraph.reproduce._rows import VERDICTS, Row
+from nngraph.reproduce.ledger import PAPERS
+
+__all__ = ["report", "shrunk"]
+
+_WIDTH = 1200  # pixels: sharp on screens of two pixels a point at the width that the page gives to figures
+_MARKS = dict(zip(VERDICTS, ("●", "◐", "○", "–"), strict=True))
+_log = logging.getLogger("nngraph")
+
+
+def report(ledger: Ledger) -> str:
+    """Return the page: verdicts counted, a map of all rows, then each row with what was measured and its figure.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Of :func:`nngraph.reproduce._ledger_folder.read`; figures are read from its folder.
+
+    Returns
+    -------
+    str
+        One file: style and figures (made smaller) are in it, and nothing else is loaded.
+    """
+    about = ledger.about
+    sections = [
+        "".join(_section(ledger, paper, entries))
+        for paper in PAPERS
+        if (entries := [entry for entry in ledger.entries if entry.paper == paper])
+    ]
+    style = resources.files("nngraph.reproduce").joinpath("report.css").read_text(encoding="utf-8")
+    title = f"Ledger of claims, {about['scale']} scale"
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
+        f"<title>{_text(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+        f"<header>\n<h1>Which claims hold?</h1>\n<p class=lead>{_text(_lead(ledger))}</p>\n"
+        f"{_failures(ledger)}{_totals(ledger)}{_overview(ledger)}</header>\n<main>\n"
+        f"{''.join(sections)}</main>\n{_footer(ledger)}</body>\n</html>\n"
+    )
+
+
+def _text(text: object) -> str:
+    return html.escape(str(text))
+
+
+def _class(verdict: str) -> str:
+    return verdict.replace(" ", "-")
+
+
+def _lead(ledger: Ledger) -> str:
+    n, papers = len(ledger.entries), len({entry.paper for entry in ledger.entries})
+    return (
+        f"{n} rows on {papers} paper{'s' if papers != 1 else ''}: what is claimed, which rule judges it, what was "
+        "measured. The rules were stated before, and the verdicts are computed. A claim whose data are not at hand is "
+        "not testable here and names the row that was run in its place; rows with x are on what the paper lacks."
+    )
+
+
+def _failures(ledger: Ledger) -> str:
+    broken = sorted({entry.name for entry in ledger.entries if entry.failed})
+    if not broken:
+        return ""
+    which = "an experiment" if len(broken) == 1 else f"{len(broken)} experiments"
+    return (
+        f'<p class=warning role="status"><b>Not complete:</b> {which} failed ({_text(", ".join(broken))}). The same '
+        "command tries again.</p>\n"
+    )
+
+
+def _totals(ledger: Ledger) -> str:
+    boxes = "".join(
+        f'<label class="{_class(verdict)}"><input type=checkbox checked id="show-{_class(verdict)}">'
+        f"<b>{n}</b> <span>{_mark(verdict)} {verdict}</span></label>\n"
+        for verdict, n in tally(ledger.entries).items()
+    )
+    return f"<fieldset class=totals>\n<legend>Verdicts. Untick one to hide its rows.</legend>\n{boxes}</fieldset>\n"
+
+
+def _mark(verdict: str) -> str:
+    return f'<span aria-hidden="true">{_MARKS[verdict]}</span>'
+
+
+def _overview(ledger: Ledger) -> str:
+    head = "".join(f"<th scope=col>{_mark(verdict)} <span class=word>{verdict}</span></th>" for verdict in VERDICTS)
+    lines = []
+    for paper in PAPERS:
+        if entries := [entry for entry in ledger.entries if entry.paper == paper]:
+            name = f'<a href="#{_text(paper)}">{_text(paper)}</a>'
+            lines.append(f"<tr><th scope=row>{name}</th>{_counted(entries)}</tr>\n")
+    return (
+        "<div class=scroll><table>\n<caption>Verdicts by paper</caption>\n"
+        f"<thead><tr><th scope=col>paper</th><th scope=col>rows</th>{head}<th scope=col>time</th></tr></thead>\n"
+        f"<tbody>\n{''.join(lines)}</tbody>\n"
+        f"<tfoot><tr><th scope=row>all</th>{_counted(ledger.entries)}</tr></tfoot>\n</table></div>\n"
+    )
+
+
+def _counted(entries: Sequence[Entry]) -> str:
+    time = duration(sum(entry.row.seconds for entry in entries))
+    return "".join(f"<td>{cell}</td>" for cell in (len(entries), *tally(entries).values(), time))
+
+
+def _section(ledger: Ledger, paper: str, entries: Sequence[Entry]) -> Iterator[str]:
+    described = PAPERS[paper]
+    yield f'<section id="{_text(paper)}">\n<header>\n<h2>{_text(described.title)}</h2>\n'
+    yield f"<p class=soft><b>{_text(paper)}</b> · {_text(described.citation)}</p>\n<ul class=map>\n"
+    for entry in entries:
+        row = entry.row
+        number = row.key.removeprefix(f"{paper}-")
+        yield (
+            f'<li><a class="{_class(row.verdict)}" href="#{_text(row.key)}" title="{_text(row.statement)}" '
+            f'aria-label="{_text(row.key)}: {row.verdict}">{_mark(row.verdict)}{_text(number)}</a></li>\n'
+        )
+    yield "</ul>\n</header>\n"
+    drawn: dict[Path, str] = {}
+    for entry in entries:
+        yield from _article(ledger, entry, drawn)
+    yield "</section>\n"
+
+
+def _article(ledger: Ledger, entry: Entry, drawn: dict[Path, str]) -> Iterator[str]:
+    row = entry.row
+    yield f'<article id="{_text(row.key)}" data-verdict="{row.verdict}">\n<div class=top>'
+    yield f'<span class="badge {_class(row.verdict)}">{_mark(row.verdict)} {row.verdict}</span>'
+    yield f'<a class=key href="#{_text(row.key)}">{_text(row.key)}</a>'
+    yield "".join(f"<span>{_text(text)}</span>" for text in _facts(row))
+    yield f"</div>\n<h3>{_text(row.statement)}</h3>\n<dl class=values>\n"
+    yield f"<div><dt>Authors</dt><dd>{_text(row.authors)}</dd></div>\n"
+    yield f'<div class="ours"><dt>{_ours(row)}</dt><dd>{_measured(ledger, entry)}</dd></div>\n</dl>\n'
+    yield from _details(row)
+    yield _figure(ledger, entry, drawn)
+    yield "</article>\n"
+
+
+def _facts(row: Row) -> Iterator[str]:
+    yield row.source
+    if row.seeds is not None:
+        yield f"{row.seeds} network{'s' if row.seeds != 1 else ''}"
+    if row.seconds:
+        yield duration(row.seconds)
+
+
+def _ours(row: Row) -> str:
+    return f"Here, on {_text(row.data)}" if row.data and row.data != "-" else "Here"
+
+
+def _measured(ledger: Ledger, entry: Entry) -> str:
+    row = entry.row
+    if row.verdict != "not testable here":
+        return _text(row.measured)
+    said = f"{'The experiment failed' if entry.failed else 'Missing'}: {_text(row.missing)}."
+    instead = next((other.row for other in ledger.entries if other.row.key == row.stand_in), None)
+    if instead is not None:
+        said += f' In its place: <a href="#{_text(instead.key)}">{_text(instead.key)}</a>, {instead.verdict}.'
+    return said if not row.measured or entry.failed else f"{_text(row.measured)} {said}"
+
+
+def _details(row: Row) -> Iterator[str]:
+    yield f"<details>\n<summary>Rule{' and control' if row.control else ''}</summary>\n<dl>\n"
+    yield f"<dt>It holds if</dt><dd>{_text(row.criterion)}</dd>\n"
+    if row.control:
+        yield f"<dt>Control</dt><dd>{_text(row.control)}</dd>\n"
+    if row.value is not None:
+        interval = f" (from {row.low:.4g} to {row.high:.4g})" if row.low is not None and row.high is not None else ""
+        yield f"<dt>The number</dt><dd>{row.value:.4g}{interval}</dd>\n"
+    yield "</dl>\n</details>\n"
+
+
+def _figure(ledger: Ledger, entry: Entry, drawn: dict[Path, str]) -> str:
+    """Return the figure of a row, or a link to the row that has shown it."""
+    row = entry.row
+    if not row.figure:
+        return ""
+    file = ledger.folder / entry.paper / entry.experiment / row.figure
+    if file in drawn:
+        link = f'<a href="#{_text(drawn[file])}">{_text(drawn[file])}</a>'
+        return f"<p class=elsewhere>Figure: with {link}</p>\n"
+    try:
+        content, size = shrunk(file.read_bytes())
+    except OSError as error:
+        _log.warning("%s: cannot be read (%s); the report goes without it", file, error.strerror or error)
+        return f"<p class=elsewhere>The figure {_text(row.figure)} is no longer in its folder.</p>\n"
+    drawn[file] = row.key
+    uses = [other.row.key for other in ledger.entries if (other.name, other.row.figure) == (entry.name, row.figure)]
+    width, height = size
+    return (
+        f'<figure><img src="data:image/png;base64,{base64.b64encode(content).decode()}" width={width} height={height} '
+        f'alt="{_text(_alt(row))}"><figcaption>{_text(_and_keys(uses))}</figcaption></figure>\n'
+    )
+
+
+def _alt(row: Row) -> str:
+    return f"Figure of {row.key}: {row.statement}. {row.measured}"
+
+
+def _and_keys(keys: Sequence[str]) -> str:
+    return f"Experiment of {', '.join(keys)}"
+
+
+def shrunk(content: bytes, width: int = _WIDTH) -> tuple[bytes, tuple[int, int]]:
+    """Return a PNG that is at most so wide and has 128 colours, where that is smaller, and its size in pixels."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(content)) as given:
+        image = given.convert("RGBA")
+    page = Image.new("RGBA", image.size, "white")
+    page.alpha_composite(image)
+    picture = page.convert("RGB")
+    if picture.width > width:
+        height = max(1, round(picture.height * width / picture.width))
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+    small = io.BytesIO()
+    picture.quantize(128, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    if len(content) <= len(small.getvalue()):
+        return content, image.size
+    return small.getvalue(), picture.size
+
+
+def _footer(ledger: Ledger) -> str:
+    about = ledger.about
+    memory = about.get("peak_memory_mib", {})
+    papers = [paper for paper in PAPERS if any(entry.paper == paper for entry in ledger.entries)]
+    command = ["nngraph reproduce", *([] if len(papers) == len(PAPERS) else papers), f"--scale {about['scale']}"]
+    command += [f"--{name} {about[name]}" for name in ("data", "seed") if about[name] is not None]
+    packages = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    return (
+        f"<footer>\n<h2>How this was made</h2>\n<pre><code>{_text(' '.join(command))}</code></pre>\n"
+        f"<p>nngraph {_text(about['nngraph'])}; {_text(packages)}. Largest memory: {memory.get('process', 0):,} MiB, "
+        f"and {memory.get('largest_worker', 0):,} MiB in a worker. Times are those of one machine; rows of one "
+        "experiment share its time.</p>\n</footer>\n"
+    )
