@@ -1,16 +1,15 @@
 """How the documentation site is built: `make docs`, without network, into docs/_build/html."""
 
+import importlib
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "_extensions")]
 
-import nngraph
-
 project = "nngraph"
 author = copyright = "The nngraph developers"
-version = release = nngraph.__version__
+version = release = importlib.import_module("nngraph").__version__
 
 extensions = [
     "sphinx.ext.autodoc",
@@ -22,10 +21,7 @@ extensions = [
 ]
 root_doc = "index"
 exclude_patterns = ["_build", "_extensions"]
-suppress_warnings = [
-    "myst.header",  # a generated page may have a level of titles less
-    "toc.empty_glob",  # pages that a command writes are taken in once they are there
-]
+suppress_warnings = ["myst.header"]  # a generated page may have a level of titles less
 
 # Public names are documented where they are exported, types by numpydoc's sections.
 autodoc_typehints = "none"

@@ -68,19 +68,19 @@ def same(shown, found):
 
     Training gives other digits on another processor. A line "..." stands for any lines.
     """
-    parts = re.split(r"^\s*\.\.\.\s*$", shown, flags=re.MULTILINE)
-    words = [part.split() for part in parts]
+    first, *others = [part.split() for part in re.split(r"^\s*\.\.\.\s*$", shown, flags=re.MULTILINE)]
     rest = found.split()
-    for number, wanted in enumerate(words):
-        last = number == len(words) - 1
-        starts = range(len(rest) - len(wanted) + 1) if number else [0]
-        start = next((i for i in starts if alike(wanted, rest[i : i + len(wanted)])), None)
-        if last and number and wanted:
-            start = len(rest) - len(wanted) if alike(wanted, rest[-len(wanted) :]) else None
-        if start is None:
+    if not alike(first, rest[: len(first)]):
+        return False
+    rest = rest[len(first) :]
+    if not others:
+        return not rest
+    for wanted in others[:-1]:
+        places = [i for i in range(len(rest) - len(wanted) + 1) if alike(wanted, rest[i : i + len(wanted)])]
+        if not places:
             return False
-        rest = rest[start + len(wanted) :]
-    return not rest or not words[-1]
+        rest = rest[places[0] + len(wanted) :]
+    return len(others[-1]) <= len(rest) and alike(others[-1], rest[len(rest) - len(others[-1]) :])
 
 
 def alike(wanted, found):

@@ -1,5 +1,6 @@
-"""The pages say what the package does: their code runs, what they show is what it prints, their links lead somewhere."""
+"""The pages say what the package does: their code runs and prints what they show, their links lead somewhere."""
 
+import contextlib
 import importlib.util
 import re
 
@@ -122,10 +123,8 @@ def test_command_lines_of_a_page_are_understood(path):
             assert importlib.util.find_spec(arguments[1]), arguments
         elif program == "nngraph":
             assert arguments[0] in verbs, arguments
-            try:
+            with contextlib.suppress(typer.Exit):  # --help; what is not understood raises another error
                 verbs[arguments[0]].make_context(arguments[0], arguments[1:])
-            except typer.Exit as done:
-                assert done.exit_code == 0, arguments  # --help
 
 
 def test_blocks_of_a_page_are_read_with_what_they_print():

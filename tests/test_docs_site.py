@@ -75,7 +75,9 @@ def test_indices_of_accented_letters_stand_beside_them_and_inner_brackets_keep_t
 
 def test_public_names_of_the_reference_are_those_of_the_package():
     generated = extension("generated")
-    found = {module: [name for _, names in generated.public(module) for name in names] for module in generated.packages()}
+    found = {
+        module: [name for _, names in generated.public(module) for name in names] for module in generated.packages()
+    }
     assert {"from_torch", "NeuralGraph", "Study"} <= set(found["nngraph"])
     assert {"randomize", "RUNGS", "Mixing"} <= set(found["nngraph.nulls"])
     assert not [name for names in found.values() for name in names if name.startswith("_")]
@@ -87,7 +89,8 @@ def site(tmp_path_factory):
     command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q", "-E"]
     done = subprocess.run(
         [*command, "-d", str(folder / "doctrees"), str(DOCS), str(folder / "html")],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"},
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT), "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"},
         capture_output=True,
         text=True,
         check=False,

@@ -35,7 +35,8 @@ def converted(node: nodes.math | nodes.math_block, *, display: bool) -> str:
     except MathError as error:
         _LOG.warning("equation: %s, in %s", error, tex, location=node)
         return f"<code>{html.escape(tex)}</code>"
-    return ElementTree.tostring(mended(ElementTree.fromstring(_ENTITIES.sub(lambda found: html.unescape(found[0]), written))), encoding="unicode")
+    tree = ElementTree.fromstring(_ENTITIES.sub(lambda found: html.unescape(found[0]), written))
+    return ElementTree.tostring(mended(tree), encoding="unicode")
 
 
 def mended(tree: ElementTree.Element) -> ElementTree.Element:
