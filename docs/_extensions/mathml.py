@@ -22,13 +22,14 @@ _MATHML = "{http://www.w3.org/1998/Math/MathML}"
 _ACCENTS = set("ˉ^~˙→‾¯ˆ˜")
 _BRACKETS = set("()[]{}|‖∥")
 _SIZES = re.compile(r"\\[bB]igg?[lr]?(?![a-zA-Z])")  # brackets of a fixed size, which MathML does not have
+_DOTS = re.compile(r"\\dots(?![a-zA-Z])")
 _ENTITIES = re.compile(r"&(?!lt;|gt;|amp;)\w+;")  # of HTML, which XML does not know
 ElementTree.register_namespace("", _MATHML.strip("{}"))
 
 
 def converted(node: nodes.math | nodes.math_block, *, display: bool) -> str:
     """Return the equation of a node as MathML; a warning names what cannot be converted."""
-    tex = _SIZES.sub("", " ".join(node.astext().split()))
+    tex = _DOTS.sub(r"\\ldots", _SIZES.sub("", " ".join(node.astext().split())))
     lines = display and ("\\\\" in tex or "&" in tex) and "\\begin{" not in tex
     try:
         written = tex2mathml(rf"\begin{{aligned}}{tex}\end{{aligned}}" if lines else tex, as_block=display)
