@@ -11,7 +11,7 @@ import nngraph as nng
 from nngraph.nulls.kinds import KINDS
 
 PAGES = pages()
-OWN = {"nulls", "layer_groups"}  # their code is long: run below, with less
+OWN = {"nulls", "layer_groups", "howto/cluster", "howto/hugging_face"}  # run elsewhere, with less or with more
 PAGE = (DOCS / "nulls.md").read_text(encoding="utf-8")
 LAYERS = (DOCS / "layer_groups.md").read_text(encoding="utf-8")
 OVERLOOKED = {
