@@ -41,7 +41,7 @@ def packages() -> list[str]:
     """Return the modules with public names, the package itself first."""
     import nngraph
 
-    return ["nngraph", *(f"nngraph.{name}" for name in nngraph._SUBPACKAGES)]
+    return ["nngraph", *(f"nngraph.{name}" for name in nngraph._SUBPACKAGES), "nngraph.reproduce.ledger"]
 
 
 def public(module: str) -> Iterator[tuple[str, list[str]]]:
