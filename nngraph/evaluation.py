@@ -50,7 +50,7 @@ def evaluate(
         x: (n, ...) inputs, or a mapping of argument names to such; y: (n,) classes or (n, ...) true values. Inputs of
         a floating type are cast to the model's.
     metrics : sequence of str or callable
-        Names of :mod:`nngraph.metrics`: "accuracy", "auc", "recalibrated", "cross_entropy", "mse", "r2"; or any
+        Names of ``nngraph.metrics``: "accuracy", "auc", "recalibrated", "cross_entropy", "mse", "r2"; or any
         function of two arrays, (outputs, y) -> float.
     names : iterable, optional
         What the column "graph" says of each graph; by default its position, or its name in a mapping.
@@ -105,7 +105,7 @@ def evaluate(
 
 
 class Evaluator:
-    """One model and its data, ready to score graph after graph. What :func:`evaluate` and studies use.
+    """One model and its data, ready to score graph after graph. What :func:`nngraph.evaluate` and studies use.
 
     The data move to the device once. Until :meth:`close`, the model is in evaluation mode, on that device, and holds
     the weights of the graph scored last; then it gets back what it had. Use it in a ``with`` statement.
@@ -113,7 +113,7 @@ class Evaluator:
     Parameters
     ----------
     model, data, metrics, device, batch_size
-        As for :func:`evaluate`.
+        As for :func:`nngraph.evaluate`.
 
     Examples
     --------

@@ -39,6 +39,7 @@ LAYERS = [
     {"_tuning", "_tuning_tables", "finetuning", "interventions"},
     {"checkpoints", "twins", "_kept_maps"},
     {
+        "_complexity_pages",
         "_complexity_tasks",
         "_complexity_units",
         "_study_arguments",
