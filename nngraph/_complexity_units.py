@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from nngraph import _parallel
 from nngraph._complexity_tasks import Given, Score, Source, record
-from nngraph._progress import progress
 from nngraph._rng import child, generator, seed_record
 from nngraph._units import Operation, Randomization, Row, Training, _failed, _row, _scored
 from nngraph.errors import NNGraphError
@@ -99,9 +99,7 @@ def measure(
     n_jobs: int,
 ) -> pd.DataFrame:
     """Do what is missing in the folder, and return the rows of all networks."""
-    import joblib
-
-    from nngraph.studies import _slug, _versions, _worker_errors
+    from nngraph.studies import _slug, _versions
 
     store = Store(folder)
     store.open({**settings, "seeds": seeds, "rng": seed_record(seed), "tasks": record(sources)}, _versions())
@@ -113,20 +111,15 @@ def measure(
             children = tuple(child(seed, "task", source.name, "seed", s) for s in chosen)
             units.append(Networks(f"{i:03d}-{_slug(source.name)}-{start:03d}", source, chosen, children))
     todo = [unit for unit in units if not store.is_done(unit.name)]
-    work = (joblib.delayed(_named)(unit, plan) for unit in todo)
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
-    with _worker_errors(store.folder):
-        for name, rows, seconds in progress(parallel(work), total=len(todo), label="tasks"):
-            store.write_part(name, rows, seconds)
+    for name, rows, seconds in _parallel.unordered(
+        run, todo, (plan,), folder=store.folder, n_jobs=n_jobs, label="tasks"
+    ):
+        store.write_part(name, rows, seconds)
     return store.merge([unit.name for unit in units])
 
 
-def _named(unit: Networks, plan: Plan) -> tuple[str, list[Row], dict[str, float]]:
-    return (unit.name, *run(unit, plan))
-
-
-def run(unit: Networks, plan: Plan) -> tuple[list[Row], dict[str, float]]:
-    """Train, or take, the networks of a unit, score each in every way, and return the rows with the seconds it took."""
+def run(unit: Networks, plan: Plan) -> tuple[str, list[Row], dict[str, float]]:
+    """Train, or take, the networks of a unit, score each in every way; return its name, the rows, and seconds."""
     from nngraph.training import single_thread
 
     rows: list[Row] = []
@@ -141,7 +134,7 @@ def run(unit: Networks, plan: Plan) -> tuple[list[Row], dict[str, float]]:
             except Exception as error:  # one network that fails must not cost the others
                 rows.append({**keys, **_row(("none", 0.0), "full", ("", 0), "", math.nan, _failed(error))})
     seconds["evaluations"] = time.perf_counter() - start - seconds["networks"]
-    return rows, seconds
+    return unit.name, rows, seconds
 
 
 _Made = Callable[[], "list[Row]"]

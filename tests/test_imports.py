@@ -33,11 +33,13 @@ LAYERS = [
         "plot",
         "claims",
         "text",
+        "token_tagging",
     },
     {"_complexity_tables", "_passes", "depth"},
     {"_tuning", "_tuning_tables", "finetuning", "interventions"},
     {"checkpoints", "twins", "_kept_maps"},
     {
+        "_complexity_pages",
         "_complexity_tasks",
         "_complexity_units",
         "_study_arguments",

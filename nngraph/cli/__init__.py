@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nngraph.cli import capacitance, convert, info, layers, null, reproduce, stats, study
+from nngraph.cli import capacitance, complexity, convert, info, layers, null, reproduce, stats, study
 
 __all__ = ["app"]
 
@@ -25,6 +25,7 @@ app.command("null")(null.null)
 app.command("stats")(stats.stats)
 app.command("layers")(layers.layers)
 app.command("capacitance")(capacitance.capacitance)
+app.command("complexity")(complexity.complexity)
 app.command("reproduce")(reproduce.reproduce)
 
 
