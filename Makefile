@@ -4,7 +4,7 @@ JOBS ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test integration lint slow bench notebooks clean
+.PHONY: demo test integration lint slow bench notebooks docs clean
 
 demo: .venv/.base
 	$(BIN)/nngraph study --out results/demo
@@ -27,9 +27,14 @@ slow: .venv/.base
 	$(BIN)/nngraph study --as-published --out results/digits-as-published
 	$(BIN)/nngraph study --data fashion-mnist --out results/fashion-mnist
 	$(BIN)/nngraph study --data fashion-mnist --as-published --out results/fashion-mnist-as-published
+	$(BIN)/nngraph reproduce --scale full --out results/ledger-full
 
 notebooks: .venv/.test
 	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
+
+docs: .venv/.docs
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 bench: .venv/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
@@ -39,9 +44,13 @@ bench: .venv/.test
 	$(PIP) -e .
 	touch $@
 
+.venv/.docs: .venv/.base
+	$(PIP) -e ".[docs]"
+	touch $@
+
 .venv/.test: .venv/.base
 	$(PIP) -e ".[test]"
 	touch $@
 
 clean:
-	rm -rf .venv results .pytest_cache .mypy_cache .ruff_cache .hypothesis nngraph/*/_kernels/__pycache__
+	rm -rf .venv results docs/_build docs/api docs/notebooks .pytest_cache .mypy_cache .ruff_cache .hypothesis nngraph/*/_kernels/__pycache__

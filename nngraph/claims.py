@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from nngraph._tables import curve, described, folded, role, rows_of
+from nngraph._medians import Medians, Missing, Unlearned
+from nngraph._rng import RNG, child, generator, seed_sequence
+from nngraph._tables import described, role, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Claim", "claims", "peak", "peaks", "transition_points", "transitions"]
+__all__ = ["Claim", "claims", "peak", "peaks", "resampled_claims", "transition_points", "transitions"]
 
 Verdict = Literal["holds", "does not hold", "not testable"]
 
@@ -30,6 +32,10 @@ class Claim:
     criterion: str
     found: str
     verdict: Verdict
+    key: str = ""
+    """A short name; "noise peak" stands for "noise peak easy" and "noise peak hard" where there are no rows at all."""
+    value: float = float("nan")
+    """The number, in points, that the criterion hangs on most; NaN where the claim cannot be tested."""
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -55,67 +61,56 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     .. [1] R. Jankowski, F. Radicchi, M. A. Serrano, M. Boguna, S. Fortunato, "Task complexity shapes internal
        representations and robustness in neural networks", 2025.
     """
+    data = _medians(table)
+    return [] if data is None else _all_tested(data)
+
+
+def resampled_claims(table: pd.DataFrame, *, n_boot: int = 200, rng: RNG = 0) -> pd.DataFrame:
+    """Test the claims again and again on networks drawn with replacement: how far do they hang on the seeds.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As for :func:`claims`.
+    n_boot : int
+        Number of resamples. The networks of each task are drawn on their own; the draws of null models and noise go
+        with their network.
+    rng : None, int, SeedSequence or Generator
+        Seed of the resamples.
+
+    Returns
+    -------
+    pandas.DataFrame
+        By the key of the claim: low and high, the 2.5th and 97.5th percentiles of its value over resamples; share, of
+        the resamples in which it can be tested, those in which it holds; tested, the share in which it can.
+    """
+    import pandas as pd
+
+    data = _medians(table)
+    found: dict[str, list[tuple[float, Verdict]]] = {}
+    seed = seed_sequence(rng)
+    for i in range(n_boot if data is not None else 0):
+        for claim in _all_tested(data.resampled(generator(child(seed, "claims", i)))):  # type: ignore[union-attr]
+            found.setdefault(claim.key, []).append((claim.value, claim.verdict))
+    rows = []
+    for key, results in found.items():
+        tested = [(value, verdict) for value, verdict in results if verdict != "not testable"]
+        values = np.array([value for value, _ in tested])
+        low, high = np.quantile(values, [0.025, 0.975]) if len(values) else (np.nan, np.nan)
+        share = np.mean([verdict == "holds" for _, verdict in tested]) if tested else np.nan
+        rows.append((key, float(low), float(high), float(share), len(tested) / n_boot))
+    return pd.DataFrame(rows, columns=["key", "low", "high", "share", "tested"]).set_index("key")
+
+
+def _medians(table: pd.DataFrame) -> Medians | None:
     easy, hard = role(table, "easy"), role(table, "hard")
     if easy is None or hard is None or any(described(table, task, "n_classes") != 2 for task in (easy, hard)):
-        return []
-    data = _Medians(table, {"easy": easy, "hard": hard})
-    return [tested for claim, test in _TESTS.items() for tested in _tested(claim, test, data)]
+        return None
+    return Medians(table, {"easy": easy, "hard": hard})
 
 
-class _Missing(Exception):
-    """The table has no rows for what is asked."""
-
-
-class _Unlearned(Exception):
-    """The full networks of a task are near chance, so that nothing can be lost or kept."""
-
-
-class _Medians:
-    """Medians in percent, of the easy and the hard task."""
-
-    def __init__(self, table: pd.DataFrame, tasks: dict[str, str]) -> None:
-        self.table = table
-        self._names = tasks
-        self.table_folded = folded(table)
-
-    def name(self, task: str) -> str:
-        """Return the full name of a task whose networks have learned it: 20 points above chance, or half of the way."""
-        name = self._names[task]
-        full = 100 * rows_of(self.table, name, "none")["value"].median()
-        chance = 100 * described(self.table, name, "chance")
-        if full < chance + min(20, (100 - chance) / 2):
-            raise _Unlearned(
-                f"the full {task} network is at {full:.1f} (chance {chance:.1f}): it has not learned the task"
-            )
-        return name
-
-    def curve(self, task: str, operation: str, form: str = "full", null: str = "") -> pd.Series:
-        points = curve(self.table, self.name(task), operation, form=form, null=null)
-        if not len(points):
-            raise _Missing
-        return 100 * points["median"]
-
-    def at(self, task: str, form: str = "full", *, null: str = "", metric: str = "accuracy") -> float:
-        return 100 * self._median(self.table, task, form, null, metric)
-
-    def folded(self, task: str, null: str) -> float:
-        return 100 * self._median(self.table_folded, task, "full", null, "accuracy")
-
-    def _median(self, table: pd.DataFrame, task: str, form: str, null: str, metric: str) -> float:
-        values = rows_of(table, self.name(task), "none", form=form, null=null, metric=metric)["value"]
-        if not len(values):
-            raise _Missing
-        return float(values.median())
-
-    def chance(self, task: str) -> float:
-        return 100 * described(self.table, self.name(task), "chance")
-
-    def sigma(self, task: str) -> float:
-        return described(self.table, self.name(task), "sigma_w")
-
-    def flipped(self, task: str, amplitude: float) -> float:
-        rows = rows_of(self.table, self.name(task), "noise", metric="flipped")
-        return float(rows.loc[rows["parameter"] == amplitude, "value"].median())
+def _all_tested(data: Medians) -> list[Claim]:
+    return [tested for (key, claim), test in _TESTS.items() for tested in _tested(key, claim, test, data)]
 
 
 def peak(points: pd.Series) -> tuple[float, float]:
@@ -158,18 +153,20 @@ def transition_points(
     return found
 
 
-def _tested(claim: str, test: Callable[[_Medians, str], Iterator[Claim]], data: _Medians) -> list[Claim]:
+def _tested(key: str, claim: str, test: Callable[[Medians, str], Iterator[Claim]], data: Medians) -> list[Claim]:
     try:
-        return list(test(data, claim))
-    except _Missing:
-        return [Claim(claim, "-", "the study has no such rows", "not testable")]
-    except _Unlearned as error:
-        return [Claim(claim, "-", str(error), "not testable")]
+        return [dataclasses.replace(tested, key=f"{key} {tested.key}".rstrip()) for tested in test(data, claim)]
+    except Missing:
+        return [Claim(claim, "-", "the study has no such rows", "not testable", key)]
+    except Unlearned as error:
+        return [Claim(claim, "-", str(error), "not testable", key)]
 
 
-def _claim(claim: str, criterion: str, found: str, holds: object, *, testable: object = True) -> Claim:
+def _claim(
+    claim: str, criterion: str, found: str, holds: object, *, value: float, testable: object = True, task: str = ""
+) -> Claim:
     verdict: Verdict = "not testable" if not testable else "holds" if holds else "does not hold"
-    return Claim(claim, criterion, found, verdict)
+    return Claim(claim, criterion, found, verdict, task, float(value) if testable else float("nan"))
 
 
 def _upto(points: pd.Series, p: float) -> pd.Series:
@@ -181,7 +178,7 @@ def _near(points: pd.Series, value: float) -> tuple[float, float]:
     return at, float(points[at])
 
 
-def _pruning(data: _Medians, claim: str) -> Iterator[Claim]:
+def _pruning(data: Medians, claim: str) -> Iterator[Claim]:
     easy, hard = data.curve("easy", "prune"), data.curve("hard", "prune")
     lost, at = data.at("easy") - _upto(easy, 0.8).min(), _near(hard, 0.6)
     yield _claim(
@@ -189,20 +186,22 @@ def _pruning(data: _Medians, claim: str) -> Iterator[Claim]:
         "full easy loses at most 3 points up to p = 0.8; full hard loses at least 3 by p = 0.6",
         f"easy loses {lost:.1f}; hard loses {data.at('hard') - at[1]:.1f}",
         lost <= 3 and data.at("hard") - at[1] >= 3,
+        value=data.at("hard") - at[1],
     )
 
 
-def _collapse(data: _Medians, claim: str) -> Iterator[Claim]:
+def _collapse(data: Medians, claim: str) -> Iterator[Claim]:
     signed, chance = data.at("hard", "signed"), data.chance("hard")
     yield _claim(
         claim,
         "median below chance + 10 points",
         f"{signed:.1f} (chance {chance:.1f})",
         signed < chance + 10,
+        value=signed,
     )
 
 
-def _pruning_helps(data: _Medians, claim: str) -> Iterator[Claim]:
+def _pruning_helps(data: Medians, claim: str) -> Iterator[Claim]:
     start, full = data.at("easy", "signed"), data.at("easy")
     p, top = peak(data.curve("easy", "prune", "signed"))
     yield _claim(
@@ -210,11 +209,12 @@ def _pruning_helps(data: _Medians, claim: str) -> Iterator[Claim]:
         "best median at least 1 point above p = 0 (needs a signed network at least 1 point below the full one)",
         f"{start:.1f} to {top:.1f} at p = {p:g}; full {full:.1f}",
         top - start >= 1,
+        value=top - start,
         testable=full - start >= 1,
     )
 
 
-def _transition(data: _Medians, claim: str) -> Iterator[Claim]:
+def _transition(data: Medians, claim: str) -> Iterator[Claim]:
     signed, full = data.curve("hard", "prune", "signed"), data.curve("hard", "prune")
     start = data.at("hard", "signed")
     p, top = peak(_upto(signed, 0.6))
@@ -225,11 +225,12 @@ def _transition(data: _Medians, claim: str) -> Iterator[Claim]:
         f"{start:.1f} to {top:.1f} at p = {p:g}; "
         + (f"signed >= full from p = {above[0]:g}" if above else "signed stays below full"),
         top - start >= 30 and above,
+        value=top - start,
         testable=start < data.chance("hard") + 10,
     )
 
 
-def _noise(data: _Medians, claim: str) -> Iterator[Claim]:
+def _noise(data: Medians, claim: str) -> Iterator[Claim]:
     easy, hard = data.curve("easy", "noise"), data.curve("hard", "noise")
     a, _ = _near(easy, 6 * data.sigma("easy"))
     b, _ = _near(hard, 6 * data.sigma("hard"))
@@ -239,10 +240,11 @@ def _noise(data: _Medians, claim: str) -> Iterator[Claim]:
         "at a = 6 sigma(w) (0.5 on Fashion-MNIST) full easy has lost at least 3 points less than full hard",
         f"easy loses {lost['easy']:.1f} at a = {a:.2g}, hard {lost['hard']:.1f} at a = {b:.2g}",
         lost["hard"] - lost["easy"] >= 3,
+        value=lost["hard"] - lost["easy"],
     )
 
 
-def _noise_peak(data: _Medians, claim: str) -> Iterator[Claim]:
+def _noise_peak(data: Medians, claim: str) -> Iterator[Claim]:
     for task in ("easy", "hard"):
         signed, sigma = data.curve(task, "noise", "signed"), data.sigma(task)
         start, (a, top) = data.at(task, "signed"), peak(signed)
@@ -255,11 +257,13 @@ def _noise_peak(data: _Medians, claim: str) -> Iterator[Claim]:
             f"{start:.1f} to {top:.1f} at a = {a:.2g} = {a / sigma:.1f} sigma; below sigma/10 {below:+.1f}; "
             f"loudest {loud:.1f}",
             sigma / 3 <= a <= 3 * sigma and top - start >= 3 and below < 3 and loud < data.chance(task) + 10,
+            value=top - start,
             testable=data.at(task) - start >= 3,
+            task=task,
         )
 
 
-def _flip_peak(data: _Medians, claim: str) -> Iterator[Claim]:
+def _flip_peak(data: Medians, claim: str) -> Iterator[Claim]:
     for task in ("easy", "hard"):
         start, (q, top) = data.at(task, "signed"), peak(data.curve(task, "flip", "signed"))
         yield _claim(
@@ -268,11 +272,13 @@ def _flip_peak(data: _Medians, claim: str) -> Iterator[Claim]:
             "the full one)",
             f"{start:.1f} to {top:.1f} at q = {q:.2f}",
             0.1 <= q <= 0.45 and top - start >= 3,
+            value=top - start,
             testable=data.at(task) - start >= 3,
+            task=task,
         )
 
 
-def _flips_explain_noise(data: _Medians, claim: str) -> Iterator[Claim]:
+def _flips_explain_noise(data: Medians, claim: str) -> Iterator[Claim]:
     start = data.at("hard", "signed")
     a, by_noise = peak(data.curve("hard", "noise", "signed"))
     q, by_flip = peak(data.curve("hard", "flip", "signed"))
@@ -283,11 +289,12 @@ def _flips_explain_noise(data: _Medians, claim: str) -> Iterator[Claim]:
         "the flip peak (needs both to be peaks)",
         f"{by_noise:.1f} against {by_flip:.1f}; {share:.2f} of the signs flipped against q = {q:.2f}",
         abs(by_noise - by_flip) <= 3 and abs(share - q) <= 0.1,
+        value=by_noise - by_flip,
         testable=min(by_noise, by_flip) - start >= 3,
     )
 
 
-def _which_survive(data: _Medians, claim: str) -> Iterator[Claim]:
+def _which_survive(data: Medians, claim: str) -> Iterator[Claim]:
     easy, hard = ({kind: data.folded(task, kind) for kind in "ABCDEFG"} for task in ("easy", "hard"))
     for task, values in (("easy", easy), ("hard", hard)):
         kept, lost = ("BEF", "ACDG") if task == "easy" else ("EF", "ACDG")
@@ -299,20 +306,23 @@ def _which_survive(data: _Medians, claim: str) -> Iterator[Claim]:
             f"folded medians: {', '.join(kept)} at least {high}, {', '.join(lost)} at most {low}",
             ", ".join(f"{kind} {value:.1f}" for kind, value in values.items()),
             all(values[kind] >= high for kind in kept) and all(values[kind] <= low for kind in lost),
+            value=min(values[kind] for kind in kept) - max(values[kind] for kind in lost),
+            task=task,
         )
 
 
-def _positions(data: _Medians, claim: str) -> Iterator[Claim]:
+def _positions(data: Medians, claim: str) -> Iterator[Claim]:
     b, g = data.folded("easy", "B"), data.folded("easy", "G")
     yield _claim(
         "Signed degrees are not enough: B keeps them and the sign of each edge, G keeps them alone",
         "folded medians on the easy task: B at least 30 points above G",
         f"B {b:.1f}, G {g:.1f}",
         b - g >= 30,
+        value=b - g,
     )
 
 
-def _pruned_nulls(data: _Medians, claim: str) -> Iterator[Claim]:
+def _pruned_nulls(data: Medians, claim: str) -> Iterator[Claim]:
     easy, hard = {}, {}
     for kind in "BEF":
         easy[kind] = float(_upto(data.curve("easy", "prune", null=kind), 0.6).max())
@@ -323,16 +333,20 @@ def _pruned_nulls(data: _Medians, claim: str) -> Iterator[Claim]:
         "best median by p = 0.6 within 3 points of the full network",
         ", ".join(f"{kind} {value:.1f}" for kind, value in easy.items()) + f"; full {data.at('easy'):.1f}",
         all(value >= data.at("easy") - 3 for value in easy.values()),
+        value=min(easy.values()) - data.at("easy"),
+        task="easy",
     )
     yield _claim(
         "After B, E or F, the hard network shows a transition under pruning",
         "each gains at least 10 points between p = 0 and its best by p = 0.6",
         ", ".join(f"{kind} {start:.1f} to {top:.1f}" for kind, (start, top) in hard.items()),
         all(top - start >= 10 for start, top in hard.values()),
+        value=min(top - start for start, top in hard.values()),
+        task="hard",
     )
 
 
-def _signs_suffice(data: _Medians, claim: str) -> Iterator[Claim]:
+def _signs_suffice(data: Medians, claim: str) -> Iterator[Claim]:
     full = {task: data.at(task) for task in ("easy", "hard")}
     signed = {task: data.at(task, "signed") for task in ("easy", "hard")}
     p, best = peak(data.curve("hard", "prune", "signed"))
@@ -343,38 +357,49 @@ def _signs_suffice(data: _Medians, claim: str) -> Iterator[Claim]:
         within,
         f"{signed['easy']:.1f} of {full['easy']:.1f}",
         signed["easy"] >= full["easy"] - 10,
+        value=full["easy"] - signed["easy"],
+        task="easy",
     )
     yield _claim(
         "Signs alone suffice: hard",
         within,
         f"{signed['hard']:.1f} of {full['hard']:.1f}",
         signed["hard"] >= full["hard"] - 10,
+        value=full["hard"] - signed["hard"],
+        task="hard",
     )
     yield _claim(
         "Signs alone suffice: hard, pruned",
         f"{within} at some p",
         f"{best:.1f} at p = {p:g} of {full['hard']:.1f}",
         best >= full["hard"] - 10,
+        value=full["hard"] - best,
+        task="hard, pruned",
     )
     yield _claim(
         "Signs alone suffice: hard, with the threshold moved",
         "area under the ROC curve of the signed network at least 95 %",
         f"{ranked:.1f} (re-thresholded accuracy {recalibrated:.1f})",
         ranked >= 95,
+        value=ranked,
+        task="hard, ranked",
     )
 
 
-_TESTS: dict[str, Callable[[_Medians, str], Iterator[Claim]]] = {
-    "The easy network is robust to pruning, the hard one falls earlier": _pruning,
-    "The signed hard network is at chance before pruning": _collapse,
-    "Pruning raises the signed easy network": _pruning_helps,
-    "The signed hard network rises abruptly under pruning, to the full one or above": _transition,
-    "The easy network is more robust to noise than the hard one": _noise,
-    "Signed networks peak under noise at the scale of sigma(w)": _noise_peak,
-    "Flipping the signs of the smallest weights raises signed networks": _flip_peak,
-    "Sign flips explain the effect of noise": _flips_explain_noise,
-    "B, E and F keep the accuracy; A, C, D and G do not": _which_survive,
-    "With equal signed degrees, signs in place (B) matter and rewired signs (G) do not do": _positions,
-    "After B, E or F, pruning restores the easy network and shows the transition of the hard one": _pruned_nulls,
-    "Signs alone suffice": _signs_suffice,
+_TESTS: dict[tuple[str, str], Callable[[Medians, str], Iterator[Claim]]] = {
+    ("pruning", "The easy network is robust to pruning, the hard one falls earlier"): _pruning,
+    ("collapse", "The signed hard network is at chance before pruning"): _collapse,
+    ("pruning helps", "Pruning raises the signed easy network"): _pruning_helps,
+    ("transition", "The signed hard network rises abruptly under pruning, to the full one or above"): _transition,
+    ("noise", "The easy network is more robust to noise than the hard one"): _noise,
+    ("noise peak", "Signed networks peak under noise at the scale of sigma(w)"): _noise_peak,
+    ("flip peak", "Flipping the signs of the smallest weights raises signed networks"): _flip_peak,
+    ("flips for noise", "Sign flips explain the effect of noise"): _flips_explain_noise,
+    ("survivors", "B, E and F keep the accuracy; A, C, D and G do not"): _which_survive,
+    ("B for G", "With equal signed degrees, signs in place (B) matter and rewired signs (G) do not do"): _positions,
+    (
+        "pruned nulls",
+        "After B, E or F, pruning restores the easy network and shows the transition of the hard one",
+    ): _pruned_nulls,
+    ("signs suffice", "Signs alone suffice"): _signs_suffice,
 }

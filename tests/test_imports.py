@@ -33,6 +33,7 @@ LAYERS = [
         "plot",
         "claims",
         "text",
+        "token_tagging",
     },
     {"_complexity_tables", "_passes", "depth"},
     {"_tuning", "_tuning_tables", "finetuning", "interventions"},

@@ -9,9 +9,11 @@ from nngraph.plot.decays import mixing
 from nngraph.plot.distributions import degrees, strengths
 from nngraph.plot.drawing import network
 from nngraph.plot.evolutions import accuracy_curves, degree_changes, paired_differences, pixel_maps, variance_ratios
+from nngraph.plot.forests import forest, forests
 from nngraph.plot.histograms import weights
 from nngraph.plot.ladders import ladder
 from nngraph.plot.layers import boundaries, layer_map, maps
+from nngraph.plot.matrices import matrix_panels, matrix_robustness
 from nngraph.plot.overviews import layer_figure
 from nngraph.plot.pages import study_figures
 from nngraph.plot.randomizations import (
@@ -44,11 +46,15 @@ __all__ = [
     "distance_histograms",
     "dynamics",
     "feature_maps",
+    "forest",
+    "forests",
     "in_out",
     "ladder",
     "layer_figure",
     "layer_map",
     "maps",
+    "matrix_panels",
+    "matrix_robustness",
     "mixing",
     "network",
     "paired_differences",
