@@ -279,8 +279,8 @@ def _order_by_range(found: Complexity, table: pd.DataFrame, kept: Mapping[str, o
         source="not in the paper",
         statement="The order of all pairs by difficulty is another one with pixels in [0,1]",
         criterion="Spearman's correlation of the losses in the two ranges, over all pairs, is at most 0.5 and below "
-        "that of two halves of the networks in one range, and some twos of pairs change places beyond chance; in part if "
-        "none do",
+        "that of two halves of the networks in one range, and some twos of pairs change places beyond chance; in part "
+        "if none do",
         authors="not reported",
         measured=f"Spearman {scaling.rho:.2f} over {n} pairs; {len(turned)} of {n * (n - 1) // 2} twos of pairs change "
         f"places beyond chance{some}; the median pair loses {100 * table['gap_bin'].median():.1f} points in [-1,1], "
