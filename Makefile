@@ -4,7 +4,7 @@ JOBS ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test integration lint slow bench notebooks clean
+.PHONY: demo test integration lint slow bench notebooks docs clean
 
 demo: .venv/.base
 	$(BIN)/nngraph study --out results/demo
@@ -32,6 +32,10 @@ slow: .venv/.base
 notebooks: .venv/.test
 	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
 
+docs: .venv/.docs
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 bench: .venv/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
 
@@ -40,9 +44,13 @@ bench: .venv/.test
 	$(PIP) -e .
 	touch $@
 
+.venv/.docs: .venv/.base
+	$(PIP) -e ".[docs]"
+	touch $@
+
 .venv/.test: .venv/.base
 	$(PIP) -e ".[test]"
 	touch $@
 
 clean:
-	rm -rf .venv results .pytest_cache .mypy_cache .ruff_cache .hypothesis nngraph/*/_kernels/__pycache__
+	rm -rf .venv results docs/_build docs/api docs/notebooks .pytest_cache .mypy_cache .ruff_cache .hypothesis nngraph/*/_kernels/__pycache__

@@ -14,7 +14,6 @@ from nngraph.reports import _cell, _markdown
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from nngraph.complexity import Complexity, Correlation
 
@@ -27,16 +26,15 @@ _POINTS = {"p_star": "p*", "a_star": "a*", "a_star_over_sigma": "a*/sigma", "q_s
 def summary(result: Complexity) -> str:
     """Return one page of Markdown: tasks by their gap, correlations, and how they hang on the range of the inputs."""
     table = result.table
-    metric = table["metric"].iloc[0]
-    rows = table[table["metric"] == metric].sort_values("gap_bin", ascending=False)
+    rows = table.drop_duplicates("task").sort_values("gap_bin", ascending=False)  # by the first metric of each task
     gaps = _gaps(table)
     seeds = many(int(rows["seeds"].max()), "network")
     lines = ["# Task complexity", ""]
-    unit = "in percent, gaps in points" if metric in _SHARES else "as it is"
     lines += [
-        f"{many(len(rows), 'task')}, {seeds} each; {metric} on the test samples, {unit}: medians, with 95 %",
-        "intervals of a bootstrap over networks in brackets. gap_bin: lost when weights are replaced by their signs;",
-        "other gaps: lost under that null model. p*: fraction pruned at which collapsed networks come back; a*, q*:",
+        f"{many(len(rows), 'task')}, {seeds} each; {', '.join(rows['metric'].unique())} on the test samples: medians,",
+        "of accuracies and areas under the ROC curve in percent with gaps in points; in brackets 95 % intervals of a",
+        "bootstrap over networks. gap_bin: lost when weights are replaced by their signs; other gaps: lost under that",
+        "null model. p*: fraction pruned at which collapsed networks come back; a*, q*:",
         "noise and flips at the peak.",
         "",
     ]
@@ -44,9 +42,9 @@ def summary(result: Complexity) -> str:
     header = ["task", "full", "signed", *gaps, *(_POINTS[name] for name in shown)]
     body = []
     for _, row in rows.iterrows():
-        factor = 100 if metric in _SHARES else 1
+        factor = 100 if row["metric"] in _SHARES else 1
         cells = [_number(row, name, factor, 1) for name in ("full", "signed")]
-        cells += [_number(row, name, factor, 1, ends=True) for name in gaps]
+        cells += [_number(row, name, factor, 1, ends=name in gaps[:2]) for name in gaps]
         body.append([row["task"], *cells, *(_number(row, name, 1, 2) for name in shown)])
     lines += _markdown(header, body)
     if len(rows) > 2:
@@ -74,7 +72,9 @@ def write(result: Complexity, folder: str | os.PathLike[str], *, figures: bool =
     if not figures:
         return
     (folder / "figures").mkdir(exist_ok=True)
-    for name, figure in _figures(result):
+    from nngraph.plot import complexity_figures
+
+    for name, figure in complexity_figures(result).items():
         for suffix in ("png", "pdf"):
             with replacing(folder / "figures" / f"{name}.{suffix}") as file:
                 metadata = {"CreationDate": None} if suffix == "pdf" else None
@@ -122,34 +122,3 @@ def _scaling(result: Complexity, rows: pd.DataFrame) -> list[str]:
         return lines
     body = [[row["task"], *(_number(row, name, 100, 1, ends=True) for name in names)] for _, row in rows.iterrows()]
     return lines + _markdown(["task", "gap_bin", "in the other range"], body)
-
-
-def _figures(result: Complexity) -> Iterator[tuple[str, Figure]]:
-    """Yield the maps of pairs of classes, and gap_bin against what there is."""
-    import matplotlib.pyplot as plt
-
-    from nngraph import plot
-
-    table, metric = result.table, str(result.table["metric"].iloc[0])
-    axes = {}
-    if result.classes:
-        maps = {gap: 100 * result.matrix(gap, metric=metric) for gap in ("gap_bin", "gap_B") if gap in table}
-        top = max(float(square.max(axis=None)) for square in maps.values())
-        for gap, square in maps.items():
-            what = "binarisation" if gap == "gap_bin" else "B"
-            axes[gap] = plot.class_map(square, label=f"gap after {what} (points)", limits=(0, top))
-        if result.ssim is not None:
-            axes["ssim"] = plot.class_map(result.ssim, label="SSIM distance", digits=2)
-    others: dict[str, str | tuple[str, str]] = {"gap_B": "gap_B", "ssim": "ssim", "auc": ("auc", "gap_bin")}
-    known = set(table["metric"])
-    for name, column in others.items():
-        there = column in table if isinstance(column, str) else metric == "accuracy" and "auc" in known
-        if there and table["task"].nunique() > 2:
-            found = result.correlation("gap_bin", column, metric=metric)
-            note = f"Spearman {found.rho:.2f} ({found.low:.2f} to {found.high:.2f})"
-            axes[f"gap_bin_{name}"] = plot.task_scatter(table, "gap_bin", column, metric=metric, note=note)
-    for name, ax in axes.items():
-        figure = ax.get_figure(root=True)
-        if figure is not None:
-            yield name, figure
-            plt.close(figure)

@@ -216,9 +216,9 @@ def _with_interval(name: str, numbers: np.ndarray, n_seeds: int) -> dict[str, fl
 def _statuses(values: pd.DataFrame) -> dict[str, str]:
     """Say of each task how many of its scores are missing, and why."""
     found = {}
-    for task, rows in values.groupby("task", sort=False):
+    for task, rows in values[~values["metric"].isin(FACTS)].groupby("task", sort=False):
         odd = rows.loc[rows["status"] != "ok", "status"]
-        found[str(task)] = f"{len(odd)} of {len(rows)} rows {odd.iloc[0]}" if len(odd) else "ok"
+        found[str(task)] = f"{len(odd)} of {len(rows)} scores {odd.iloc[0]}" if len(odd) else "ok"
     return found
 
 

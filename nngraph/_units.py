@@ -35,7 +35,7 @@ Row: TypeAlias = dict[str, object]
 class Training:
     """How the networks of a study are trained: one multilayer perceptron for each task and seed.
 
-    Adam, cross-entropy and a cosine schedule; see :func:`nngraph.training.train`.
+    Adam, cross-entropy and a cosine schedule; see :func:`nngraph.train`.
     """
 
     hidden: tuple[int, ...] = (64,)

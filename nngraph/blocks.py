@@ -39,7 +39,8 @@ class Block:
     """All edges of one weight matrix, from one source part to one target part. Immutable.
 
     Make one by :meth:`from_dense` or :meth:`from_csr`; both take over the arrays that they are given. A block whose
-    share of present edges is below :data:`SPARSE_BELOW` is held as compressed sparse rows; every method works on both.
+    share of present edges is below a tenth (``SPARSE_BELOW``) is held as compressed sparse rows; every method works on
+    both.
 
     Attributes
     ----------

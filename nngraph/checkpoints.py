@@ -90,7 +90,7 @@ class Recorder:
     Parameters
     ----------
     inputs, measure, taps, n, labels, scores, rng, folder, **options
-        As for :func:`training_dynamics`.
+        As for :func:`nngraph.training_dynamics`.
 
     Examples
     --------
@@ -285,7 +285,8 @@ def training_dynamics(
 
     Notes
     -----
-    Costs one map per checkpoint. Use :class:`Recorder` inside a training loop, to keep no checkpoints at all.
+    Costs one map per checkpoint. Use :class:`nngraph.checkpoints.Recorder` inside a training loop, to keep no
+    checkpoints at all.
 
     References
     ----------

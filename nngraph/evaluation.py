@@ -15,7 +15,7 @@ from nngraph._tensors import Array, as_tensor, usable_device
 from nngraph.convert.torch import WriteBack
 from nngraph.errors import ArgumentError, NNGraphError
 from nngraph.graph import NeuralGraph
-from nngraph.metrics import METRICS, check
+from nngraph.metrics import METRICS, Scores, check
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ def evaluate(
         x: (n, ...) inputs, or a mapping of argument names to such; y: (n,) classes or (n, ...) true values. Inputs of
         a floating type are cast to the model's.
     metrics : sequence of str or callable
-        Names of :mod:`nngraph.metrics`: "accuracy", "auc", "recalibrated", "cross_entropy", "mse", "r2"; or any
+        Names of ``nngraph.metrics``: "accuracy", "auc", "recalibrated", "cross_entropy", "mse", "r2"; or any
         function of two arrays, (outputs, y) -> float.
     names : iterable, optional
         What the column "graph" says of each graph; by default its position, or its name in a mapping.
@@ -105,7 +105,7 @@ def evaluate(
 
 
 class Evaluator:
-    """One model and its data, ready to score graph after graph. What :func:`evaluate` and studies use.
+    """One model and its data, ready to score graph after graph. What :func:`nngraph.evaluate` and studies use.
 
     The data move to the device once. Until :meth:`close`, the model is in evaluation mode, on that device, and holds
     the weights of the graph scored last; then it gets back what it had. Use it in a ``with`` statement.
@@ -113,7 +113,7 @@ class Evaluator:
     Parameters
     ----------
     model, data, metrics, device, batch_size
-        As for :func:`evaluate`.
+        As for :func:`nngraph.evaluate`.
 
     Examples
     --------
@@ -168,8 +168,8 @@ class Evaluator:
         NNGraphError
             If the graph does not fit the model, or an output is NaN or infinite.
         """
-        outputs = self.outputs(G)
-        return {name: self._value(name, outputs) for name in self.metrics}
+        scores = Scores(self.outputs(G), self.y)
+        return {name: self._value(name, scores) for name in self.metrics}
 
     def outputs(self, G: NeuralGraph) -> np.ndarray:
         """Return the (n, ...) outputs of the model with the weights of ``G``."""
@@ -178,10 +178,11 @@ class Evaluator:
         if self._writer is None:
             self._writer = WriteBack(self._model, G)
         self._writer.write(G)
-        self._model.eval()  # again: what made the graph may have trained the model
+        if any(module.training for module, _ in self._modes):  # what made the graph may have trained the model
+            self._model.eval()
         outputs = self._forward(self._batches)
-        # the sum is finite if all are, and adding is several times faster than testing each
-        if not np.isfinite(outputs.sum(dtype=np.float64)) and not np.isfinite(outputs).all():
+        # the sum of squares is finite if all are, but for overflow, and takes a fraction of the time of testing each
+        if not np.isfinite(np.vdot(outputs, outputs)) and not np.isfinite(outputs).all():
             n_bad = np.count_nonzero(~np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1))
             raise NNGraphError(f"model: got NaN or infinite outputs for {n_bad:,} of {len(outputs):,} samples.")
         return outputs
@@ -189,13 +190,13 @@ class Evaluator:
     def attempt(self, G: NeuralGraph) -> Iterator[tuple[str, float, str]]:
         """Yield (metric, value, status); where something fails, value is NaN and status says what."""
         try:
-            outputs = self.outputs(G)
+            scores = Scores(self.outputs(G), self.y)
         except Exception as error:
             yield from ((name, np.nan, _failed(error)) for name in self.metrics)
             return
         for name in self.metrics:
             try:
-                yield name, self._value(name, outputs), "ok"
+                yield name, self._value(name, scores), "ok"
             except Exception as error:
                 yield name, np.nan, _failed(error)
 
@@ -221,11 +222,11 @@ class Evaluator:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _value(self, name: str, outputs: np.ndarray) -> float:
+    def _value(self, name: str, scores: Scores) -> float:
         metric = self.metrics[name]
         if METRICS.get(name) is metric:
-            return float(metric(outputs, self.y))
-        return float(metric(outputs.copy(), self.y.copy()))  # a user's function may write to its arguments
+            return float(scores[name])
+        return float(metric(scores.outputs.copy(), self.y.copy()))  # a user's function may write to its arguments
 
     def _forward(self, batches: Iterable[object]) -> np.ndarray:
         # no_grad, not inference_mode: what a module caches in its forward pass must stay usable for training

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 
 from nngraph.errors import ArgumentError
 
-__all__ = ["METRICS", "accuracy", "auc", "cross_entropy", "mse", "r2", "recalibrated"]
+__all__ = ["METRICS", "Scores", "accuracy", "auc", "cross_entropy", "mse", "r2", "recalibrated"]
 
 
 def accuracy(outputs: np.ndarray, y: np.ndarray) -> float:
@@ -35,6 +36,8 @@ def accuracy(outputs: np.ndarray, y: np.ndarray) -> float:
     >>> accuracy(np.array([[2.0, 1.0], [0.0, 3.0], [1.0, 1.0], [1.0, 1.0]]), np.array([0, 1, 0, 1]))
     0.75
     """
+    if outputs.ndim == 2 and outputs.shape[1] == 2:  # argmax is slow along two columns
+        return float(np.count_nonzero((outputs[:, 1] > outputs[:, 0]) == y) / len(y))
     # argmax of numpy promises the first of equal values, that of torch does not
     return float(np.count_nonzero(outputs.argmax(axis=1) == y) / len(y))
 
@@ -70,11 +73,10 @@ def auc(outputs: np.ndarray, y: np.ndarray) -> float:
     >>> auc(np.array([[0.0, 5.0], [0.0, 7.0], [0.0, 9.0], [0.0, 9.0]]), np.array([0, 1, 0, 1]))
     0.625
     """
-    z = outputs.astype(np.float64)
-    if z.shape[1] == 2:
-        return _ranked_above(z[:, 1] - z[:, 0], y == 1)
-    odds = _log_odds(z)
-    return float(np.mean([_ranked_above(odds[:, label], y == label) for label in np.unique(y)]))
+    if outputs.shape[1] == 2:
+        return _ranked_above(*_margins(outputs, y))
+    odds = _log_odds(outputs.astype(np.float64))
+    return float(np.mean([_ranked_above(*_sorted(odds[:, label], y == label)) for label in np.unique(y)]))
 
 
 def recalibrated(outputs: np.ndarray, y: np.ndarray) -> float:
@@ -108,18 +110,7 @@ def recalibrated(outputs: np.ndarray, y: np.ndarray) -> float:
     >>> accuracy(shifted, y), recalibrated(shifted, y)
     (0.5, 1.0)
     """
-    z = outputs.astype(np.float64)
-    d = z[:, 1] - z[:, 0]
-    positive = y == 1
-    n_positive = int(np.count_nonzero(positive))
-    if n_positive in (0, len(y)):
-        return 1.0
-    threshold = np.partition(d, len(d) - n_positive)[len(d) - n_positive]
-    above, tied = d > threshold, d == threshold
-    answered = (n_positive - np.count_nonzero(above)) / np.count_nonzero(tied)  # share of the tied answered 1
-    certain = np.count_nonzero(above & positive) + np.count_nonzero((d < threshold) & ~positive)
-    expected = answered * np.count_nonzero(tied & positive) + (1 - answered) * np.count_nonzero(tied & ~positive)
-    return float((certain + expected) / len(y))
+    return _moved_threshold(*_margins(outputs, y))
 
 
 def cross_entropy(outputs: np.ndarray, y: np.ndarray) -> float:
@@ -249,8 +240,64 @@ def _log_odds(z: np.ndarray) -> np.ndarray:
     return result
 
 
+def _margins(outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the differences of the two logits in ascending order, and where samples of class 1 are among them."""
+    z = outputs.astype(np.float64)
+    return _sorted(z[:, 1] - z[:, 0], y == 1)
+
+
+def _sorted(score: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    order = np.argsort(score)
+    return score[order], positive[order]
+
+
 def _ranked_above(score: np.ndarray, positive: np.ndarray) -> float:
     """Return the share of (positive, negative) pairs in which the positive scores higher; ties count half."""
-    low, high = np.sort(score[~positive]), np.sort(score[positive])
-    below = np.searchsorted(low, high, "left").sum() + np.searchsorted(low, high, "right").sum()
-    return float(below / (2 * len(low) * len(high)))
+    n_high = int(np.count_nonzero(positive))
+    n_pairs = (len(score) - n_high) * n_high
+    changes = score[1:] != score[:-1]
+    if changes.all():  # no ties: ranks are positions
+        below = 2 * int(np.flatnonzero(positive).sum()) - n_high * (n_high - 1)
+    else:
+        starts = np.concatenate([[0], 1 + np.flatnonzero(changes)])  # of samples of equal score
+        high = np.add.reduceat(positive, starts, dtype=np.int64)
+        low = np.diff(starts, append=len(score)) - high
+        below = int(np.dot(high, 2 * np.cumsum(low) - low))  # twice the pairs, and once those that tie
+    return below / (2 * n_pairs)
+
+
+def _moved_threshold(score: np.ndarray, positive: np.ndarray) -> float:
+    """Return the expected accuracy where as many samples are answered 1 as there are of class 1."""
+    n, n_positive = len(score), int(np.count_nonzero(positive))
+    if n_positive in (0, n):
+        return 1.0
+    threshold = score[n - n_positive]
+    first, end = (int(np.searchsorted(score, threshold, side)) for side in ("left", "right"))  # those that tie
+    tied = int(np.count_nonzero(positive[first:end]))
+    answered = (n_positive - (n - end)) / (end - first)  # share of the tied answered 1
+    certain = int(np.count_nonzero(positive[end:])) + first - int(np.count_nonzero(positive[:first]))
+    expected = answered * tied + (1 - answered) * (end - first - tied)
+    return float((certain + expected) / n)
+
+
+class Scores:
+    """Metrics of one array of outputs by name; the order that two of them need is found once.
+
+    Examples
+    --------
+    >>> scores = Scores(np.array([[0.0, 5.0], [0.0, 6.0], [0.0, 8.0], [0.0, 9.0]]), np.array([0, 0, 1, 1]))
+    >>> scores["auc"], scores["recalibrated"]
+    (1.0, 1.0)
+    """
+
+    def __init__(self, outputs: np.ndarray, y: np.ndarray) -> None:
+        self.outputs, self.y = outputs, y
+
+    def __getitem__(self, name: str) -> float:
+        if name in ("auc", "recalibrated") and self.outputs.shape[1] == 2:
+            return (_ranked_above if name == "auc" else _moved_threshold)(*self._margins)
+        return METRICS[name](self.outputs, self.y)
+
+    @functools.cached_property
+    def _margins(self) -> tuple[np.ndarray, np.ndarray]:
+        return _margins(self.outputs, self.y)

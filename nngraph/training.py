@@ -155,7 +155,7 @@ def train(
         Steps between two evaluations on the validation set; there is one after the last step in any case.
     rng : None, int, SeedSequence or Generator
         Seed of the held-out samples, the batch order and dropout. With one thread the same seed gives the same bits;
-        see :func:`single_thread`.
+        see :func:`nngraph.training.single_thread`.
     device : str or torch.device, optional
         Where to train; the model comes back to its own device. By default there.
 

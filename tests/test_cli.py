@@ -118,11 +118,13 @@ def test_options_reach_the_study(tmp_path):
         "5",
         "--pairs",
         "3,4",
+        "--every",
+        "4",
     ]
     assert run("study", *TINY, *options, "--hidden", "3,2", "--out", tmp_path / "r").exit_code == 0
     settings = json.loads((tmp_path / "r" / "study.json").read_text())["settings"]
     assert (
-        settings["network"] | {"hidden": [3, 2], "activation": "tanh", "bias": False, "epochs": 1}
+        settings["network"] | {"hidden": [3, 2], "activation": "tanh", "bias": False, "epochs": 1, "every": 4}
         == settings["network"]
     )
     assert settings["as_published"] is True
@@ -218,7 +220,9 @@ def test_a_study_in_which_everything_failed_is_one_sentence_and_exit_code_1_and_
     assert (tmp_path / "r" / "results.csv").exists()
 
 
-@pytest.mark.parametrize("option", ["--hidden=3", "--activation=tanh", "--no-bias", "--epochs=2", "--scaling=[0,1]"])
+@pytest.mark.parametrize(
+    "option", ["--hidden=3", "--activation=tanh", "--no-bias", "--epochs=2", "--every=2", "--scaling=[0,1]"]
+)
 def test_an_option_that_would_have_no_effect_is_refused(mine, option):
     result = run("study", "--model", f"{mine}:net", "--data", f"{mine}:data", option, "--out", "r")
     assert "has no effect" in one_sentence(result, 2)

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -159,25 +161,8 @@ def test_the_command_line_runs_a_study_on_a_cluster(cluster, tmp_path):
 
     cluster.workers(2)
     out = tmp_path / "results"
-    result = CliRunner().invoke(
-        app,
-        [
-            "study",
-            "--pairs",
-            "0,7",
-            "--hidden",
-            "4",
-            "--seeds",
-            "1",
-            "--epochs",
-            "1",
-            "--draws",
-            "1",
-            "--cluster",
-            cluster.address,
-        ]
-        + ["--out", str(out)],
-    )
+    small = ["--pairs", "0,7", "--hidden", "4", "--seeds", "1", "--epochs", "1", "--draws", "1"]
+    result = CliRunner().invoke(app, ["study", *small, "--cluster", cluster.address, "--out", str(out)])
     assert result.exit_code == 0, result.output
     assert set(pd.read_parquet(out / "results.parquet")["status"]) == {"ok"}
 
@@ -190,3 +175,32 @@ def test_an_unreachable_cluster_is_one_sentence(tmp_path):
     assert result.exit_code == 1
     assert "no scheduler answers at tcp://127.0.0.1:9" in result.output
     assert not out.exists()
+
+
+PAGE = (Path(__file__).parents[1] / "docs" / "howto" / "cluster.md").read_text(encoding="utf-8")
+SBATCH = """#!/bin/sh
+# what SLURM's command does, on this machine: run the job, say its number
+nohup sh "$1" > job.txt 2>&1 &
+echo Submitted batch job $!
+"""
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("needs", ["distributed", "dask_jobqueue", "ray"])
+def test_the_python_of_the_page_runs_and_prints_what_it_says(needs, tmp_path, monkeypatch, capsys):
+    pytest.importorskip(needs)
+    blocks = re.findall(r"```python\n(.*?)```\n```text\n(.*?)```", PAGE, flags=re.DOTALL)
+    assert len(blocks) == 3
+    for name, text in (("sbatch", SBATCH), ("scancel", "#!/bin/sh\nkill $1\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    if needs == "ray":
+        monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    names = {}
+    for code, printed in blocks:
+        if "LocalCluster" in code or needs in code:
+            capsys.readouterr()
+            exec(code, names)
+            assert capsys.readouterr().out.endswith(printed)

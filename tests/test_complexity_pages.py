@@ -86,8 +86,9 @@ def test_models_of_a_function_are_measured_and_a_failing_score_is_named(tmp_path
     assert result.exit_code == 1
     assert "scores of 1 of 2 tasks failed" in result.stderr
     page = (tmp_path / "r" / "summary.md").read_text()
-    assert "odd: 2 of 4 rows failed: no score tonight" in page or "no score tonight" in page
+    assert "odd: 3 of 3 scores failed: no score tonight" in page
     assert "| net" in page
+    assert "| odd" in page
 
 
 @pytest.mark.parametrize(
@@ -136,10 +137,11 @@ def table_of_gaps():
 def test_a_scatter_has_a_point_in_points_for_each_task_with_both_numbers():
     ax = nng.plot.task_scatter(table_of_gaps(), "gap_bin", "gap_B", note="Spearman")
     x, y = ax.lines[-1].get_data()
-    assert sorted(zip(x, y, strict=True)) == pytest.approx([(10, 30), (40, 20)])
+    assert sorted(x) == pytest.approx([10, 40])
+    assert sorted(y) == pytest.approx([20, 30])
     assert [text.get_text() for text in ax.texts] == ["a-b", "a-c"]
-    ends = sorted(segment[:, 0].tolist() for segment in ax.collections[0].get_segments())
-    assert ends == pytest.approx([[5, 20], [30, 45]]) if len(ends) == 2 else len(ends) == 0
+    ends = np.sort([segment[:, 0] for segment in ax.collections[0].get_segments()], axis=0)
+    assert ends == pytest.approx(np.array([[5, 20], [30, 45]]))
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("gap after binarisation (points)", "gap after B (points)")
     plt.close("all")
 

@@ -1,14 +1,17 @@
-"""The pages on null models and on layer groups say what the package does."""
+"""The pages say what the package does: their code runs and prints what they show, their links lead somewhere."""
 
+import contextlib
+import importlib.util
 import re
-from pathlib import Path
 
 import pytest
+from pages import DOCS, ROOT, close, commands, fences, pages, run_page, same
 
 import nngraph as nng
 from nngraph.nulls.kinds import KINDS
 
-DOCS = Path(__file__).parents[1] / "docs"
+PAGES = pages()
+OWN = {"nulls", "layer_groups", "howto/cluster", "howto/hugging_face"}  # run elsewhere, with less or with more
 PAGE = (DOCS / "nulls.md").read_text(encoding="utf-8")
 LAYERS = (DOCS / "layer_groups.md").read_text(encoding="utf-8")
 OVERLOOKED = {
@@ -86,8 +89,78 @@ def test_the_python_of_the_page_on_layer_groups_runs_as_it_stands_and_gives_what
     assert set(names["table"].index[names["table"]["boundary"]]) <= set(names["table"].index[names["table"]["peak"]])
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.stem)
-def test_links_of_a_page_lead_to_files(page):
-    text = page.read_text(encoding="utf-8")
-    links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
-    assert [link for link in links if not (DOCS / link).exists()] == []
+def runs(path):
+    return any(fence.kind in ("python", "console") for fence in fences(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.filterwarnings("ignore::nngraph.errors.NullModelWarning")
+@pytest.mark.parametrize("name", [name for name, path in PAGES.items() if runs(path) and name not in OWN])
+def test_the_code_of_a_page_runs_as_it_stands_and_prints_what_the_page_shows(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for line, shown, printed in run_page(PAGES[name].read_text(encoding="utf-8")):
+        assert shown is None or same(shown, printed), f"{name}, line {line}: the page shows\n{shown}\nbut\n{printed}"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_of_a_page_lead_to_files(name):
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", PAGES[name].read_text(encoding="utf-8"), flags=re.DOTALL)
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
+    assert [link for link in links if not (PAGES[name].parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", *PAGES.values()], ids=lambda path: path.stem)
+def test_command_lines_of_a_page_are_understood(path):
+    import typer
+
+    from nngraph.cli import app
+
+    verbs = typer.main.get_command(app).commands
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    for program, arguments, _ in commands(path.read_text(encoding="utf-8")):
+        if program == "make":
+            assert set(arguments) <= set(targets)
+        elif program == "python" and arguments[:1] == ["-m"]:
+            assert importlib.util.find_spec(arguments[1]), arguments
+        elif program == "nngraph":
+            assert arguments[0] in verbs, arguments
+            with contextlib.suppress(typer.Exit):  # --help; what is not understood raises another error
+                verbs[arguments[0]].make_context(arguments[0], arguments[1:])
+
+
+def test_blocks_of_a_page_are_read_with_what_they_print():
+    text = "a\n```python\nprint(1)\n```\n```text\n1\n```\n\n```python\nx = 2\n```\nprose\n```text\n2\n```\n"
+    assert [(f.kind, f.shown, f.line) for f in fences(text)] == [
+        ("python", "1\n", 2),
+        ("python", None, 9),
+        ("text", None, 13),
+    ]
+    assert commands("```console\n$ nngraph info a.graphml\nout\n```\n```\nmake demo  # all\nother\n```\n") == [
+        ("nngraph", ["info", "a.graphml"], ["out"]),
+        ("make", ["demo"], []),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "alike"),
+    [
+        ("auc 0.97\n", "auc  0.96\n", True),
+        ("auc 0.97", "auc 0.71", False),
+        ("784 edges", "785 edges", False),
+        ("784 edges", "784 nodes", False),
+        ("1,024 edges, 49.1 %", "1,024 edges, 48.0 %", True),
+        ("a\n...\nd", "a\nb\nc\nd", True),
+        ("a\n...\nd", "a\nb\nc", False),
+        ("a\n...", "a\nb", True),
+        ("...\nb", "a\nb", True),
+        ("a", "a b", False),
+        ("", "a", False),
+    ],
+)
+def test_what_a_page_shows_is_compared_word_by_word_and_decimals_with_a_tolerance(shown, printed, alike):
+    assert same(shown, printed) == alike
+
+
+def test_numbers_within_words_are_compared_too():
+    assert close("0.97,", "0.98,")
+    assert not close("k_1", "k_2")
+    assert not close("a=3", "a=4")

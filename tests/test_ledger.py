@@ -14,7 +14,7 @@ import pytest
 from ledgers import a_figure, a_row, an_experiment, installed
 
 from nngraph.errors import ArgumentError, FormatError, StudyError
-from nngraph.reproduce import ledger
+from nngraph.reproduce import _ledger_folder, ledger
 from nngraph.reproduce.ledger import PAPERS, VERDICTS, Context
 
 
@@ -338,6 +338,24 @@ def test_the_peak_of_memory_is_recorded_and_the_largest_of_several_runs_stays(pa
     file.write_text(json.dumps(json.loads(file.read_text()) | {"peak_memory_mib": {"process": 10**6}}))
     ledger.run(["cats"], out=tmp_path)
     assert json.loads(file.read_text())["peak_memory_mib"]["process"] == 10**6
+
+
+def test_the_memory_of_workers_that_wait_for_more_is_recorded_too(papers, tmp_path):
+    def run(context):
+        import joblib
+
+        largest = joblib.Parallel(n_jobs=2)(joblib.delayed(_filled)(size) for size in (1, 300))
+        return [a_row("cats-01", value=max(largest))]
+
+    papers["cats"].EXPERIMENTS = (an_experiment("parallel", ["cats-01"], run),)
+    before = _ledger_folder._peak_memory()["largest_worker"]
+    (row,) = ledger.run(["cats"], out=tmp_path)
+    assert row.value == 300
+    assert json.loads((tmp_path / "ledger.json").read_text())["peak_memory_mib"]["largest_worker"] >= max(300, before)
+
+
+def _filled(mebibytes):
+    return len(np.ones(mebibytes * 2**17).tobytes()) // 2**20
 
 
 @pytest.mark.parametrize("paper", PAPERS)

@@ -16,7 +16,7 @@ from nngraph.errors import FormatError, StudyError
 from nngraph.reproduce import __main__ as command
 from nngraph.reproduce import _ledger_folder, _ledger_tables, _report, ledger
 
-ODD = "<script>alert('p*')</script> & \"q\" | [x](y) `z` _w_"
+ODD = "<script>alert('p*')</script> & \"q\" | [x](y) `z` _w_ `"
 VOID = {"meta", "link", "input", "img", "br"}
 
 
@@ -25,7 +25,7 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.tags, self.open, self.text = [], [], ""
+        self.tags, self.open, self.text, self.code = [], [], "", []
         self.feed(text)
         assert self.open == []
 
@@ -40,6 +40,8 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if self.open and self.open[-1] != "style":
             self.text += data
+        if self.open and self.open[-1] == "code":
+            self.code.append(data)
 
     def all(self, tag):
         return [attrs for name, attrs in self.tags if name == tag]
@@ -105,7 +107,7 @@ def test_the_page_of_markdown_has_each_row_with_its_rule_and_control_and_nothing
     text = (written / "ledger.md").read_text(encoding="utf-8")
     assert "<script>" not in text
     assert "p\\*" in text
-    assert "\\[x\\](y) \\`z\\` \\_w\\_" in text
+    assert "\\[x\\](y) `z` \\_w\\_ \\`" in text
     for line in text.splitlines():
         if line.startswith("| cats-"):
             assert len(re.findall(r"(?<!\\)\|", line)) == 5
@@ -140,12 +142,10 @@ def test_the_report_has_an_article_for_each_row_with_its_verdict_in_words(writte
     assert articles == {entry.row.key: entry.row.verdict for entry in kept}
     for entry in kept:
         article = Page(re.search(rf'<article id="{entry.row.key}".*?</article>', text, flags=re.DOTALL)[0])
-        assert entry.row.verdict in article.text
-        assert entry.row.statement in article.text
-        assert entry.row.criterion in article.text
-        assert entry.row.authors in article.text
-        assert (entry.row.missing or entry.row.measured) in article.text
-        assert entry.row.control in article.text
+        row = entry.row
+        told = (row.verdict, row.statement, row.criterion, row.authors, row.missing or row.measured, row.control)
+        assert [said for said in told if said.replace("`z`", "z") not in article.text] == []
+        assert ("z" in article.code) == (ODD in row.statement + row.missing)
 
 
 def test_the_report_says_what_was_run_in_place_of_a_claim_and_what_failed(written):
@@ -155,13 +155,30 @@ def test_the_report_says_what_was_run_in_place_of_a_claim_and_what_failed(writte
     assert "The number91.5 (from 90.2 to 93)" in text
 
 
+def test_what_was_not_run_is_named(papers, tmp_path):
+    papers["cats"].EXPERIMENTS = (an_experiment("a", ["cats-01"]), an_experiment("b", ["cats-02"]))
+    ledger.run(["cats"], out=tmp_path, only=["cats-01"])
+    assert "Not run: cats/b, dogs." in Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    ledger.run(out=tmp_path)
+    assert "Not run" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Not run" not in (tmp_path / "ledger.md").read_text(encoding="utf-8")
+    assert "nngraph reproduce --scale quick --seed 0" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_rows_of_an_experiment_that_is_gone_are_left_out(papers, tmp_path):
+    ledger.run(["cats"], out=tmp_path)
+    papers["cats"].EXPERIMENTS = (an_experiment("second", ["cats-02"]),)
+    ledger.run(["cats"], out=tmp_path)
+    assert [entry.row.key for entry in _ledger_folder.read(tmp_path).entries] == ["cats-02"]
+
+
 def test_a_figure_is_shown_once_and_described_and_its_other_rows_point_to_it(written):
     text = (written / "report.html").read_text(encoding="utf-8")
     page = Page(text)
     (image,) = page.all("img")
     assert (image["width"], image["height"]) == ("30", "20")
     assert image["alt"].startswith("Figure of cats-01: ")
-    assert "Experiment of cats-01, cats-02" in page.text
+    assert "Figure for cats-01, cats-02" in page.text
     assert 'Figure: with <a href="#cats-01">cats-01</a>' in text
 
 
@@ -241,9 +258,13 @@ def publish(pages, *folders):
 
 
 def test_finished_ledgers_come_into_the_readme_and_the_documentation_beside_each_other(papers, pages, tmp_path):
-    ledger.run(["cats"], out=tmp_path / "q")
-    papers["cats"].EXPERIMENTS = (drawn([a_row("cats-01", verdict="does not hold"), a_row("cats-03")]),)
-    ledger.run(["cats"], out=tmp_path / "f", scale="full")
+    def run(context):
+        return [a_row("cats-01", verdict="holds" if context.scale == "quick" else "does not hold")]
+
+    apart = (an_experiment(name, [f"cats-0{i}"]) for i, name in enumerate(("second", "third"), start=2))
+    papers["cats"].EXPERIMENTS = (an_experiment("both", ["cats-01"], run), *apart)
+    ledger.run(["cats"], out=tmp_path / "q", only=["cats-01", "cats-02"])
+    ledger.run(["cats"], out=tmp_path / "f", only=["cats-01", "cats-03"], scale="full")
     ledger.run(["dogs"], out=tmp_path / "m", scale="full", data="mnist")
     publish(pages, tmp_path / "q", tmp_path / "f", tmp_path / "m")
     text = pages[0].read_text(encoding="utf-8")
@@ -257,7 +278,8 @@ def test_finished_ledgers_come_into_the_readme_and_the_documentation_beside_each
     assert "| row | claim | authors | quick | full | full mnist |" in page
     assert re.search(r"\| cats-01 \|.*\| \*\*holds\*\*: 91.5 .*\| \*\*does not hold\*\*: 91.5 .*\| - \|", page)
     assert re.search(r"\| cats-02 \|.*\| \*\*holds\*\*: .*\| - \| - \|", page)
-    assert "`nngraph reproduce --scale full --data mnist` (" in page
+    assert "`nngraph reproduce dogs --scale full --data mnist --seed 0` (" in page
+    assert "Not run at the scale quick: cats/third, dogs." in page
     assert page.index("cats-02") < page.index("cats-03")
     publish(pages, tmp_path / "q", tmp_path / "f", tmp_path / "m")
     assert pages[0].read_text(encoding="utf-8") == text

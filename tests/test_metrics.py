@@ -8,7 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nngraph.metrics import _log_odds, _ranked_above, accuracy, auc, cross_entropy, mse, r2, recalibrated
+from nngraph.metrics import (
+    METRICS,
+    Scores,
+    _log_odds,
+    _ranked_above,
+    _sorted,
+    accuracy,
+    auc,
+    cross_entropy,
+    mse,
+    r2,
+    recalibrated,
+)
 
 # few distinct values, so that ties are common: what binarized networks give
 few = st.integers(-3, 3).map(float)
@@ -138,4 +150,25 @@ def test_auc_of_many_classes_sees_the_ties_of_integer_outputs(case, offset, rand
     exchanged[:, [a, b]] = outputs[:, [b, a]]
     both, truth = np.vstack([outputs, exchanged + offset]), np.repeat([label, a], len(outputs))
     # the first class scores the same in both halves, so its share of pairs in order is a half
-    assert _ranked_above(_log_odds(both.astype(float))[:, label], truth == label) == 0.5
+    assert _ranked_above(*_sorted(_log_odds(both.astype(float))[:, label], truth == label)) == 0.5
+
+
+@given(classified(least=2, most=4))
+def test_metrics_that_share_an_order_of_samples_are_those_computed_alone(case):
+    outputs, y = case
+    names = ["accuracy", "auc", "cross_entropy"] + ["recalibrated"] * (outputs.shape[1] == 2)
+    scores = Scores(outputs, y)
+    for name in names:
+        assert scores[name] == METRICS[name](outputs, y)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_auc_counts_pairs_with_and_without_ties(tied):
+    rng = np.random.default_rng(0)
+    for n in range(2, 30):
+        y = np.r_[0, 1, rng.integers(0, 2, n - 2)]
+        outputs = rng.integers(-2, 3, (n, 2)).astype(float) if tied else rng.normal(size=(n, 2))
+        d = outputs[:, 1] - outputs[:, 0]
+        assert tied or len(np.unique(d)) == n
+        pairs = d[y == 1][:, None] - d[y == 0]
+        assert auc(outputs, y) == ((pairs > 0).sum() + 0.5 * (pairs == 0).sum()) / pairs.size

@@ -21,7 +21,7 @@ class Scale(enum.StrEnum):
 
 def reproduce(
     papers: Annotated[
-        list[str] | None, typer.Argument(metavar="[PAPER]...", help="By default all; --list names them.")
+        list[str] | None, typer.Argument(metavar="PAPER", help="By default all; --list names them.")
     ] = None,
     data: Annotated[
         str | None, typer.Option(help="digits, fashion-mnist or mnist, for the experiments that can choose.")

@@ -48,6 +48,9 @@ def study(
     activation: Annotated[Activation, typer.Option(help="Activation between layers.")] = Activation.relu,
     bias: Annotated[bool, typer.Option("--bias/--no-bias", help="Whether layers have biases.")] = True,
     epochs: Annotated[int, typer.Option(help="Epochs of training.", min=1)] = 10,
+    every: Annotated[
+        int, typer.Option(help="Steps between two evaluations on the samples that choose the best step.", min=1)
+    ] = 1,
     scaling: Annotated[Scaling, typer.Option(help="Range of the pixels; it decides the result.")] = Scaling.signed,
     as_published: Annotated[
         bool, typer.Option("--as-published", help="Select on the test set, fold accuracies below chance.")
@@ -78,13 +81,13 @@ def study(
 
         if weights is not None and model is None:
             raise ArgumentError("--weights: needs --model, the function that makes the model they belong to.")
-        unused = ["hidden", "activation", "bias", "epochs"] if model is not None else []
+        unused = ["hidden", "activation", "bias", "epochs", "every"] if model is not None else []
         unused += ["scaling"] if ":" in data else []
         for name in unused:
             if (source := context.get_parameter_source(name)) is not None and source.name == "COMMANDLINE":
                 why = "--model is used as it is" if name != "scaling" else f"{data} scales its own data"
                 raise ArgumentError(f"--{name}: has no effect, because {why}; leave it out.")
-        network: Any = Training(_sizes(hidden), activation.value, bias, epochs)
+        network: Any = Training(_sizes(hidden), activation.value, bias, epochs, every=every)
         if model is not None:
             network = _loaded(model, weights)
         chosen = Study(

@@ -135,7 +135,7 @@ class FileBlocks(Sequence[Block]):
     Raises
     ------
     FormatError
-        As for :func:`load_state`.
+        As for :func:`nngraph.load_state`.
 
     Notes
     -----
@@ -203,7 +203,7 @@ def load_weights(model: torch.nn.Module, path: str | os.PathLike[str]) -> torch.
     model : torch.nn.Module
         The model; changed in place.
     path : str or path
-        A ``.safetensors`` or state_dict file; see :func:`load_state`.
+        A ``.safetensors`` or state_dict file; see :func:`nngraph.load_state`.
 
     Returns
     -------

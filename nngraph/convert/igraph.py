@@ -32,7 +32,7 @@ def to_igraph(
         The graph that G, or the graph it was made of, was read from: the copy has its vertices, in its order and with
         all of their attributes, its graph attributes, and is directed if it is.
     part : str, optional
-        The vertex attribute of ``like`` that names the parts, as for :func:`from_igraph`.
+        The vertex attribute of ``like`` that names the parts, as for :func:`nngraph.from_igraph`.
     force : bool
         Go on above 100 M edges.
 
@@ -179,10 +179,10 @@ def from_igraph(g: igraph.Graph, *, part: str | None = None) -> NeuralGraph:
     Returns
     -------
     NeuralGraph
-        A graph that :func:`to_igraph` made comes back equal to the graph that it was made from, whatever the order of
-        its vertices and edges. Edges that were deleted are absent, weights that were changed are changed, and a block
-        without a change stays an untouched block. Then names and biases are those of the graph attribute ``nngraph``,
-        and so are nodes whose vertices were deleted.
+        A graph that :meth:`NeuralGraph.to_igraph` made comes back equal to the graph that it was made from, whatever
+        the order of its vertices and edges. Edges that were deleted are absent, weights that were changed are changed,
+        and a block without a change stays an untouched block. Then names and biases are those of the graph attribute
+        ``nngraph``, and so are nodes whose vertices were deleted.
 
     Raises
     ------

@@ -127,9 +127,9 @@ def from_networkx(N: networkx.Graph) -> NeuralGraph:
     Returns
     -------
     NeuralGraph
-        A graph that :func:`to_networkx` made comes back equal to the graph that it was made from; edges that were
-        removed are absent, weights that were changed are changed, and a block without a change stays an untouched
-        block. Then names and biases are those of the graph attribute ``nngraph``.
+        A graph that :meth:`NeuralGraph.to_networkx` made comes back equal to the graph that it was made from; edges
+        that were removed are absent, weights that were changed are changed, and a block without a change stays an
+        untouched block. Then names and biases are those of the graph attribute ``nngraph``.
 
     Raises
     ------

@@ -243,7 +243,7 @@ def applied(G: NeuralGraph, model: nn.Module) -> Iterator[nn.Module]:
     Notes
     -----
     Cost: the touched parameters are copied once each for keeping, writing and restoring. For many graphs on one
-    model a :class:`WriteBack` keeps them once, and writes only the blocks that changed.
+    model a :class:`nngraph.convert.torch.WriteBack` keeps them once, and writes only the blocks that changed.
 
     Examples
     --------

@@ -38,7 +38,7 @@ def write_gexf(
     r"""Write a graph as GEXF 1.3, ready to look at in Gephi: layers from left to right, signs as colours.
 
     .. math:: \mathtt{weight}_e = |w_e|, \qquad x_v = 600\,\mathrm{depth}(v), \qquad
-              y_v = 1000\left(\tfrac12 - \frac{\mathrm{rank}(v) + \tfrac12}{n}\right)
+              y_v = 1000\left(\tfrac{1}{2} - \frac{\mathrm{rank}(v) + \tfrac{1}{2}}{n}\right)
 
     Parameters
     ----------

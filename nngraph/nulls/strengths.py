@@ -68,8 +68,8 @@ def nearly_kept(edges: KernelEdges, placement: Placement, seed: np.random.SeedSe
 def exactly_kept(edges: KernelEdges, placement: Placement, seed: np.random.SeedSequence) -> np.ndarray:
     r"""Draw magnitudes on a fine grid that keep every signed strength bit for bit.
 
-    .. math:: q' \sim U\Bigl\{q' \in \{1, \dots, 2^{24}\}^E :
-              \textstyle\sum_{e \ni i, \pm} q'_e = \sum_{e \ni i, \pm} q_e \;\; \forall i, \pm \Bigr\},
+    .. math:: q' \sim U\Bigl\{q' \in \{1, \ldots, 2^{24}\}^E :
+              \sum_{e \ni i, \pm} q'_e = \sum_{e \ni i, \pm} q_e \;\; \forall i, \pm \Bigr\},
               \qquad |w'| = u \, q'
 
     where q are the block's own magnitudes in steps u of the grid (:func:`on_grid`).

@@ -3,6 +3,7 @@
 from nngraph.plot.accuracy_fits import accuracy_fit
 from nngraph.plot.capacitance import capacitance_sensitivity, capacitance_trajectories, predicted_accuracies
 from nngraph.plot.class_maps import class_map
+from nngraph.plot.complexities import complexity_figures
 from nngraph.plot.curves import perturbation, perturbations
 from nngraph.plot.decays import mixing
 from nngraph.plot.distributions import degrees, strengths
@@ -39,6 +40,7 @@ __all__ = [
     "capacitance_trajectories",
     "ccdf",
     "class_map",
+    "complexity_figures",
     "degree_changes",
     "degrees",
     "distance_histograms",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["class_map"]
+__all__ = ["class_map", "map_size"]
 
 
 def class_map(
@@ -64,10 +64,8 @@ def class_map(
     import matplotlib as mpl
 
     names = [str(name) for name in D.index]
-    long = max(map(len, names))
-    ax = _style.new_axes(
-        ax, width=0.36 * len(names) + 1.2 + 0.055 * long, height=0.36 * len(names) + 0.5 + 0.055 * long
-    )
+    width, height = map_size(D)
+    ax = _style.new_axes(ax, width=width, height=height)
     low, high = limits or (np.nanmin(values), np.nanmax(values))
     colours = mpl.colormaps["cividis"].with_extremes(bad="#EEEEEE")
     image = ax.imshow(np.ma.masked_invalid(values), cmap=colours, vmin=low, vmax=high, interpolation="nearest")
@@ -89,7 +87,13 @@ def class_map(
     bar.outline.set_visible(False)
     _style.dress(ax)
     ax.spines[:].set_visible(False)
-    ax.set_xticks(range(len(names)), names, rotation=90 if long > 2 else 0)
+    ax.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 2 else 0)
     ax.set_yticks(range(len(names)), names)
     ax.tick_params(length=0)
     return ax
+
+
+def map_size(D: pd.DataFrame) -> tuple[float, float]:
+    """Return the width and height in inches in which the numbers and names of a map can be read."""
+    side = 0.36 * len(D) + 0.5 + 0.055 * max(len(str(name)) for name in D.index)
+    return side + 0.7, side

@@ -50,6 +50,8 @@ class Ledger:
     folder: Path
     about: Mapping[str, Any]
     entries: tuple[Entry, ...]
+    waiting: tuple[str, ...]
+    """Papers, or experiments of papers that have rows, which were not run."""
 
 
 def opened(out: Path, settings: Mapping[str, Any]) -> None:
@@ -126,19 +128,20 @@ def rows(folder: Path) -> tuple[list[Row], bool]:
     return [row_of(entry, str(file)) for entry in found["rows"]], failed
 
 
-def there(folder: Path) -> bool:
-    """Tell whether an experiment finished or failed."""
-    return (folder / "rows.json").exists() or _failure(folder).exists()
+def there(folder: Path, keys: Sequence[str]) -> bool:
+    """Tell whether an experiment finished or failed, with the rows that it declares today."""
+    known = (folder / "rows.json").exists() or _failure(folder).exists()
+    return known and [row.key for row in rows(folder)[0]] == list(keys)
 
 
 def finished(folder: Path, keys: Sequence[str]) -> bool:
-    """Tell whether an experiment is finished and gave the rows that it declares today."""
-    return (folder / "rows.json").exists() and [row.key for row in rows(folder)[0]] == list(keys)
+    """Tell whether an experiment finished, with the rows that it declares today."""
+    return (folder / "rows.json").exists() and there(folder, keys)
 
 
 def read(out: Path) -> Ledger:
     """Return the ledger that a folder holds."""
-    from nngraph.reproduce.ledger import PAPERS
+    from nngraph.reproduce.ledger import PAPERS, experiments
 
     about = _about(out)
     if about["format"] != FORMAT or about.get("nngraph") != __version__:
@@ -146,16 +149,21 @@ def read(out: Path) -> Ledger:
             f"{out}: was written by nngraph {about.get('nngraph')} (format {about['format']}), and this is "
             f"{__version__} (format {FORMAT}); run it again into another folder."
         )
-    entries = []
+    entries: list[Entry] = []
+    waiting: list[str] = []
     for paper in PAPERS:
-        names = {path.parent.name for path in (out / paper).glob("*/rows.json")}
-        names |= {path.name.removesuffix(".failed.json") for path in (out / paper).glob("*.failed.json")}
-        of_paper = []
-        for name in sorted(names):
-            found, failed = rows(out / paper / name)
-            of_paper += [Entry(paper, name, row, failed) for row in found]
+        of_paper: list[Entry] = []
+        left: list[str] = []
+        for experiment in experiments(paper) if (out / paper).is_dir() else ():
+            folder = out / paper / experiment.name
+            if not there(folder, experiment.keys):
+                left.append(f"{paper}/{experiment.name}")
+                continue
+            found, failed = rows(folder)
+            of_paper += [Entry(paper, experiment.name, row, failed) for row in found]
         entries += sorted(of_paper, key=lambda entry: place(entry.row.key))
-    return Ledger(out, about, tuple(entries))
+        waiting += left if of_paper else [paper]
+    return Ledger(out, about, tuple(entries), tuple(waiting))
 
 
 def place(key: str) -> tuple[bool, int, str]:

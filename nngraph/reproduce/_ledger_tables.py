@@ -17,7 +17,7 @@ from nngraph.reproduce._rows import VERDICTS, Row
 from nngraph.reproduce._tables import markdown, put
 from nngraph.reproduce.ledger import PAPERS, experiments
 
-__all__ = ["as_csv", "counts", "duration", "listing", "page", "publish", "tally"]
+__all__ = ["as_csv", "command", "counts", "duration", "listing", "page", "publish", "tally"]
 
 
 def listing(papers: Iterable[str]) -> str:
@@ -101,24 +101,26 @@ def page(ledgers: Mapping[str, Ledger]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _introduction(ledgers: Mapping[str, Ledger]) -> list[str]:
-    said = [
-        f"`nngraph reproduce --scale {ledger.about['scale']}"
-        + (f" --data {ledger.about['data']}" if ledger.about["data"] else "")
-        + (f" --seed {ledger.about['seed']}" if ledger.about["seed"] else "")
-        + f"` ({duration(sum(entry.row.seconds for entry in ledger.entries))} on the machine that wrote this)"
-        for ledger in ledgers.values()
-    ]
-    return [
-        f"What the papers claim, and what was measured, row by row; no number is typed. Written from {_and(said)}.",
-        "",
-        "Rows with x are on what the papers lack. A claim whose files are not at hand is not testable here; the row",
-        "that was run in its place, on other data, has a verdict of its own.",
-    ]
+def _introduction(ledgers: Mapping[str, Ledger]) -> Iterator[str]:
+    said = []
+    for ledger in ledgers.values():
+        time = duration(sum(entry.row.seconds for entry in ledger.entries))
+        said.append(f"`{command(ledger)}` ({time} on the machine that wrote this)")
+    yield "What the papers claim, and what was measured, row by row; no number is typed. Written from"
+    yield f"{', '.join(said)}."
+    yield ""
+    yield "Rows with x are on what the papers lack. A claim whose files are not at hand is not testable here; the row"
+    yield "that was run in its place, on other data, has a verdict of its own."
+    for label, ledger in ledgers.items():
+        if ledger.waiting:
+            yield from ("", f"Not run at the scale {label}: {', '.join(ledger.waiting)}.")
 
 
-def _and(texts: Sequence[str]) -> str:
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+def command(ledger: Ledger) -> str:
+    """Return the command that makes a ledger."""
+    papers = list(dict.fromkeys(entry.paper for entry in ledger.entries))
+    options = [f"--{name} {ledger.about[name]}" for name in ("scale", "data", "seed") if ledger.about[name] is not None]
+    return " ".join(["nngraph reproduce", *([] if len(papers) == len(PAPERS) else papers), *options])
 
 
 def _of(ledger: Ledger, paper: str) -> dict[str, Entry]:
@@ -153,9 +155,13 @@ def _seeds(row: Row) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return a text as Markdown shows it: on one line, with nothing in it that Markdown would take for its own."""
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\*_`\[\]|~$#])", r"\\\1", text)
+    """Return a text as Markdown shows it: on one line, nothing in it taken for markup but what stands as `code`."""
+    text = " ".join(text.split())
+    pieces = re.split(r"(`[^`|]+`)", text)
+    for i in range(0, len(pieces), 2):
+        plain = pieces[i].replace("&", "&amp;").replace("<", "&lt;")
+        pieces[i] = re.sub(r"([\\*_`\[\]|~$#])", r"\\\1", plain)
+    return "".join(pieces)
 
 
 def publish(folders: Sequence[Path], readme: Path, docs: Path) -> None:

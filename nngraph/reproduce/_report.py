@@ -9,12 +9,13 @@ import base64
 import html
 import io
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
 from nngraph.reproduce._ledger_folder import Entry, Ledger
-from nngraph.reproduce._ledger_tables import duration, tally
+from nngraph.reproduce._ledger_tables import command, duration, tally
 from nngraph.reproduce._rows import VERDICTS, Row
 from nngraph.reproduce.ledger import PAPERS
 
@@ -60,16 +61,23 @@ def _text(text: object) -> str:
     return html.escape(str(text))
 
 
+def _prose(text: str) -> str:
+    """Return a text with what stands in `backticks` as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", _text(text))
+
+
 def _class(verdict: str) -> str:
     return verdict.replace(" ", "-")
 
 
 def _lead(ledger: Ledger) -> str:
     n, papers = len(ledger.entries), len({entry.paper for entry in ledger.entries})
+    waiting = f" Not run: {', '.join(ledger.waiting)}." if ledger.waiting else ""
     return (
         f"{n} rows on {papers} paper{'s' if papers != 1 else ''}: what is claimed, which rule judges it, what was "
         "measured. The rules were stated before, and the verdicts are computed. A claim whose data are not at hand is "
         "not testable here and names the row that was run in its place; rows with x are on what the paper lacks."
+        + waiting
     )
 
 
@@ -141,8 +149,8 @@ def _article(ledger: Ledger, entry: Entry, drawn: dict[Path, str]) -> Iterator[s
     yield f'<span class="badge {_class(row.verdict)}">{_mark(row.verdict)} {row.verdict}</span>'
     yield f'<a class=key href="#{_text(row.key)}">{_text(row.key)}</a>'
     yield "".join(f"<span>{_text(text)}</span>" for text in _facts(row))
-    yield f"</div>\n<h3>{_text(row.statement)}</h3>\n<dl class=values>\n"
-    yield f"<div><dt>Authors</dt><dd>{_text(row.authors)}</dd></div>\n"
+    yield f"</div>\n<h3>{_prose(row.statement)}</h3>\n<dl class=values>\n"
+    yield f"<div><dt>Authors</dt><dd>{_prose(row.authors)}</dd></div>\n"
     yield f'<div class="ours"><dt>{_ours(row)}</dt><dd>{_measured(ledger, entry)}</dd></div>\n</dl>\n'
     yield from _details(row)
     yield _figure(ledger, entry, drawn)
@@ -153,30 +161,30 @@ def _facts(row: Row) -> Iterator[str]:
     yield row.source
     if row.seeds is not None:
         yield f"{row.seeds} network{'s' if row.seeds != 1 else ''}"
-    if row.seconds:
+    if row.seconds and row.verdict != "not testable here":
         yield duration(row.seconds)
 
 
 def _ours(row: Row) -> str:
-    return f"Here, on {_text(row.data)}" if row.data and row.data != "-" else "Here"
+    return "Here" if row.verdict == "not testable here" else f"Here, on {_text(row.data)}"
 
 
 def _measured(ledger: Ledger, entry: Entry) -> str:
     row = entry.row
     if row.verdict != "not testable here":
-        return _text(row.measured)
-    said = f"{'The experiment failed' if entry.failed else 'Missing'}: {_text(row.missing)}."
+        return _prose(row.measured)
+    said = f"{'The experiment failed' if entry.failed else 'Missing'}: {_prose(row.missing)}."
     instead = next((other.row for other in ledger.entries if other.row.key == row.stand_in), None)
     if instead is not None:
         said += f' In its place: <a href="#{_text(instead.key)}">{_text(instead.key)}</a>, {instead.verdict}.'
-    return said if not row.measured or entry.failed else f"{_text(row.measured)} {said}"
+    return said
 
 
 def _details(row: Row) -> Iterator[str]:
     yield f"<details>\n<summary>Rule{' and control' if row.control else ''}</summary>\n<dl>\n"
-    yield f"<dt>It holds if</dt><dd>{_text(row.criterion)}</dd>\n"
+    yield f"<dt>It holds if</dt><dd>{_prose(row.criterion)}</dd>\n"
     if row.control:
-        yield f"<dt>Control</dt><dd>{_text(row.control)}</dd>\n"
+        yield f"<dt>Control</dt><dd>{_prose(row.control)}</dd>\n"
     if row.value is not None:
         interval = f" (from {row.low:.4g} to {row.high:.4g})" if row.low is not None and row.high is not None else ""
         yield f"<dt>The number</dt><dd>{row.value:.4g}{interval}</dd>\n"
@@ -200,18 +208,11 @@ def _figure(ledger: Ledger, entry: Entry, drawn: dict[Path, str]) -> str:
     drawn[file] = row.key
     uses = [other.row.key for other in ledger.entries if (other.name, other.row.figure) == (entry.name, row.figure)]
     width, height = size
+    alt = f"Figure of {row.key}: {row.statement}. {row.measured}"
     return (
         f'<figure><img src="data:image/png;base64,{base64.b64encode(content).decode()}" width={width} height={height} '
-        f'alt="{_text(_alt(row))}"><figcaption>{_text(_and_keys(uses))}</figcaption></figure>\n'
+        f'alt="{_text(alt)}"><figcaption>Figure for {_text(", ".join(uses))}</figcaption></figure>\n'
     )
-
-
-def _alt(row: Row) -> str:
-    return f"Figure of {row.key}: {row.statement}. {row.measured}"
-
-
-def _and_keys(keys: Sequence[str]) -> str:
-    return f"Experiment of {', '.join(keys)}"
 
 
 def shrunk(content: bytes, width: int = _WIDTH) -> tuple[bytes, tuple[int, int]]:
@@ -236,12 +237,9 @@ def shrunk(content: bytes, width: int = _WIDTH) -> tuple[bytes, tuple[int, int]]
 def _footer(ledger: Ledger) -> str:
     about = ledger.about
     memory = about.get("peak_memory_mib", {})
-    papers = [paper for paper in PAPERS if any(entry.paper == paper for entry in ledger.entries)]
-    command = ["nngraph reproduce", *([] if len(papers) == len(PAPERS) else papers), f"--scale {about['scale']}"]
-    command += [f"--{name} {about[name]}" for name in ("data", "seed") if about[name] is not None]
     packages = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     return (
-        f"<footer>\n<h2>How this was made</h2>\n<pre><code>{_text(' '.join(command))}</code></pre>\n"
+        f"<footer>\n<h2>How this was made</h2>\n<pre><code>{_text(command(ledger))}</code></pre>\n"
         f"<p>nngraph {_text(about['nngraph'])}; {_text(packages)}. Largest memory: {memory.get('process', 0):,} MiB, "
         f"and {memory.get('largest_worker', 0):,} MiB in a worker. Times are those of one machine; rows of one "
         "experiment share its time.</p>\n</footer>\n"

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from nngraph._tables import many
 from nngraph.errors import ArgumentError, NNGraphError, StudyError
 from nngraph.reproduce._rows import SCALES, VERDICTS, Context, Experiment, Row, Scale, Verdict, checked, failed
 
@@ -242,7 +243,7 @@ def run(
             context = Context(job.folder, scale, data, None if root is None else str(root), n_jobs, rng)
             folders.keep(job.folder, *_outcome(job, context))
     finally:
-        if any(folders.there(job.folder) for job in jobs):
+        if any(folders.there(job.folder, job.experiment.keys) for job in jobs):
             folders.write(out)
     rows = [row for job in jobs for row in folders.rows(job.folder)[0]]
     return [row for row in rows if not only or row.key in only]
@@ -261,6 +262,6 @@ def _outcome(job: _Job, context: Context) -> tuple[list[Row], str]:
         _log.warning("%s failed: %s", job.name, text)
         return failed(job.experiment, text), traceback.format_exc()
     seconds = time.perf_counter() - start
-    _log.info("%s: %d rows in %.0f s", job.name, len(rows), seconds)
+    _log.info("%s: %s in %.0f s", job.name, many(len(rows), "row"), seconds)
     share = seconds / len(rows)
     return [row if row.seconds else dataclasses.replace(row, seconds=share) for row in rows], ""

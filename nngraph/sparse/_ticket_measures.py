@@ -140,13 +140,13 @@ def ticket_measures(
     The null is "erdos_renyi": as many edges in each block on cells drawn uniformly, the trained weights of the block
     dealt over them at random. What depends on the support alone is thereby held against random masks, exactly; what
     depends on the weights against a random place for the same weights, which is not what training would have put
-    there, and <w> and <|w|> cannot be tested so: their status is "invariant". :func:`against_controls` holds all
-    measures against trained controls. Any trained mask differs from random ones, and z grows with the number of edges:
-    a large z is not a large effect. Effects do not depend on the unit of the weights. Their scale is "own" for shares,
-    correlations and decimal logarithms (f(x) = x, c = 1); "correlation" for information, read as the correlation of
-    normal variables that has as much of it, f(x) = sign(x) sqrt(1 - exp(-2 |x|)), c = 1 [2]_; "magnitude" for mean
-    weights, relative to the mean magnitude of all weights in the null; and "relative", to the mean of the null,
-    c = |mean|, for all others.
+    there, and ``<w>`` and ``<|w|>`` cannot be tested so: their status is "invariant". :func:`against_controls` holds
+    all measures against trained controls. Any trained mask differs from random ones, and z grows with the number of
+    edges: a large z is not a large effect. Effects do not depend on the unit of the weights. Their scale is "own" for
+    shares, correlations and decimal logarithms (f(x) = x, c = 1); "correlation" for information, read as the
+    correlation of normal variables that has as much of it, ``f(x) = sign(x) sqrt(1 - exp(-2 |x|))``, c = 1 [2]_;
+    "magnitude" for mean weights, relative to the mean magnitude of all weights in the null; and "relative", to the mean
+    of the null, ``c = |mean|``, for all others.
 
     References
     ----------

@@ -1,42 +1,58 @@
-"""From judgements to rows of the ledger, and the pictures beside them."""
+"""From judgements to rows of the ledger."""
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from nngraph.io._atomic import replacing
-from nngraph.reproduce.layer_groups.judgements import Judgement
-from nngraph.reproduce.ledger import Row, Verdict
+from nngraph.reproduce import _claims
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from nngraph.reproduce.layer_groups.judgements import Judgement
+    from nngraph.reproduce.ledger import Row
 
-__all__ = ["draw", "judged_row", "number", "untestable_row"]
-
-UNDECIDED = "; undecided counts as in part where the numbers are on the side of the claim, else as not holding"
-"""What the ledger, which knows no undecided, makes of it."""
+__all__ = ["judged_row", "untestable_row"]
 
 
-def judged_row(key: str, source: str, judged: Judgement, data: str, **more: Any) -> Row:
-    """Return the row of a judgement; an undecided claim counts as its ``counts`` says, and the word stays."""
-    undecided = judged.verdict == "undecided"
-    word = f"undecided ({judged.why}): " if undecided else f"{judged.why}: " if judged.why else ""
-    return Row(
-        key=key,
-        source=source,
-        statement=judged.claim,
-        criterion=judged.rule + (UNDECIDED if undecided else ""),
-        authors=judged.paper,
-        measured=word + judged.here,
-        verdict=cast("Verdict", judged.counts if undecided else judged.verdict),
-        data=data,
-        **more,
+def judged_row(
+    key: str,
+    source: str,
+    judged: Judgement,
+    data: str,
+    *,
+    seeds: int = 1,
+    interval: tuple[float | None, float | None, float | None] = (None, None, None),
+    control: str = "",
+    figure: str = "",
+) -> Row:
+    """Return the row of a judgement.
+
+    Parameters
+    ----------
+    key, source, data, seeds, control, figure
+        As of :class:`nngraph.reproduce.ledger.Row`.
+    judged : Judgement
+        An undecided claim counts as its ``counts`` says, and the word stays.
+    interval : tuple
+        The headline number, and its interval, where there are any.
+    """
+    value, low, high = interval
+    claim = _claims.Claim(
+        claim=judged.claim,
+        rule=judged.rule,
+        measured=f"{judged.why}: {judged.here}" if judged.why else judged.here,
+        verdict=judged.verdict,
+        published=judged.paper,
+        control=control,
+        seeds=seeds,
+        value=value,
+        low=low,
+        high=high,
+        counts=judged.counts if judged.verdict == "undecided" else "",
     )
+    return _claims.row(claim, key=key, source=source, data=data, figure=figure)
 
 
-def untestable_row(key: str, claim: tuple[str, str, str, str, str]) -> Row:
+def untestable_row(key: str, claim: tuple[str, str, str, str], stand_in: str) -> Row:
     """Return the row of a claim on data or a model that cannot be had.
 
     Parameters
@@ -44,30 +60,12 @@ def untestable_row(key: str, claim: tuple[str, str, str, str, str]) -> Row:
     key : str
         Of the row.
     claim : tuple of str
-        Source, statement, what the authors report, what is missing, key of the row that was run instead.
+        Source, statement, what the authors report, what is missing.
+    stand_in : str
+        Key of the row that was run instead.
     """
-    source, statement, authors, missing, stand_in = claim
-    return Row(
-        key=key,
-        source=source,
-        statement=statement,
-        criterion="that of the stand-in, on the data of the paper",
-        authors=authors,
-        measured="-",
-        verdict="not testable here",
-        data="-",
-        missing=missing,
-        stand_in=stand_in,
+    source, statement, authors, missing = claim
+    about = {"key": key, "source": source, "statement": statement, "authors": authors, "data": "-"}
+    return _claims.untestable(
+        missing=missing, stand_in=stand_in, criterion="that of the stand-in, on the data of the paper", **about
     )
-
-
-def number(value: float | None) -> float | None:
-    """Return a finite number as it is, anything else as None: a row has numbers or none."""
-    return float(value) if value is not None and math.isfinite(value) else None
-
-
-def draw(figure: Figure, folder: Path, name: str, *, dpi: int = 90) -> str:
-    """Write a figure as PNG into the folder, and return its name."""
-    with replacing(folder / name) as file:
-        figure.savefig(file, format="png", dpi=dpi)
-    return name

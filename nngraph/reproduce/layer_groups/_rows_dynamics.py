@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nngraph.reproduce._claims import save
 from nngraph.reproduce.layer_groups import dynamics
-from nngraph.reproduce.layer_groups._row_parts import draw, judged_row, number
+from nngraph.reproduce.layer_groups._row_parts import judged_row
 from nngraph.reproduce.layer_groups.judgements import Judgement
 
 if TYPE_CHECKING:
@@ -37,10 +38,9 @@ def training(context: Context) -> list[Row]:
             "Figures 6, 7",
             judged,
             f"modular sums, Model 0, {sizes['gw']} pairs",
-            seeds=1,
-            value=number(rho["none", "accuracy"]),
+            interval=(rho["none", "accuracy"], None, None),
             control="time is a common cause: hence the correlations with the step held fixed, and of differences; "
             "other measures by the same rule: " + ", ".join(f"{m} {said[m][0]}" for m in sizes if m != "gw"),
-            figure=draw(plot.dynamics(followed["gw"]), context.folder, "dynamics.png", dpi=110),
+            figure=save(plot.dynamics(followed["gw"]), context.folder / "dynamics.png"),
         )
     ]

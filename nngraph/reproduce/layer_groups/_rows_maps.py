@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nngraph.reproduce._claims import save
 from nngraph.reproduce.layer_groups import figures, modular
 from nngraph.reproduce.layer_groups._page import kept
-from nngraph.reproduce.layer_groups._row_parts import draw, judged_row, number
+from nngraph.reproduce.layer_groups._row_parts import judged_row
 from nngraph.reproduce.layer_groups.judgements import Judgement, degree
 from nngraph.reproduce.layer_groups.targets import representations_of
 
@@ -54,7 +55,7 @@ def maps(context: Context) -> list[Row]:
     shown = {f"{name}, GW": found[name][0].root for name in ("L", "E", "0")}
     shown |= {"L and E untrained, GW": found["L"][1].root, "L, CKA": others["cka"], "L, RSA": others["rsa"]}
     framed = {title: groups(D, k=3, method="spectral", squared=False, rng=0) for title, D in shown.items()}
-    picture = draw(plot.maps(shown, framed), folder, "maps.png")
+    picture = save(plot.maps(shown, framed), folder / "maps.png")
     rows = [*_figure3(found, n), *_figure4(found, others, context, n), *_lacking(found, others, context, n)]
     return [row if row.figure else _with(row, picture) for row in rows]
 
@@ -92,8 +93,7 @@ def _figure3(found: Maps, n: int) -> list[Row]:
             "Figure 3",
             Judgement(*row),
             f"modular sums, {n} pairs",
-            seeds=1,
-            value=value,
+            interval=(value, None, None),
             control=text,
         )
         for letter, row, text, value in zip(
@@ -164,8 +164,7 @@ def _figure4(found: Maps, others: Mapping[str, pd.DataFrame], context: Context, 
             "Figures 4, 9",
             clearest,
             data,
-            seeds=1,
-            value=own,
+            interval=(own, None, None),
             control=f"untrained twin under GW: {figures.against_published(found['L'][1].root)[0]:.2f}; AGW is too slow "
             "for 93 taps, see the rows on vision",
         ),
@@ -174,8 +173,7 @@ def _figure4(found: Maps, others: Mapping[str, pd.DataFrame], context: Context, 
             "Figure 9",
             scale,
             f"modular sums, Model L, {size} pairs",
-            seeds=1,
-            value=largest,
+            interval=(largest, None, None),
             control=f"untrained twin: {twin:.3g}",
         ),
     ]
@@ -239,8 +237,7 @@ def _starts(found: Maps, context: Context, n: int) -> Row:
         "not in the paper",
         judged,
         f"modular sums, Models 0 and L, {n} pairs",
-        seeds=1,
-        value=max(worse),
+        interval=(max(worse), None, None),
         control="the same samples, normalised alike: all that differs is the start; the best found is that of both "
         "starts and of sweeps of compositions",
     )
@@ -276,7 +273,7 @@ def _untrained(found: Maps, context: Context, n: int) -> Row:
         judged,
         f"modular sums, {n} pairs",
         seeds=len(twins),
-        value=peaked / len(twins),
+        interval=(peaked / len(twins), None, None),
         control="trained networks: " + "; ".join(f"{name}: {_told(one)}" for name, one in trained.items()),
     )
 
@@ -329,11 +326,9 @@ def _cheaper(found: Maps, others: Mapping[str, pd.DataFrame], context: Context, 
         judged,
         f"modular sums, {n} pairs",
         seeds=len(NAMES),
-        value=number(float(np.median(beaten))),
-        low=number(min(beaten)),
-        high=number(max(beaten)),
-        control=f"seconds of the map of L: GW {seconds:.1f} without sweeps, "
-        + ", ".join(f"{m.upper()} {others[m].attrs['seconds']:.1f}" for m in CHEAPER if m != "depth"),
+        interval=(float(np.median(beaten)), min(beaten), max(beaten)),
+        control=f"seconds of the map of L: GW {seconds:.1f} (by the clock, without sweeps), "
+        + ", ".join(f"{m.upper()} {others[m].attrs['seconds']:.2f}" for m in CHEAPER if m != "depth"),
     )
 
 

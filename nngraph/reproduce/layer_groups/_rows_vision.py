@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nngraph._rng import child, generator, seed_sequence
 from nngraph.errors import DatasetError
+from nngraph.reproduce._claims import save
 from nngraph.reproduce.layer_groups import vision, vision_maps, vision_page
-from nngraph.reproduce.layer_groups._row_parts import draw, judged_row, untestable_row
+from nngraph.reproduce.layer_groups._row_parts import judged_row, untestable_row
 from nngraph.reproduce.layer_groups._rows_maps import blocks_in
 
 if TYPE_CHECKING:
@@ -25,9 +26,8 @@ CLAIM = (
     "groups, a random network has none",
     "by eye; accuracy 91.63 %",
     "CIFAR-10 (cifar-10-python.tar.gz), and ResNet9 trained on it",
-    "layer-groups-14a",
 )
-QUICK = {"gw": {}, "cka": {}, "rsa": {}}
+QUICK: dict[str, dict[str, Any]] = {"gw": {}, "cka": {}, "rsa": {}}
 SIZES = {"quick": (100, 3), "full": (300, 5)}
 """Test images, and untrained twins."""
 
@@ -49,7 +49,7 @@ def images(context: Context) -> list[Row]:
     peaks = vision_maps.peaks(found)
     trained = peaks[(peaks["state"] == "trained") & (peaks["measure"] != "gw")]
     elsewhere = ", ".join(f"{r.measure} {r.hits} of {r.peaks}" for r in trained.itertuples())
-    picture = draw(vision_page.drawn(found, context.root)["steps"], context.folder, f"steps_{name}.png", dpi=60)
+    picture = save(vision_page.drawn(found, context.root)["steps"], context.folder / f"steps_{name}.png")
     grouped = found.grouped()
     record = vision.record(name)
     control = (
@@ -72,7 +72,7 @@ def images(context: Context) -> list[Row]:
         )
         for letter, judged, text in zip("abc", vision_maps.judgements(found), control, strict=True)
     ]
-    return [untestable_row("layer-groups-14", CLAIM), *rows]
+    return [untestable_row("layer-groups-14", CLAIM, "layer-groups-14a"), *rows]
 
 
 def _network(context: Context) -> str:

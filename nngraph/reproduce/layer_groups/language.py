@@ -183,7 +183,8 @@ def _tuned(folder: Path, name: str, setup: Setup, data: tuple[Data, Data], sourc
     from safetensors.torch import load, save
 
     path, rows = folder / f"{name.replace(' ', '-')}-{seed}.safetensors", folder / "encoders.csv"
-    model, (train, test) = setup.classifier(source, seed), data
+    model: Classifier = setup.classifier(source, seed)
+    train, test = data
     if not path.exists() or not _has(rows, encoder=name, seed=seed):
         percent = int(name.split()[1]) if name.startswith("sparse") else 0
         model = _pruned(model, percent / 100) if percent else model

@@ -103,7 +103,7 @@ def _settings(context: Context) -> tuple[Settings, dict[str, Any]]:
     if context.scale == "full":
         return settings, {}
     small = dataclasses.replace(settings, rounds=11, fraction=0.35, every=5)
-    return small, {"seeds": 5, "control_seeds": 5, "masks": {"tickets": 20, "random": 10}, "n_boot": 10}
+    return small, {"seeds": 5, "control_seeds": 3, "masks": {"tickets": 20, "random": 10}, "n_boot": 10}
 
 
 def _study(context: Context) -> list[Row]:

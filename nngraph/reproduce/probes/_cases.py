@@ -84,7 +84,8 @@ class Replayed(TagScore):
             return logits
         blocks, _, first = self._start.rpartition(".")
         state, *more = arguments
-        for block in list(model.get_submodule(blocks))[int(first) :]:  # type: ignore[arg-type]
+        found: Any = model.get_submodule(blocks)
+        for block in list(found)[int(first) :]:
             state = block(state, *more, **options)
         ended: torch.Tensor = model.get_submodule("classifier")(state)
         return ended
@@ -92,8 +93,8 @@ class Replayed(TagScore):
 
 def _tagging(name: str, data: str, metric: str, tagger: Tagger, *arguments: Any, **options: Any) -> Case:
     """Return the case of a DistilBERT: early matrices run the whole of it, late ones from the last block on."""
-    n_blocks = tagger.model.config.n_layers  # type: ignore[union-attr]
-    layer = f"distilbert.transformer.layer.{n_blocks - 1}"
+    config: Any = tagger.model.config
+    layer = f"distilbert.transformer.layer.{config.n_layers - 1}"
     whole, late = TagScore(tagger, *arguments, **options), Replayed(tagger, layer, *arguments, **options)
     head = Replayed(tagger, "classifier", *arguments, **options)
     modules = (

@@ -147,7 +147,7 @@ def _counts(case: Case, twin: Any, folder: Path) -> dict[tuple[str, str], np.nda
     file = folder / "counts.npz"
     keys = [(label, change) for label in LABELS for change in CHANGES]
     if not file.exists():
-        found = {}
+        found: dict[str, Any] = {}
         for label in LABELS:
             for change, counts in _changed(case, twin, label).items():
                 found[f"{label}|{change}"] = counts

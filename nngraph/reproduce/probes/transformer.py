@@ -50,13 +50,14 @@ def _run(context: Context) -> list[Row]:
 
 def _published(found: Measured) -> Row:
     from nngraph.reproduce.probes import _matrix_claims as claims
+    from nngraph.reproduce.probes._cases import LABELS
 
     row = Row(
         key="probes-20",
         source="Fig. 5, 9",
         statement="Early matrices of distilbert-NER collapse when binarised, those of its end do not",
         criterion="on CoNLL-2003 both probes-20a and probes-20b hold; in part: one of them, or either in part",
-        authors=f"signed F1: {claims.listed(claims.LABELS, claims.AUTHORS['signed'])}, of .885",
+        authors=f"signed F1: {claims.listed(LABELS, claims.AUTHORS['signed'])}, of .885",
         measured="-",
         verdict="not testable here",
         data="CoNLL-2003, test",
@@ -94,4 +95,4 @@ def _draw(found: Measured, context: Context) -> None:
         plt.close(fig)
 
 
-EXPERIMENTS: tuple[Experiment, ...] = (Experiment("transformer", KEYS, _run, {"quick": 1.3, "full": 6.0}),)
+EXPERIMENTS: tuple[Experiment, ...] = (Experiment("transformer", KEYS, _run, {"quick": 1.1, "full": 6.0}),)

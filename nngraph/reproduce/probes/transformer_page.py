@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -63,9 +64,11 @@ def timings(found: Measured) -> list[tuple[str, float]]:
     label = LABELS[1]
     ((name, weight),) = find_matrices(found.case.model, found.case.matrices[label]).items()
     G = ops.prune(graph_of(name, weight), 0.5)
-    jobs = {f"a draw of {kind}, half pruned": lambda kind=kind: randomize(G, kind, rng=0) for kind in "ABEF"}  # type: ignore[misc]
-    jobs["pruning"] = lambda: ops.prune(G, 0.5)
-    jobs["one score"] = lambda: found.case.scores[label](found.case.model)  # type: ignore[assignment]
+    jobs: dict[str, Callable[[], object]] = {
+        f"a draw of {kind}, half pruned": functools.partial(randomize, G, kind, rng=0) for kind in "ABEF"
+    }
+    jobs["pruning"] = functools.partial(ops.prune, G, 0.5)
+    jobs["one score"] = functools.partial(found.case.scores[label], found.case.model)
     best = dict.fromkeys(jobs, np.inf)
     with torch.no_grad(), single_thread():
         for _ in range(4):  # the first compiles
@@ -184,15 +187,15 @@ def _tables(m: Measured) -> Iterator[str]:
         yield ""
         shares = sorted(m.curve(LABELS[0], "prune").index)
         shares = shares if not scale else [p for p in shares if p < 1]
-        cells = [[label, *(f"{m.value(label, p, scale=scale):.3f}" for p in shares)] for label in LABELS]
-        yield from markdown(["matrix", *(f"p = {p:g}" for p in shares)], cells)
+        lines = [[label, *(f"{m.value(label, p, scale=scale):.3f}" for p in shares)] for label in LABELS]
+        yield from markdown(["matrix", *(f"p = {p:g}" for p in shares)], lines)
         yield ""
     for probe, name in (("flip", "q"), ("noise", "sigma")):
         yield "Signs of the smallest flipped:" if probe == "flip" else "Gaussian noise on the edges:"
         yield ""
         grid = list(m.curve(LABELS[0], probe).index)
-        cells = [[label, *(f"{m.curve(label, probe)[x]:.3f}" for x in grid)] for label in LABELS]
-        yield from markdown(["matrix", *(f"{name} = {x:g}" for x in grid)], cells)
+        lines = [[label, *(f"{m.curve(label, probe)[x]:.3f}" for x in grid)] for label in LABELS]
+        yield from markdown(["matrix", *(f"{name} = {x:g}" for x in grid)], lines)
         yield ""
 
 

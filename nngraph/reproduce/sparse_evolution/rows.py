@@ -121,6 +121,7 @@ def _perceptrons(context: Context) -> list[Row]:
     settings, options = _networks(context)
     table = mlps.run(context.folder / "results", settings=settings, root=context.root, n_jobs=context.n_jobs, **options)
     figures = mlps.figures(table, context.folder / "results")
+    figures["curves"].set_size_inches(max(6.0, figures["curves"].get_size_inches()[0]), 3.6)  # room for the legend
     curves = _claims.save(figures["curves"], context.folder / "curves.png")
     gaps = _claims.save(figures["differences"], context.folder / "differences.png")
     found, data = mlps.judged(table), _claims.DATA[settings.data]
