@@ -14,6 +14,7 @@ import importlib
 import os
 import pickle
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from nngraph._progress import progress
 from nngraph.errors import StudyError
 
 T = TypeVar("T")
+_ALONE = threading.Lock()  # what calls share may be edited by each in its turn, as a model whose weights are probed
 _LARGE = 1 << 20  # bytes from which an array is stored once, apart from the calls that use it
 
 
@@ -41,7 +43,7 @@ def unordered(
     items: Sequence[object],
     common: tuple[object, ...],
     *,
-    folder: Path,
+    folder: Path | None,
     n_jobs: int,
     label: str,
 ) -> Iterator[T]:
@@ -55,7 +57,7 @@ def unordered(
         One for each call.
     common : tuple
         The arguments that all calls share.
-    folder : path
+    folder : path, optional
         Of the results: what errors name, and what a cluster's workers have to see.
     n_jobs : int
         Processes; on a cluster all of its workers are used, whatever this number.
@@ -65,15 +67,17 @@ def unordered(
     Raises
     ------
     StudyError
-        If a process or the cluster fails, rather than a call.
+        If a process or the cluster fails, rather than a call; on a cluster without a folder.
     """
     import joblib
 
-    with _in_words(folder):
+    with _in_words(folder or "n_jobs"):
         if not on_cluster():
             calls = (joblib.delayed(function)(item, *common) for item in items)
             yield from progress(_results(calls, n_jobs=n_jobs, pre_dispatch="n_jobs"), total=len(items), label=label)
             return
+        if folder is None:
+            raise StudyError("folder: got None on a cluster; expected a folder of results that all workers share.")
         with _sent(function, items, common, folder.resolve()) as sent:  # small: workers that come later find work too
             yield from progress(
                 _results(sent, n_jobs=-1, pre_dispatch="all", batch_size=1), total=len(items), label=label
@@ -149,8 +153,9 @@ def answer(place: str, number: int, versions: dict[str, str]) -> Any:
         raise StudyError(
             f"{where}: does not see {folder.parent}. Put the results into a folder that all workers share."
         )
-    function, common = _shared(place)
-    return function(_read(folder, f"item-{number}"), *common)
+    with _ALONE:
+        function, common = _shared(place)
+        return function(_read(folder, f"item-{number}"), *common)
 
 
 Arrays = dict[int, tuple[np.ndarray, str]]

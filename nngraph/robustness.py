@@ -17,9 +17,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from nngraph import _arguments
+from nngraph import _arguments, _parallel
 from nngraph._folders import digest_of, opened
-from nngraph._progress import progress
 from nngraph._rng import RNG, child, seed_record, seed_sequence
 from nngraph._robustness_matrices import find_matrices, graph_of, matching
 from nngraph._robustness_probes import PROBES, TWIN, Edit, Point, Scale, checked_probes, checked_scales, edits
@@ -143,7 +142,6 @@ def layer_robustness(
     3      0  prune        0.5  signed  mean_abs     ok
     4      0  prune        1.0    full               ok
     """
-    import joblib
     import pandas as pd
 
     if not callable(score):
@@ -157,7 +155,7 @@ def layer_robustness(
         draws=_arguments.whole("draws", draws),
         seed=seed,
         twin=twin,
-        folder=None if folder is None else Path(folder),
+        folder=None if folder is None else Path(folder).resolve(),
         home=None if n_jobs == 1 else os.getpid(),
     )
     for name, weight in weights.items():
@@ -170,9 +168,9 @@ def layer_robustness(
     units = [(name, probe) for name in weights for probe in (*plan.probes, *((TWIN,) if twin is not None else ()))]
     done = {unit: rows for unit in units if (rows := _kept(plan.folder, unit)) is not None}
     todo = [unit for unit in units if unit not in done]
-    work = (joblib.delayed(_run)(model, score, plan, unit) for unit in todo)
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
-    done |= dict(progress(parallel(work), total=len(todo), label="matrices and probes"))
+    common = (model, score, plan)
+    found = _parallel.unordered(_run, todo, common, folder=plan.folder, n_jobs=n_jobs, label="matrices and probes")
+    done |= dict(found)
     first: Row = ("", "none", 0.0, "full", "", "", 0, untouched, "ok")
     table = pd.DataFrame([first, *(row for unit in units for row in done[unit])], columns=list(COLUMNS))
     table = table.astype({"parameter": float, "draw": int, "value": float})
@@ -258,7 +256,7 @@ def robustness_table(table: pd.DataFrame, *, at: float = 0.9, chance: float = 0.
 # ------------------------------------------------------------------ one matrix
 
 
-def _run(model: nn.Module, score: Score, plan: _Plan, unit: tuple[str, str]) -> tuple[tuple[str, str], list[Row]]:
+def _run(unit: tuple[str, str], model: nn.Module, score: Score, plan: _Plan) -> tuple[tuple[str, str], list[Row]]:
     """Do one probe on one matrix; a model that several threads may edit at once is copied before."""
     name, probe = unit
     if plan.home == os.getpid():

@@ -1,12 +1,16 @@
 """Calls that go to a cluster: what is sent, what comes back, and what is said when a worker is not fit."""
 
+import functools
 import pickle
 import sys
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
+import nngraph as nng
 from nngraph import _parallel
 from nngraph.errors import StudyError
 
@@ -18,6 +22,10 @@ def _scaled(item, table, factor):
 def _sum(item, scale):
     name, array = item
     return name, float(scale * array.sum())
+
+
+def _mean(x, model):
+    return float(model(x)[:, 0].mean())
 
 
 class _Elsewhere(joblib.parallel.ThreadingBackend):
@@ -112,3 +120,19 @@ def test_a_function_that_cannot_be_sent_is_one_sentence(tmp_path, cluster):
     with pytest.raises(StudyError, match=r"cannot be sent to another process"):
         _run(_scaled, [0], (threading.Lock(), 1.0), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_folder_a_cluster_is_refused(cluster):
+    with pytest.raises(StudyError, match="folder: got None on a cluster"):
+        _run(_scaled, [0], (np.ones((1, 2)), 1.0), None)
+
+
+def test_matrices_are_probed_on_a_cluster_as_here(tmp_path, cluster):
+    model, x = nng.mlp((6, 5, 2), rng=0), torch.eye(6)
+    before = [parameter.clone() for parameter in model.parameters()]
+    options = {"probes": {"prune": [0.5], "flip": [0.2, 0.4]}, "draws": 2, "rng": 0}
+    found = nng.layer_robustness(model, functools.partial(_mean, x), folder=tmp_path / "there", **options)
+    with joblib.parallel_config(backend="sequential"):
+        here = nng.layer_robustness(model, functools.partial(_mean, x), folder=tmp_path / "here", **options)
+    pd.testing.assert_frame_equal(found, here)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
