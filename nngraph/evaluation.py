@@ -50,7 +50,7 @@ def evaluate(
         x: (n, ...) inputs, or a mapping of argument names to such; y: (n,) classes or (n, ...) true values. Inputs of
         a floating type are cast to the model's.
     metrics : sequence of str or callable
-        Names of ``nngraph.metrics``: "accuracy", "auc", "recalibrated", "cross_entropy", "mse", "r2"; or any
+        Names of :mod:`nngraph.metrics`: "accuracy", "auc", "recalibrated", "cross_entropy", "mse", "r2"; or any
         function of two arrays, (outputs, y) -> float.
     names : iterable, optional
         What the column "graph" says of each graph; by default its position, or its name in a mapping.

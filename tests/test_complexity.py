@@ -1,6 +1,7 @@
 import dataclasses
 import warnings
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -180,6 +181,16 @@ def test_the_same_seed_gives_the_same_table_for_any_number_of_processes():
     pd.testing.assert_frame_equal(one.values, two.values, check_exact=True)
     other = small(rng=1, **options)
     assert not np.array_equal(one.table["sigma_w"], other.table["sigma_w"])
+
+
+def test_the_workers_of_a_cluster_give_the_same_table(tmp_path):
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
+    with (
+        distributed.Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client,
+        joblib.parallel_config(backend="dask", client=client),
+    ):
+        there = small(folder=tmp_path, seeds=2)
+    pd.testing.assert_frame_equal(there.table, small(seeds=2).table, check_exact=True)
 
 
 def test_a_folder_is_gone_on_from_and_belongs_to_its_settings(tmp_path, monkeypatch):

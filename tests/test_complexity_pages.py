@@ -139,10 +139,20 @@ def test_a_scatter_has_a_point_in_points_for_each_task_with_both_numbers():
     x, y = ax.lines[-1].get_data()
     assert sorted(x) == pytest.approx([10, 40])
     assert sorted(y) == pytest.approx([20, 30])
-    assert [text.get_text() for text in ax.texts] == ["a-b", "a-c"]
+    assert sorted(text.get_text() for text in ax.texts) == ["a-b", "a-c"]
     ends = np.sort([segment[:, 0] for segment in ax.collections[0].get_segments()], axis=0)
     assert ends == pytest.approx(np.array([[5, 20], [30, 45]]))
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("gap after binarisation (points)", "gap after B (points)")
+    plt.close("all")
+
+
+def test_names_of_tasks_in_a_scatter_do_not_cover_each_other():
+    crowd = [(f"t{i}", "", "", "accuracy", 0.4 + 0.001 * i, 0.4) for i in range(9)]
+    rows = [*crowd, ("far", "", "", "accuracy", 0.0, 0.0)]
+    table = pd.DataFrame(rows, columns=["task", "a", "b", "metric", "gap_bin", "gap_B"])
+    names = [text.get_text() for text in nng.plot.task_scatter(table, "gap_bin", "gap_B").texts]
+    assert len(names) == 2
+    assert "far" in names
     plt.close("all")
 
 

@@ -136,7 +136,7 @@ def test_the_site_has_every_page_every_notebook_and_every_public_name(site, buil
         names = {f"{module}.{name}" for _, names in generated.public(module) for name in names}
         assert names <= built[f"api/{module}.html"].ids, module
     assert built["theory/capacitance.html"].equations > 10
-    assert built["api/nngraph.nulls.html"].equations > 10
+    assert built["api/nngraph.nulls.html"].equations > 5
 
 
 @pytest.mark.integration

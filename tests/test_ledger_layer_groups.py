@@ -219,8 +219,8 @@ def test_bytes_stand_in_where_no_encoder_is(tmp_path, monkeypatch, scale, name):
 def test_the_whole_part_on_language_gives_its_rows_and_does_nothing_twice(tmp_path, monkeypatch):
     from nngraph import similarity
 
-    tiny = language_bytes.ByteSetup(n_train=32, n_test=24, batch_size=16, from_blocks=(1, 7, 8), keep=(8, 6, 0))
-    monkeypatch.setattr(_rows_language, "_stand_in", lambda _: (tiny, 2, 18, "bytes"))
+    tiny = language_bytes.ByteSetup(n_train=16, n_test=16, batch_size=16, from_blocks=(1, 7, 8), keep=(8, 6, 0))
+    monkeypatch.setattr(_rows_language, "_stand_in", lambda _: (tiny, 2, 10, "bytes"))
     monkeypatch.setattr(similarity, "MEASURES", {"gw": None, "cka": None})
     monkeypatch.setattr(language_maps, "agreements", functools.partial(language_maps.agreements, draws=19))
     names = ["encoder", "tap", "overlap", "sd", "permutation", "stays", "same", "chance", "spread"]
@@ -232,7 +232,7 @@ def test_the_whole_part_on_language_gives_its_rows_and_does_nothing_twice(tmp_pa
     monkeypatch.setattr(language_maps, "near", lambda *_: pd.DataFrame(near, columns=names))  # t-SNE takes seconds
     first = run("language", tmp_path)
     assert first["10"].stand_in == "layer-groups-10a"
-    assert first["10a"].measured.startswith("undecided")  # four steps teach nothing
+    assert first["10a"].measured.startswith("undecided")  # a step teaches nothing
     assert first["10a"].control.startswith("larger class 0.5")
     assert first["07b"].measured.startswith("undecided: the starts of t-SNE differ")
     assert (first["07b"].verdict, first["07c"].verdict) == ("does not hold", "holds")
@@ -271,7 +271,7 @@ def test_images_are_those_of_the_package_unless_others_are_there(tmp_path, monke
 
 
 def test_the_rows_on_images_have_noise_and_twins_for_controls(tmp_path, monkeypatch):
-    monkeypatch.setitem(_rows_vision.SIZES, "quick", (16, 2))
+    monkeypatch.setitem(_rows_vision.SIZES, "quick", (10, 2))
     found = run("images", tmp_path)
     assert found["14"].missing.startswith("CIFAR-10")
     assert found["14a"].control.startswith("images of noise through the same network: peaks at ")

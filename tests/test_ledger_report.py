@@ -172,6 +172,14 @@ def test_rows_of_an_experiment_that_is_gone_are_left_out(papers, tmp_path):
     assert [entry.row.key for entry in _ledger_folder.read(tmp_path).entries] == ["cats-02"]
 
 
+def test_a_row_that_is_to_be_run_in_place_of_a_claim_is_named_before_it_was_run(papers, tmp_path):
+    untested = a_row("cats-01", verdict="not testable here", missing="a file", stand_in="cats-02", measured="", data="")
+    papers["cats"].EXPERIMENTS = (drawn([untested]), an_experiment("later", ["cats-02"]))
+    ledger.run(["cats"], out=tmp_path, only=["cats-01"])
+    text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    assert "Missing: a file. In its place: cats-02, which was not run yet." in text
+
+
 def test_a_figure_is_shown_once_and_described_and_its_other_rows_point_to_it(written):
     text = (written / "report.html").read_text(encoding="utf-8")
     page = Page(text)

@@ -17,6 +17,7 @@ from nngraph.reproduce._rows import checked
 from nngraph.reproduce.capacitance import rows as capacitance
 from nngraph.reproduce.ledger import Context, experiments
 from nngraph.reproduce.lottery_tickets import rows as tickets
+from nngraph.reproduce.lottery_tickets.training import Settings
 from nngraph.reproduce.sparse_evolution import _perceptrons, _units, convolutions, degrees
 from nngraph.reproduce.sparse_evolution import rows as evolution
 from nngraph.reproduce.sparse_evolution._records import node_blind
@@ -263,3 +264,17 @@ def test_stand_ins_are_rows_of_the_same_paper():
     keys = {key for paper in MINUTES for one in experiments(paper) for key in one.keys}
     assert {f"capacitance-{missing[-1]}" for missing in capacitance.MISSING.values()} <= keys
     assert {f"capacitance-{number}" for number in (*capacitance.MISSING, *capacitance.ROWS)} <= keys
+
+
+SMALL = Settings(sizes=(784, 9, 8, 10), n_train=100, rounds=2, fraction=0.6, epochs=1, every=1, data_set="digits")
+
+
+def test_the_study_of_tickets_gives_every_row_with_a_verdict_and_small_pictures(tmp_path, monkeypatch):
+    options = {"seeds": 4, "control_seeds": 1, "masks": {"tickets": 2, "random": 2}, "n_boot": 0}
+    monkeypatch.setattr(tickets, "_settings", lambda context: (SMALL, options))
+    found = given("lottery-tickets", "tickets", tmp_path)
+    assert {row.seeds for row in found.values()} == {4}
+    assert {row.data for row in found.values()} == {"digits (canvas)"}
+    assert all(row.control for row in found.values())
+    assert max((tmp_path / row.figure).stat().st_size for row in found.values()) < 150_000
+    assert found["lottery-tickets-x2"].verdict == "does not hold"  # four seeds cannot reach 5 %

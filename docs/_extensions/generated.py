@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[2]
+INNER = ("nngraph.metrics", "nngraph.reproduce.ledger", "nngraph.token_tagging")
+"""Modules with public names that the package does not name itself."""
 FURTHER = {
     "class": [
         "nngraph.checkpoints.Recorder",
@@ -41,7 +43,7 @@ def packages() -> list[str]:
     """Return the modules with public names, the package itself first."""
     import nngraph
 
-    return ["nngraph", *(f"nngraph.{name}" for name in nngraph._SUBPACKAGES), "nngraph.reproduce.ledger"]
+    return ["nngraph", *(f"nngraph.{name}" for name in nngraph._SUBPACKAGES), *INNER]
 
 
 def public(module: str) -> Iterator[tuple[str, list[str]]]:

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from nngraph.cli._clusters import HELP
+from nngraph.cli._clusters import cluster as on_cluster
 from nngraph.cli._common import call, check_out, noted, one_sentence
 from nngraph.cli.study import Scaling
 from nngraph.errors import ArgumentError, ComplexityWarning
@@ -47,6 +49,7 @@ def complexity(
     device: Annotated[str | None, typer.Option(help="Where to train and evaluate, as cuda.")] = None,
     seed: Annotated[int, typer.Option(help="Root seed of everything random.", min=0)] = 0,
     jobs: Annotated[int | None, typer.Option(help="Processes; by default one for each core.", min=1)] = None,
+    cluster: Annotated[str | None, typer.Option(help=HELP)] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder; by default results/complexity-DATA, with -as-published.")
     ] = None,
@@ -73,7 +76,7 @@ def complexity(
         from nngraph.studies import Training
 
         small = data in _EMBEDDED
-        with noted(ComplexityWarning) as warned:
+        with noted(ComplexityWarning) as warned, on_cluster(cluster):
             result = task_complexity(
                 _tasks(data, pairs, scaling),
                 seeds=seeds or (5 if small else 10),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["task_scatter"]
 
-_NAMED = 4  # tasks named in the figure: those highest along x
+_NAMED = 6  # tasks named in a figure
 
 
 def task_scatter(
@@ -45,7 +45,7 @@ def task_scatter(
     Returns
     -------
     matplotlib.axes.Axes
-        The tasks with the highest x are named.
+        The outermost tasks are named.
 
     Raises
     ------
@@ -72,10 +72,11 @@ def task_scatter(
     }
     ax.errorbar(both["value_x"], both["value_y"], **bars, fmt="none", ecolor=_style.PALE, elinewidth=0.6, zorder=1)
     ax.plot(both["value_x"], both["value_y"], "o", color=_style.BLUE, markersize=3.5, markeredgewidth=0, zorder=2)
-    for name, row in both.sort_values("value_x").tail(_NAMED).iterrows():
+    points = both[["value_x", "value_y"]]
+    for name in _apart(points):
         ax.annotate(
-            _short(table, str(name)),
-            (row["value_x"], row["value_y"]),
+            _short(table, name),
+            tuple(points.loc[name]),
             xytext=(3, 3),
             textcoords="offset points",
             fontsize=_style.SMALL - 1,
@@ -83,6 +84,17 @@ def task_scatter(
     _style.dress(ax, x=_label(x, metric), y=_label(y, metric), title=note)
     ax.margins(0.08)
     return ax
+
+
+def _apart(points: pd.DataFrame) -> list[str]:
+    """Return the tasks to name: from the outermost inwards, those whose names do not cover each other."""
+    spread = (points - points.mean()) / (points.max() - points.min()).replace(0, 1)
+    named: list[str] = []
+    for name in spread.abs().max(axis=1).sort_values(ascending=False).index:
+        gaps = (spread.loc[named] - spread.loc[name]).abs()
+        if len(named) < _NAMED and not ((gaps["value_x"] < 0.15) & (gaps["value_y"] < 0.08)).any():
+            named.append(str(name))
+    return named
 
 
 def _column(table: pd.DataFrame, column: str | tuple[str, str], metric: str) -> pd.DataFrame:

@@ -176,8 +176,8 @@ def _measured(ledger: Ledger, entry: Entry) -> str:
     said = f"{'The experiment failed' if entry.failed else 'Missing'}: {_prose(row.missing)}."
     instead = next((other.row for other in ledger.entries if other.row.key == row.stand_in), None)
     if instead is not None:
-        said += f' In its place: <a href="#{_text(instead.key)}">{_text(instead.key)}</a>, {instead.verdict}.'
-    return said
+        return f'{said} In its place: <a href="#{_text(instead.key)}">{_text(instead.key)}</a>, {instead.verdict}.'
+    return f"{said} In its place: {_text(row.stand_in)}, which was not run yet." if row.stand_in else said
 
 
 def _details(row: Row) -> Iterator[str]:

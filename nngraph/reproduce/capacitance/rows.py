@@ -209,7 +209,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "trajectories",
         _keys("01", "02", "03", "03a", "03b", "04", "04a", "04b", "05", "05a", "05b", "06", "x1", "x1a"),
         _study,
-        {"quick": 0.5, "full": 9.0},
+        {"quick": 0.3, "full": 9.0},
     ),
     Experiment("theorems", _keys("x2"), _theorems, {"quick": 0.1, "full": 0.1}),
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from nngraph._rng import child, generator, seed_sequence
 from nngraph.errors import DatasetError
-from nngraph.reproduce._claims import save
+from nngraph.reproduce._claims import DATA, save
 from nngraph.reproduce.layer_groups import vision, vision_maps, vision_page
 from nngraph.reproduce.layer_groups._row_parts import judged_row, untestable_row
 from nngraph.reproduce.layer_groups._rows_maps import blocks_in
@@ -55,11 +55,12 @@ def images(context: Context) -> list[Row]:
     control = (
         f"images of noise through the same network: peaks at {', '.join(noise.peaks) or 'none'}; peaks at the "
         f"published taps, of all, by other measures: {elsewhere}",
-        f"images of noise: {noise.groups} contiguous groups (p {noise.p:.3f})",
-        f"trained: {grouped.k} contiguous groups (p {grouped.p:.3f}), peaks at "
+        f"images of noise, contiguous groups: {noise.groups} (p {noise.p:.3f})",
+        f"trained: contiguous groups {grouped.k} (p {grouped.p:.3f}), peaks at "
         f"{', '.join(found.boundaries().query('peak').index) or 'none'}",
     )
-    data = f"{record['data_set']} (accuracy {100 * record['accuracy']:.1f} %, chance {100 * record['chance']:.0f} %)"
+    accuracy, chance = (100 * record[name] for name in ("accuracy", "chance"))
+    data = f"{DATA[record['data_set']]} (accuracy {accuracy:.1f} %, chance {chance:.0f} %)"
     rows = [
         judged_row(
             f"layer-groups-14{letter}",
