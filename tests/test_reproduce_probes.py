@@ -91,6 +91,8 @@ def test_rows_of_a_table_made_for_it_hold_but_for_the_bare_signs_of_the_hard_tas
 def test_a_network_with_nothing_to_gain_sends_the_reader_to_the_row_of_the_stand_in():
     table = made_up_table(easy=EASY | {"signed": [0.98] * 5 + [0.6]})
     rows = by_key(figures.claim_rows(asked.CLAIMS, table, "made up", {"probes": "a.png"}, n_boot=30))
+    seen = by_key(figures.claim_rows(asked.CLAIMS, table, "Fashion-MNIST", {"probes": "a.png"}, n_boot=2))
+    assert seen["probes-05"].verdict == "does not hold"  # the data that the claim is about are there
     assert rows["probes-05"].verdict == "not testable here"
     assert rows["probes-05"].stand_in == "probes-05a"
     assert "Fashion-MNIST" in rows["probes-05"].missing

@@ -43,11 +43,11 @@ def _any_model(context: Context) -> list[Row]:
 
 
 EXPERIMENTS = (
-    Experiment("figure-6", asked.IMAGES, _images, {"quick": 0.2, "full": 2.0}),
-    Experiment("figures-1-3", asked.FIGURES, _figures, {"quick": 1.7, "full": 45.0}),
-    Experiment("figures-4-8", asked.PAIRS, _pairs, {"quick": 2.0, "full": 45.0}),
+    Experiment("figure-6", asked.IMAGES, _images, {"quick": 0.1, "full": 1.0}),
+    Experiment("figures-1-3", asked.FIGURES, _figures, {"quick": 2.0, "full": 45.0}),
+    Experiment("figures-4-8", asked.PAIRS, _pairs, {"quick": 1.5, "full": 55.0}),
     Experiment("mnist", asked.MNIST, _mnist, {"quick": 0.0, "full": 8.0}),
-    Experiment("figures-10-13", asked.WIDTHS, _widths, {"quick": 0.8, "full": 12.0}),
-    Experiment("any-model", asked.ANY_MODEL, _any_model, {"quick": 0.1, "full": 0.1}),
+    Experiment("figures-10-13", asked.WIDTHS, _widths, {"quick": 1.0, "full": 12.0}),
+    Experiment("any-model", asked.ANY_MODEL, _any_model, {"quick": 0.2, "full": 0.2}),
     *transformer.EXPERIMENTS,
 )

@@ -32,7 +32,7 @@ MIDDLE = {"middle": (0, 6)}
 def run(context: Context) -> list[Row]:
     """Train, probe, randomise, vary, judge."""
     from nngraph.plot import perturbations, pruned_randomizations, randomizations
-    from nngraph.studies import Study
+    from nngraph.studies import Study, Training
 
     data = data_of(context, "fashion-mnist")
     study = Study(pair_tasks(named(data, root=context.root)), seeds=SEEDS[context.scale], rng=context.rng)
@@ -40,6 +40,8 @@ def run(context: Context) -> list[Row]:
     middle = Study(pair_tasks(named("digits"), MIDDLE), seeds=TWINS, rng=context.rng, nulls=())
     between = middle.run(context.folder / "middle", n_jobs=context.n_jobs, figures=False)
     n = min(TWINS, study.seeds)
+    last = Study(study.tasks, ops=(), nulls=(), seeds=n, rng=context.rng, network=Training(select="last"))
+    late = last.run(context.folder / "last", n_jobs=context.n_jobs, figures=False)
     networks = context.folder / "study"
     varied = measured(study, networks, context.folder / "variants", n=n, n_jobs=context.n_jobs)
     twins = beyond.Twins(varied, _tasks(table))
@@ -49,10 +51,10 @@ def run(context: Context) -> list[Row]:
         "pruned nulls": picture(pruned_randomizations(table), context.folder / "pruned-nulls.png"),
         "middle": picture(perturbations(between), context.folder / "middle.png"),
     }
-    rows = claim_rows([asked for asked in CLAIMS if not asked.middle], table, LABELS[data], drawn, twins)
-    both = _as_both(between)
+    rows = claim_rows(_of("study"), table, LABELS[data], drawn, twins)
     label = f"{LABELS['digits']}, {_named(between)}"
-    rows += claim_rows([asked for asked in CLAIMS if asked.middle], both, label, {"probes": drawn["middle"]})
+    rows += claim_rows(_of("middle"), _as_both(between), label, {"probes": drawn["middle"]})
+    rows += claim_rows(_of("last"), late, LABELS[data], drawn, twins)
     rows.append(table1.row(study, networks, LABELS[data]))
     figure = picture(beyond.drawn(twins), context.folder / "beyond.png")
     return rows + beyond.rows(twins, table, LABELS[data], figure=figure)
@@ -110,9 +112,9 @@ def claim_rows(
 
 def _judged(row: Row, claim: Claim, one: Asked, stable: pd.DataFrame, table: pd.DataFrame) -> Row:
     if claim.verdict == "not testable":
-        if not one.stand_in:  # nothing of what the claim says can be seen
+        if not one.stand_in or row.data == LABELS["fashion-mnist"]:  # nothing of what the claim says can be seen
             return dataclasses.replace(row, measured=f"not seen: {claim.found}")
-        missing = "files of Fashion-MNIST, on which the signed network loses enough (here it does not)"
+        missing = "files of Fashion-MNIST, where the signed network has something to gain; here it loses too little"
         return dataclasses.replace(row, verdict="not testable here", missing=missing, stand_in=one.stand_in)
     at = stable.loc[claim.key]
     middle = spread(claim.value, at["low"], at["high"])
@@ -152,6 +154,10 @@ def _control(one: Asked, twins: beyond.Twins | None) -> str:
     elif "ranked" in one.control:
         texts.append(f"AUC of the untrained signed {task} {twins.of(task, 'untrained', form='signed', metric='auc')}")
     return "; ".join(texts)
+
+
+def _of(table: str) -> list[Asked]:
+    return [one for one in CLAIMS if one.table == table]
 
 
 def _tasks(table: pd.DataFrame) -> dict[str, str]:
