@@ -42,7 +42,7 @@ def installed(monkeypatch, *names):
         monkeypatch.setitem(sys.modules, module.__name__, module)
         module.EXPERIMENTS = (an_experiment("first", [f"{name}-01", f"{name}-02"]),)
     papers = {name: Paper(f"On {name}", "A. Author, 2020", module.__name__, 2) for name, module in modules.items()}
-    for known in list(ledger.PAPERS):
+    for known in reversed(list(ledger.PAPERS)):  # what is put back in the end stands as it stood
         monkeypatch.delitem(ledger.PAPERS, known)
     for name, paper in papers.items():
         monkeypatch.setitem(ledger.PAPERS, name, paper)

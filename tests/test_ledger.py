@@ -383,6 +383,14 @@ def test_the_quick_ledger_is_meant_to_take_a_quarter_of_an_hour_on_two_cores(mon
     assert ledger.minutes_left(out=tmp_path, n_jobs=2)[2] <= 15
 
 
+def test_papers_of_a_test_leave_the_others_in_their_order():
+    before = list(PAPERS)
+    with pytest.MonkeyPatch.context() as patch:
+        installed(patch, "cats", "dogs")
+        assert list(PAPERS) == ["cats", "dogs"]
+    assert list(PAPERS) == before
+
+
 def test_the_verdicts_and_the_papers_are_those_of_the_checklists():
     assert VERDICTS == ("holds", "holds in part", "does not hold", "not testable here")
     assert {name: paper.claims for name, paper in PAPERS.items()} == {
