@@ -81,18 +81,14 @@ def _published(found: Measured) -> Row:
 
 
 def _draw(found: Measured, context: Context) -> None:
-    import matplotlib.pyplot as plt
-
-    from nngraph.io._atomic import replacing
+    from nngraph.plot._saving import write_png
     from nngraph.plot.matrices import matrix_panels
     from nngraph.reproduce.probes._cases import LABELS
     from nngraph.reproduce.probes._matrix_claims import FIGURE, SHAKEN
 
     for name, probes in ((FIGURE, ("prune",)), (SHAKEN, ("flip", "noise"))):
         fig = matrix_panels(found.table, LABELS, probes=probes, chance=found.case.chance, metric=found.case.metric)
-        with replacing(context.folder / name) as file:
-            fig.savefig(file, format="png", dpi=110)
-        plt.close(fig)
+        write_png(fig, context.folder / name)
 
 
 EXPERIMENTS: tuple[Experiment, ...] = (Experiment("transformer", KEYS, _run, {"quick": 1.1, "full": 6.0}),)

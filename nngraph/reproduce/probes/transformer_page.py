@@ -120,7 +120,8 @@ def _introduction(found: Measured) -> Iterator[str]:
         yield from _kinds(found)
         yield ""
     yield _HOW
-    yield f"This page is written by `{COMMAND}`."
+    scale = "" if "bytes" not in case.name else " --scale quick"
+    yield f"This page is written by `{COMMAND}{scale}`."
     yield ""
 
 
@@ -218,7 +219,7 @@ def _costs(seconds: Sequence[tuple[str, float]]) -> Iterator[str]:
     yield ""
     yield "CPU milliseconds on one core, the best of four, for the first matrix of the first feed-forward pair:"
     yield ""
-    yield from markdown(["", "ms"], [[what, f"{1000 * value:.0f}"] for what, value in seconds])
+    yield from markdown(["", "ms"], [[what, f"{1000 * value:.3g}"] for what, value in seconds])
 
 
 if __name__ == "__main__":
