@@ -51,6 +51,8 @@ class Row:
         Name of a PNG in the folder of the experiment.
     seconds : float
         Wall-clock time; where it is 0, the experiment's own is shared out among its rows.
+    undecided : bool
+        The number and its interval do not decide: the verdict is that of the estimate, and is counted apart.
     """
 
     key: str
@@ -70,6 +72,12 @@ class Row:
     stand_in: str = ""
     figure: str = ""
     seconds: float = 0.0
+    undecided: bool = False
+
+    @property
+    def said(self) -> str:
+        """The verdict, with a word more where it is undecided."""
+        return f"{self.verdict} (undecided)" if self.undecided else self.verdict
 
 
 @dataclasses.dataclass(frozen=True)
