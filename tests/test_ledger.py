@@ -264,6 +264,52 @@ def test_a_folder_of_another_version_or_format_is_refused(papers, tmp_path, name
         ledger.run(["cats"], out=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"verdict": "maybe"}, "row 'cats-01': got the verdict 'maybe'; expected one of 'holds'"),
+        ({"verdict": None}, "row 'cats-01': has verdict = None; expected text"),
+        ({"key": None}, "row None: has key = None; expected text"),
+        ({"seeds": [3]}, r"row 'cats-01': has seeds = \[3\]; expected a whole number, or None"),
+        ({"value": "1"}, "row 'cats-01': has value = '1'; expected a finite number, or None"),
+        ({"low": math.nan}, "row 'cats-01': has low = nan; expected a finite number, or None"),
+        ({"seconds": None}, "row 'cats-01': has seconds = None; expected a finite number;"),
+        ({"undecided": "no"}, "row 'cats-01': has undecided = 'no'; expected true or false"),
+        ({"figure": "../../../secret.png"}, "row 'cats-01': has the figure .*not in the experiment's folder"),
+        ({"figure": "/secret.png"}, "row 'cats-01': has the figure .*not in the experiment's folder"),
+    ],
+)
+def test_a_damaged_row_is_told_by_its_file_and_its_key(papers, tmp_path, changes, sentence):
+    ledger.run(["cats"], out=tmp_path)
+    file = tmp_path / "cats/first/rows.json"
+    kept = json.loads(file.read_text())
+    kept["rows"][0] |= changes
+    file.write_text(json.dumps(kept))
+    with pytest.raises(FormatError, match=rf"cats/first/rows\.json, {sentence}"):
+        ledger.run(["cats"], out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"peak_memory_mib": [1]}, r"has peak_memory_mib = \[1\]; expected names with whole numbers"),
+        ({"peak_memory_mib": {"process": "much"}}, "has peak_memory_mib = "),
+        ({"scale": ["quick"]}, r'has scale = \["quick"\]; expected one of quick, full'),
+        ({"data": 3}, "has data = 3; expected the name of a data set, or null"),
+        ({"seed": None}, "has seed = null; expected a whole number"),
+        ({"versions": None}, "has versions = null; expected names with versions"),
+    ],
+)
+def test_a_damaged_description_is_told_by_its_file_and_its_field(papers, tmp_path, changes, sentence):
+    ledger.run(["cats"], out=tmp_path)
+    file = tmp_path / "ledger.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    with pytest.raises(FormatError, match=rf"ledger\.json: {sentence}"):
+        ledger.run(["cats"], out=tmp_path)
+    with pytest.raises(FormatError, match=rf"ledger\.json: {sentence}"):
+        _ledger_folder.read(tmp_path)
+
+
 @pytest.mark.parametrize(("text", "sentence"), [("{", "cannot be read"), ("[]", "no description of a ledger")])
 def test_a_description_that_is_none_is_refused(papers, tmp_path, text, sentence):
     (tmp_path / "ledger.json").write_text(text)

@@ -13,14 +13,14 @@ import platform
 import re
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nngraph import __version__
 from nngraph.errors import FormatError, StudyError
 from nngraph.io._atomic import replacing
-from nngraph.reproduce._rows import Row, row_of
+from nngraph.reproduce._rows import SCALES, Row, row_of
 
 __all__ = ["Entry", "Ledger", "finished", "keep", "opened", "place", "read", "rows", "there", "write"]
 
@@ -85,7 +85,31 @@ def _about(out: Path) -> dict[str, Any]:
     found = _read_json(out / "ledger.json")
     if not isinstance(found, dict) or "format" not in found:
         raise FormatError(f"{out / 'ledger.json'}: is no description of a ledger; give another folder.")
+    if (found["format"], found.get("nngraph")) == (FORMAT, __version__):
+        _check(found, out / "ledger.json")
     return found
+
+
+def _check(about: Mapping[str, Any], file: Path) -> None:
+    """Raise where a description of this version has fields that it does not write."""
+    whole = lambda value: isinstance(value, int) and not isinstance(value, bool)  # noqa: E731
+    checks: dict[str, tuple[bool, str]] = {
+        "scale": (about.get("scale") in SCALES, f"one of {', '.join(SCALES)}"),
+        "data": ("data" in about and isinstance(about["data"], str | None), "the name of a data set, or null"),
+        "seed": (whole(about.get("seed")), "a whole number"),
+        "peak_memory_mib": (_is_map(about.get("peak_memory_mib", {}), whole), "names with whole numbers"),
+        "versions": (_is_map(about.get("versions", {}), lambda value: isinstance(value, str)), "names with versions"),
+    }
+    for name, (right, expected) in checks.items():
+        if not right:
+            raise FormatError(
+                f"{file}: has {name} = {json.dumps(about.get(name))}; expected {expected}. Mend it, or give another "
+                "folder."
+            )
+
+
+def _is_map(value: object, right: Callable[[Any], bool]) -> bool:
+    return isinstance(value, dict) and all(right(one) for one in value.values())
 
 
 def _read_json(file: Path) -> Any:
@@ -125,7 +149,7 @@ def rows(folder: Path) -> tuple[list[Row], bool]:
     found = _read_json(file)
     if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("rows"), list):
         raise FormatError(f"{file}: holds no rows of a ledger; delete it, and its experiment runs again.")
-    return [row_of(entry, str(file)) for entry in found["rows"]], failed
+    return [row_of(entry, file, folder) for entry in found["rows"]], failed
 
 
 def there(folder: Path, keys: Sequence[str]) -> bool:
