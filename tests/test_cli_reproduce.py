@@ -41,6 +41,7 @@ def test_options_reach_the_experiments(papers, tmp_path):
         return [a_row("cats-01")]
 
     papers["cats"].EXPERIMENTS = (an_experiment("look", ["cats-01"], look), an_experiment("no", ["cats-02"]))
+    (tmp_path / "files").mkdir()
     done = run("cats", "--scale", "full", "--data", "mnist", "--seed", "7", "--root", "files", "--only", "cats-01")
     assert done.exit_code == 0
     (context,) = seen
@@ -91,7 +92,12 @@ def test_the_list_names_papers_experiments_rows_and_minutes(tmp_path):
     ("arguments", "sentence"),
     [
         (["cow"], "papers: got 'cow'; there is cats, dogs."),
-        (["--only", "cats-9"], "only: got 'cats-9'; the rows of cats, dogs are cats-01 cats-02 dogs-01 dogs-02."),
+        (
+            ["--only", "cats-9"],
+            "only: got 'cats-9', which is no row of cats, dogs; the nearest are cats-02, cats-01, dogs-02, "
+            "and nngraph reproduce --list names all.",
+        ),
+        (["--root", "gone"], "root: got 'gone', which is no folder; expected the folder of the data files."),
         (["--data", "imagenet"], "data: got 'imagenet'; expected one of 'digits', 'fashion-mnist', 'mnist'."),
     ],
 )
