@@ -10,6 +10,7 @@ import numpy as np
 from nngraph.reproduce._rows import Row, Verdict
 from nngraph.reproduce.probes._cases import LABELS
 from nngraph.reproduce.probes._matrices import FIRST, Measured
+from nngraph.reproduce.probes.judging import capped
 
 __all__ = ["AUTHORS", "KEYS", "rows_of"]
 
@@ -62,17 +63,6 @@ def graded(met: int, of: int) -> Verdict:
     ['holds', 'holds in part', 'does not hold']
     """
     return "holds" if met == of else "holds in part" if 2 * met >= of else "does not hold"
-
-
-def capped(verdict: Verdict, *, control: bool) -> Verdict:
-    """Return the verdict, at most "holds in part" where the control does as well.
-
-    Examples
-    --------
-    >>> capped("holds", control=True), capped("does not hold", control=True)
-    ('holds in part', 'does not hold')
-    """
-    return "holds in part" if control and verdict == "holds" else verdict
 
 
 def listed(labels: Sequence[str], values: Sequence[float]) -> str:
@@ -311,8 +301,8 @@ _CLAIMS = (
         "probes-20e",
         "Fig. 5",
         "Randomising within signs (B) costs less than over all edges (A), for each of the six matrices",
-        "all draws of B lie above all of A at p = .001, for each matrix, and above an untrained matrix; in part: for half "
-        "of them, or where an untrained matrix does no worse",
+        "all draws of B lie above all of A at p = .001, for each matrix, and above an untrained matrix; in part: for "
+        "half of them, or where an untrained matrix does no worse",
         f"A: {_authors('A')}; B: {_authors('B')}",
         _signs_matter,
     ),
@@ -321,8 +311,8 @@ _CLAIMS = (
         "Fig. 5",
         "Nine in ten weights of a late matrix can be pruned, not those of the position embedding and the first layer",
         "at p = .9 each late matrix loses at most .03 (and more with all removed), position embedding and first lin1 "
-        "more than .1, of all samples at once (no interval: this edit is not scored sample by sample); in part: at least "
-        "half of the late and half of the early ones",
+        "more than .1, of all samples at once (no interval: this edit is not scored sample by sample); in part: at "
+        "least half of the late and half of the early ones",
         _authors("pruned"),
         _pruned,
     ),

@@ -20,6 +20,8 @@ __all__ = ["Twins", "drawn", "rows"]
 
 BOTH = ("easy", "hard")
 CHANCE = 50.0
+LOST = 10.0
+"""Points that the hard network must lose when signed for its loss to be asked about."""
 SHOWN = {
     "full": ("none", "full", "accuracy"),
     "signed": ("none", "signed", "accuracy"),
@@ -162,15 +164,16 @@ def _scale(twins: Twins) -> Row:
 
     def met(s: np.ndarray) -> bool:
         whole, signs, scales = np.median(s, axis=0)
-        return bool(scales - signs <= (whole - signs) / 4)
+        return bool(whole - signs >= LOST and scales - signs <= (whole - signs) / 4)
 
     at = shift(scaled, bare)
     return _row(
         "probes-x3",
         "The collapse is one of signs, not of scale: one scale per matrix (mean |w|) does not undo it",
         "signs with a scale and the trained biases win back at most a quarter of what bare signs lose on the hard task "
-        "(medians)",
-        f"hard: bare signs {spread(*medians(bare))}, scaled {spread(*medians(scaled))} (change {spread(*at)}), full "
+        f"(medians), which is at least {LOST:g} points",
+        _nothing(float(np.median(full) - np.median(bare)))
+        + f"hard: bare signs {spread(*medians(bare))}, scaled {spread(*medians(scaled))} (change {spread(*at)}), full "
         f"{spread(*medians(full))}; easy: {twins.of('easy', form='signed')} and "
         f"{twins.of('easy', operation='scale', form='signed')}",
         _share(met, np.column_stack([full, bare, scaled])),
@@ -180,6 +183,10 @@ def _scale(twins: Twins) -> Row:
     )
 
 
+def _nothing(lost: float) -> str:
+    return f"nothing to see, signs lose {lost:.1f} points; " if lost < LOST else ""
+
+
 def _layers(twins: Twins) -> Row:
     kinds = ("none", "layer 0", "layer 1")
     values = [twins.values("hard"), *(twins.values("hard", operation=kind, form="signed") for kind in kinds)]
@@ -187,16 +194,17 @@ def _layers(twins: Twins) -> Row:
     def met(s: np.ndarray) -> bool:
         whole, signed, first, last = np.median(s, axis=0)
         lost = whole - signed
-        return bool(lost > 0 and whole - first >= 0.75 * lost and whole - last <= 0.25 * lost)
+        return bool(lost >= LOST and whole - first >= 0.75 * lost and whole - last <= 0.25 * lost)
 
     at, last, both = (twins.lost("hard", kind, form="signed") for kind in ("layer 0", "layer 1", "none"))
     return _row(
         "probes-x4",
         "The input layer carries what binarization loses",
         "on the hard task, signing the first layer alone loses at least three quarters of what signing both loses, "
-        "signing the last alone at most a quarter (medians)",
-        f"hard loses {spread(*at)} points with the first layer signed, {spread(*last)} with the last, {spread(*both)} "
-        "with both",
+        f"signing the last alone at most a quarter (medians); both lose at least {LOST:g} points",
+        _nothing(float(np.median(values[0]) - np.median(values[1])))
+        + f"hard loses {spread(*at)} points with the first layer signed, {spread(*last)} with the last, "
+        f"{spread(*both)} with both",
         _share(met, np.column_stack(values)),
         at,
         f"untrained, first layer signed: hard {twins.of('hard', 'untrained', 'layer 0', form='signed')}",
