@@ -292,6 +292,42 @@ def test_widths_are_judged_together():
     assert widths.judged_together([*met[:1], *unmet]) == "does not hold"
 
 
+def test_verdicts_at_another_width_are_compared_with_those_at_64():
+    table, contradicted = made_up_table(), made_up_table(nulls={"easy": 0.6, "hard": 0.55})
+    assert widths.as_with_64(table, table) == ("11 of 11 claims have the same verdict", "holds")
+    text, verdict = widths.as_with_64(contradicted, table)
+    assert verdict == "holds in part"
+    assert text == "9 of 11 claims have the same verdict, not 11a (not met, met), 11b (not met, met)"
+    assert widths.as_with_64(contradicted, contradicted)[1] == "holds"  # as with 64, though not as claimed
+    still = made_up_table(hard=HARD | {"signed": [0.98] * 6}, easy=EASY | {"signed": [0.98] * 6})
+    assert widths.as_with_64(still, table)[1] == "does not hold"
+
+
+def test_networks_of_64_units_are_taken_from_figures_1_to_3_where_they_are_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(nng.studies, "Training", Small)
+    monkeypatch.setattr(figures, "SEEDS", {"quick": 2})
+    kept = {"ops": {"prune": [0.0]}, "nulls": "B", "rng": 0, "network": TINY}
+    real = nng.studies.Study
+    monkeypatch.setattr(nng.studies, "Study", lambda tasks, **given: real(tasks, **(kept | given)))
+    tasks = pair_tasks(named("digits"))
+    fewer = real(tasks, seeds=1, draws=1, **kept)
+    own = widths._with_64(fewer, context(tmp_path / "figures-10-13"))
+    assert (tmp_path / "figures-10-13" / "width-64" / "study.json").exists()
+    real(tasks, seeds=2, **kept).run(tmp_path / "figures-1-3" / "study", figures=False)
+    again = widths._with_64(fewer, context(tmp_path / "figures-10-13"))
+    numbers = ["task", "seed", "operation", "parameter", "form", "null", "draw", "metric", "value"]
+    pd.testing.assert_frame_equal(own[numbers], again[numbers])
+    monkeypatch.setattr(real, "run", None)  # nothing is trained for it
+    widths._with_64(fewer, context(tmp_path / "figures-10-13"))
+
+
+def test_untrained_networks_of_a_study_are_told_with_those_of_their_initial_weights(small):
+    study, _ = small
+    text, as_well = variants.untrained(study)
+    assert not as_well
+    assert all(f"{name}: full " in text for name in study.tasks)
+
+
 def test_the_place_of_a_pair_is_counted_from_its_end():
     table = pd.DataFrame([[0.0, 0.5, 0.9], [0.5, 0.0, 0.7], [0.9, 0.7, 0.0]], list("abc"), list("abc"))
     assert (
