@@ -213,6 +213,53 @@ def test_where_signs_lose_little_there_is_nothing_to_see_of_scale_or_layer(signe
         assert rows[key].measured.startswith("nothing to see, signs lose")
 
 
+@pytest.mark.parametrize(
+    ("keys", "change"),
+    [
+        (("x1", "x3", "x4"), {("untrained", "none", "full", "accuracy", "hard"): 0.8}),
+        (
+            ("x5",),
+            {
+                ("trained", name, "signed", "accuracy", task): 0.98
+                for name in ("none", "bias zero", "bias drawn", "bias kept")
+                for task in ("easy", "hard")
+            },
+        ),
+        (("x7",), {("shuffled", "layer 0", "full", "same sign", task): 0.55 for task in ("easy", "hard")}),
+    ],
+)
+def test_where_the_control_does_as_well_a_row_beyond_the_paper_holds_in_part(keys, change):
+    rows = rows_beyond(to=change)
+    assert {rows[f"probes-{key}"].verdict for key in keys} == {"holds in part"}
+
+
+@pytest.mark.parametrize(
+    ("change", "limited"),
+    [
+        ({}, set()),
+        ({("untrained", "none", "full", "accuracy", "easy"): 0.8}, {"05", "08a", "09a", "11a", "13", "14a", "22a"}),
+        ({("trained", "prune at random", "signed", "accuracy", "hard"): 0.9}, {"06", "22c"}),
+        ({("trained", "flip at random", "signed", "accuracy", "hard"): 0.9}, {"09b", "10"}),
+        ({("untrained", "none", "signed", "auc", "hard"): 0.98}, {"04", "04a", "22d"}),
+    ],
+)
+def test_where_the_control_does_as_well_a_claim_holds_in_part_at_most_and_says_so(change, limited):
+    better = {("trained", name, "signed", "accuracy", t): 0.6 for name in ("prune", "flip") for t in ("easy", "hard")}
+    worse = dict.fromkeys([("trained", f"{k[1]} at random", *k[2:]) for k in better], 0.55)
+    lower = {("untrained", "none", "signed", "auc", task): 0.5 for task in ("easy", "hard")}
+    kept = {("trained", "none", "full", "accuracy", task): 0.98 for task in ("easy", "hard")}
+    table = made_up_variants(to=kept | better | worse | lower | change)
+    twins = beyond.Twins(table, {"easy": "easy one", "hard": "hard one"})
+    rows = by_key(figures.claim_rows(asked.CLAIMS, made_up_table(), "made up", {"probes": "a.png"}, twins, n_boot=3))
+    ends = {
+        key.removeprefix("probes-") for key, row in rows.items() if row.control.endswith("the control does as well")
+    }
+    assert limited <= ends
+    assert not limited or "03" not in ends
+    assert all(rows[f"probes-{key}"].verdict != "holds" for key in ends)
+    assert limited or not ends
+
+
 def test_the_collapse_is_an_offset_only_where_collapsed_networks_rank():
     assert rows_beyond(made_up_table(n_seeds=6, auc=0.8))["probes-x1"].verdict == "does not hold"
     kept = made_up_table(n_seeds=6, hard=HARD | {"signed": [0.9] * 6})
@@ -336,6 +383,15 @@ def test_the_place_of_a_pair_is_counted_from_its_end():
     ) == (1, 3)
     assert images._place(table, (1, 2), "x", largest=True).rank == 2
     assert not images._place(table, (1, 2), "x", largest=True).tied
+    place = images._place(table, (2, 0), "x", largest=True)
+    verdicts = [
+        images._row("easy", [place], [mixed], data="x", control="c", figure="").verdict
+        for mixed in ((0.5, 0.6), (0.5, 0.95))
+    ]
+    assert verdicts == ["holds", "holds in part"]  # mixed labels reach as far
+    apart = images._place(table, (1, 2), "x", largest=True)
+    third = images._row("easy", [place, apart, apart], [(0, 0.1)] * 3, data="x", control="c", figure="")
+    assert third.verdict == "does not hold"  # one data set of three
     assert images._place(table, (2, 0), "x", largest=True).tied
 
 
