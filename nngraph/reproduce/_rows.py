@@ -51,6 +51,8 @@ class Row:
         Name of a PNG in the folder of the experiment.
     seconds : float
         Wall-clock time; where it is 0, the experiment's own is shared out among its rows.
+    undecided : bool
+        Whether the rule leaves the claim open; the verdict is then as what that counts.
     """
 
     key: str
@@ -70,6 +72,7 @@ class Row:
     stand_in: str = ""
     figure: str = ""
     seconds: float = 0.0
+    undecided: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
