@@ -83,9 +83,27 @@ def test_an_undecided_claim_counts_by_its_mean_and_says_that_it_is_undecided(mea
     claim = _units.judged(difference, claim="c", rule="r", measured="m")
     assert claim.verdict == word
     row = _claims.row(claim, **ABOUT)
-    assert row.verdict == verdict
+    assert (row.verdict, row.undecided) == (verdict, word == "undecided")
     assert (row.measured == "undecided: m", _claims.UNDECIDED in row.criterion) == ((word == "undecided",) * 2)
     assert (row.value, row.low, row.high) == pytest.approx(tuple(difference))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "equalled", "expected"),
+    [
+        ("holds", None, "holds"),
+        ("holds", False, "holds"),
+        ("holds", True, "holds in part"),
+        ("holds in part", True, "holds in part"),
+        ("does not hold", True, "does not hold"),
+    ],
+)
+def test_a_claim_whose_control_does_as_well_holds_at_most_in_part_and_its_rule_says_so(verdict, equalled, expected):
+    row = _claims.row(dataclasses.replace(ONE, verdict=verdict, equalled=equalled), **ABOUT)
+    assert row.verdict == expected
+    assert (_claims.EQUALLED in row.criterion) == (equalled is not None)
+    assert ("the control does as well" in row.measured) == (verdict != expected)
+    assert not row.undecided
 
 
 def test_the_interval_of_one_seed_is_none():
@@ -277,4 +295,5 @@ def test_the_study_of_tickets_gives_every_row_with_a_verdict_and_small_pictures(
     assert {row.data for row in found.values()} == {"digits (canvas)"}
     assert all(row.control for row in found.values())
     assert max((tmp_path / row.figure).stat().st_size for row in found.values()) < 150_000
-    assert found["lottery-tickets-x2"].verdict == "does not hold"  # four seeds cannot reach 5 %
+    assert found["lottery-tickets-x2"].undecided  # four seeds cannot reach 5 %
+    assert "seeds cannot reach it" in found["lottery-tickets-x2"].measured

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from nngraph.reproduce.ledger import Row
 
-__all__ = ["COLUMNS", "DATA", "UNDECIDED", "Claim", "row", "save", "table", "untestable"]
+__all__ = ["COLUMNS", "DATA", "EQUALLED", "UNDECIDED", "Claim", "row", "save", "table", "untestable"]
 
 COLUMNS = ("claim", "rule", "published", "measured", "verdict")
 """Of a table of claims."""
@@ -32,6 +32,8 @@ DATA = {
 """Names of data sets in rows."""
 UNDECIDED = "; undecided counts as in part where the estimate is on the side of the claim, else as not holding"
 """What the ledger, which knows no undecided, makes of it."""
+EQUALLED = "; in part at most where the control does as well"
+"""Of claims that have a control by which they could fail."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,8 @@ class Claim:
     """The number that the verdict rests on, if one does, and its interval."""
     counts: str = ""
     """The verdict in the words of the ledger, where ``verdict`` is none of them."""
+    equalled: bool | None = None
+    """Whether the control does as well as what is claimed; None where the rule has it, or no control says so."""
 
 
 def table(claims: Sequence[Claim]) -> pd.DataFrame:
@@ -83,7 +87,8 @@ def row(claim: Claim, **about: Any) -> Row:
     Returns
     -------
     Row
-        An undecided claim counts as its ``counts`` says; the word stays in what was measured, and the rule says so.
+        An undecided claim counts as its ``counts`` says; the word stays in what was measured, and the rule says so. One
+        that holds counts as in part where its control does as well.
 
     Raises
     ------
@@ -99,12 +104,19 @@ def row(claim: Claim, **about: Any) -> Row:
             "with fewer rounds or seeds than the claim needs cannot judge it."
         )
     told = claim.verdict != verdict
+    if capped := bool(claim.equalled) and verdict == "holds":
+        verdict = "holds in part"
     known: dict[str, Any] = {
         "statement": claim.claim,
-        "criterion": claim.rule + (UNDECIDED if claim.verdict == "undecided" else ""),
+        "criterion": claim.rule
+        + ("" if claim.equalled is None else EQUALLED)
+        + (UNDECIDED if claim.verdict == "undecided" else ""),
         "authors": claim.published,
-        "measured": f"{claim.verdict}: {claim.measured}" if told else claim.measured,
+        "measured": (f"{claim.verdict}: " if told else "")
+        + claim.measured
+        + ("; the control does as well" if capped else ""),
         "verdict": verdict,
+        "undecided": claim.verdict == "undecided",
         "seeds": claim.seeds,
         "control": claim.control,
         **{name: _finite(getattr(claim, name)) for name in ("value", "low", "high")},

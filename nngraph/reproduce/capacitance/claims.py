@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from nngraph._rng import child, generator, seed_sequence
 from nngraph.dynamics import Ranking, line_graph, line_graph_size, rank_models
 from nngraph.dynamics._ranking import spearman
 from nngraph.reproduce._claims import Claim
-from nngraph.reproduce.capacitance.candidates import FAMILY
 from nngraph.training import mlp
 
 if TYPE_CHECKING:
@@ -36,15 +36,17 @@ LEAST = 8
 """Candidates that a setting has to have to be ranked."""
 VARIANTS = {"frozen": "beta_eff", "absolute": "absolute", "hessian": "hessian"}
 """Of beta_eff, and the columns of trajectories that have them."""
+COUNTED = ((7, 5, 4, 3), (3, 2, 2), (4, 6, 3), (5, 3, 2, 4, 3), (2, 8, 2), (6, 1, 5, 3))
+"""Layers of the small networks whose line graphs are counted."""
 BETTER, WORSE = "better than the last accuracy", "worse than the last accuracy"
 STEADILY = (
     f"holds if the interval of the spread of rho over the {{}} ends by {STEADY[0]}; in part if by {STEADY[1]}; does "
     f"not hold if it starts above {STEADY[1]}; undecided otherwise; mean and last accuracy are judged alike"
 )
 RULES = {
-    "the line graph of 784-400-400-10 has 127 million edges": (
-        "holds if the sum of in- times out-degrees of the hidden neurons rounds to it and is the number of edges of "
-        "the line graph that igraph makes of a small network"
+    "the line graph has an edge for every two weights that meet in a neuron, one entering it and one leaving": (
+        "holds if in each of six small networks the sum of in- times out-degrees of the hidden neurons is the number "
+        "of such pairs of weights counted one by one, and the number of edges of the line graph that igraph makes"
     ),
     "beta_eff tends to 0 as training ends": (
         f"holds if abs(beta_eff) at the end is below {SHRUNK} of its median over epochs 1 to 3 in nine of ten networks "
@@ -255,18 +257,20 @@ class Study:
         return [Claim(claim=claim, rule=RULES[claim], **judge()) for claim, judge in zip(RULES, judged, strict=True)]
 
     def _edges(self) -> dict[str, Any]:
-        small = mlp((7, 5, 4, 3), rng=0)
-        x, y = np.random.default_rng(0).normal(size=(6, 7)).astype(np.float32), np.arange(6) % 3
-        made, told = line_graph(small, x, y, loss="squared").ecount(), line_graph_size(small)
+        agree = [edges_told(sizes) for sizes in COUNTED]
+        right = sum(len(set(numbers)) == 1 for numbers in agree)
         large = line_graph_size(mlp((784, 400, 400, 10), rng=0))
-        dense = [one for one in FAMILY.values() if not one.convolutions and one.density == 1]
-        largest = max(line_graph_size(mlp((784, *one.hidden, 10), rng=0)) for one in dense)
-        text = (
-            f"{large:,} edges, told without making them; 7-5-4-3 has {told} by the same sum and {made} made; the "
-            f"largest MLP of this page has {largest:,}"
+        shown = "; ".join(
+            f"{'-'.join(map(str, sizes))}: {told} by the sum, {counted} counted, {made} made"
+            for sizes, (told, counted, made) in zip(COUNTED, agree, strict=True)
         )
-        holds = round(large / 1e6) == 127 and made == told
-        return {"verdict": "holds" if holds else "does not hold", "measured": text, "value": float(large)}
+        return {
+            "verdict": _degree(right == len(COUNTED), right),
+            "measured": f"{right} of {len(COUNTED)} agree: {shown}; 784-400-400-10 has {large:,} by the sum",
+            "control": "pairs of weights counted one by one, which share no code with the sum",
+            "seeds": len(COUNTED),
+            "value": right / len(COUNTED),
+        }
 
     def _vanishes(self) -> dict[str, Any]:
         (n_fit, fit), (n_not, unfit) = (self.vanished(fits=fits) for fits in (True, False))
@@ -290,17 +294,28 @@ class Study:
         verdict = _degree(row["spearman"] >= PUBLISHED, row["spearman_high"] >= PUBLISHED)
         return {
             "verdict": verdict,
-            "measured": f"{against(self._main())}, epochs {START} to {STOP} of the {self._n()}",
+            "measured": f"{against(self._main())}, epochs {START} to {STOP} of the {self._n()}; {self._of_all(row)}",
             "control": standing(row),
+            "equalled": standing(row) != BETTER,
             **self._counted(row, "spearman"),
         }
+
+    def _of_all(self, row: pd.Series) -> str:
+        """Say what the last accuracy has on the networks for which the ridge is known, as the ridge is of no others."""
+        same = self.more("last accuracy")
+        return (
+            f"the ridge is known for {row['n']:g}: on these alone the last accuracy has {same['trivial']:.3f}, the "
+            f"ridge {same['more']:+.3f} more ({same['more_low']:+.3f} to {same['more_high']:+.3f})"
+        )
 
     def _counted(self, row: pd.Series, name: str) -> dict[str, Any]:
         """Return a number of the main ranking with its interval, and how many networks it is of."""
         numbers = {
             end: float(row[name + suffix]) for end, suffix in (("value", ""), ("low", "_low"), ("high", "_high"))
         }
-        return {"seeds": len(self.chosen("family", self.first_task)), **numbers}
+        of_ranking = "n" in row.index  # spreads are of all
+        seeds = int(row["n"]) if of_ranking else len(self.chosen("family", self.first_task))
+        return {"seeds": seeds, **numbers}
 
     def _n(self) -> str:
         rows = self.chosen("family", self.first_task)
@@ -345,6 +360,7 @@ class Study:
             "verdict": found,
             "measured": text,
             "control": "; ".join(f"{name}: {one}" for name, one in zip(JUDGED[1:], controls, strict=True)),
+            "equalled": "holds" in controls,
             "counts": counts if found == "undecided" else "",
             **self._counted(row, "spread"),
         }
@@ -358,6 +374,7 @@ class Study:
             "verdict": _degree(all(above), any(above)),
             "measured": f"rho above 0 in {sum(above)} of {len(above)} settings: {text}",
             "control": "" if better else "nowhere better than the last accuracy",
+            "equalled": not better,
             "seeds": sum(len(self.chosen(*key)) for key in rows),
             "value": sum(above) / len(above),
         }
@@ -381,6 +398,20 @@ class Study:
             "seeds": sum(len(self.chosen(*key)) for key in self._early()),
             "value": better / len(rows),
         }
+
+
+def edges_told(sizes: Sequence[int]) -> tuple[int, int, int]:
+    """Return the edges of the line graph of an MLP by the sum of degrees, counted pair by pair, and as it is made."""
+    model = mlp(tuple(sizes), rng=0)
+    x = np.random.default_rng(0).normal(size=(6, sizes[0])).astype(np.float32)
+    made = line_graph(model, x, np.arange(6) % sizes[-1], loss="squared").ecount()
+    weights = [
+        ((layer, i), (layer + 1, j))
+        for layer, (n, m) in enumerate(itertools.pairwise(sizes))
+        for i, j in itertools.product(range(n), range(m))
+    ]
+    counted = sum(head == tail for _, head in weights for tail, _ in weights)
+    return line_graph_size(model), counted, made
 
 
 def standing(row: pd.Series) -> str:

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from nngraph.reproduce.layer_groups.judgements import Judgement
     from nngraph.reproduce.ledger import Row
 
-__all__ = ["judged_row", "untestable_row"]
+__all__ = ["THEOREM", "judged_row", "untestable_row"]
+
+THEOREM = "theorem: needs no network"
+"""Source of what holds of every cloud, trained or not: measured is the solver alone."""
 
 
 def judged_row(
@@ -23,6 +26,7 @@ def judged_row(
     interval: tuple[float | None, float | None, float | None] = (None, None, None),
     control: str = "",
     figure: str = "",
+    equalled: bool | None = None,
 ) -> Row:
     """Return the row of a judgement.
 
@@ -30,6 +34,8 @@ def judged_row(
     ----------
     key, source, data, seeds, control, figure
         As of :class:`nngraph.reproduce.ledger.Row`.
+    equalled : bool, optional
+        Whether the control does as well, which leaves a claim at most in part; None where the rule has the control.
     judged : Judgement
         An undecided claim counts as its ``counts`` says, and the word stays.
     interval : tuple
@@ -48,6 +54,7 @@ def judged_row(
         low=low,
         high=high,
         counts=judged.counts if judged.verdict == "undecided" else "",
+        equalled=equalled,
     )
     return _claims.row(claim, key=key, source=source, data=data, figure=figure)
 

@@ -37,7 +37,7 @@ def training(context: Context) -> list[Row]:
             "layer-groups-09c",
             "Figures 6, 7",
             judged,
-            f"modular sums, Model 0, {sizes['gw']} pairs",
+            f"modular sums, Model 0, {sizes['gw']} pairs (stored record of training)",
             interval=(rho["none", "accuracy"], None, None),
             control="time is a common cause: hence the correlations with the step held fixed, and of differences; "
             "other measures by the same rule: " + ", ".join(f"{m} {said[m][0]}" for m in sizes if m != "gw"),

@@ -14,7 +14,7 @@ from nngraph.reproduce.layer_groups import language, language_maps
 from nngraph.reproduce.layer_groups import language_claims as scores
 from nngraph.reproduce.layer_groups import language_map_claims as judges
 from nngraph.reproduce.layer_groups._page import kept
-from nngraph.reproduce.layer_groups._row_parts import judged_row, untestable_row
+from nngraph.reproduce.layer_groups._row_parts import THEOREM, judged_row, untestable_row
 from nngraph.reproduce.layer_groups.language_bytes import ByteSetup
 
 if TYPE_CHECKING:
@@ -119,14 +119,16 @@ def texts(context: Context) -> list[Row]:
         "bytes": "bytes of Python's manual, scrambled words to be told (transformer of bytes, 8 blocks)",
         "minilm": "rated snippets on movies (MiniLM-L6, 6 blocks)",
     }[name]
+    equalled = _equalled(found, noise)
     rows = {
         number: judged_row(
             f"layer-groups-{number}",
-            f"{CLAIMS[number[:2]][0]}, on a stand-in",
+            f"{CLAIMS[number[:2]][0]}, on a stand-in" if number != "07c" else f"Figure 11; {THEOREM}",
             judge(found),
             data if number != "15a" else "bytes of Python's manual (transformer of bytes, 8 blocks)",
             seeds=seeds if number in ("08b", "10a", "11a", "12a", "13c") else 1,
             control=_control(number, found, noise),
+            equalled=equalled.get(number),
             figure=picture,
         )
         for number, judge in JUDGES.items()
@@ -210,6 +212,29 @@ def _control(number: str, found: Results, noise: pd.DataFrame) -> str:
         "13c": "correlation of each with the pretrained map, in what was measured",
         "15a": "blocks permuted, and the distance in depth, in what was measured",
     }.get(number, "")
+
+
+def _equalled(found: Results, noise: pd.DataFrame) -> dict[str, bool]:
+    """Return, by number, whether the control does as well as what is claimed."""
+    from nngraph.similarity import groups
+
+    untrained = language_maps.map_of(found.maps["0"], "untrained", "gw")
+    steps = language_maps.steps_of(untrained)
+    pure = {name: language_maps.map_of(noise, name, "gw") for name in ("pretrained", "fine-tuned")}
+    late = judges.late_only(language_maps.steps_of(pure["fine-tuned"]) / language_maps.steps_of(pure["pretrained"]))
+    table = found.changes["0"]
+    means = table[table["tap"] != "0"].groupby("encoder")["overlap"].mean()
+    tuned = means[list(scores.TUNED)]
+    agreements = found.agreements.set_index("measure")["mean"]
+    return {
+        "06a": judges.departs_late(table, "untrained"),
+        "07a": bool(max(tuned.max(), means["untrained"]) - min(tuned.min(), means["untrained"]) <= judges.ALIKE),
+        "08a": bool(steps.max() / steps.median() < judges.STEP),
+        "08b": late,
+        "08c": any(groups(D.iloc[1:, 1:], squared=False).k > 1 for D in (untrained, pure["fine-tuned"])),
+        "13b": late,
+        "15a": bool(agreements["depth"] >= agreements["gw"]),
+    }
 
 
 def _groups(D: pd.DataFrame) -> str:

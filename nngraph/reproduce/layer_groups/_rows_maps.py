@@ -87,6 +87,7 @@ def _figure3(found: Maps, n: int) -> list[Row]:
         f"untrained twin: {late[1]:.2f}",
         f"untrained twin: peaks at {twin_peaks}",
     )
+    equalled = (ari[1] >= ari[0], means[1] <= means[0], late[1] < figures.FLAT, None)
     return [
         judged_row(
             f"layer-groups-02{letter}",
@@ -95,9 +96,10 @@ def _figure3(found: Maps, n: int) -> list[Row]:
             f"modular sums, {n} pairs",
             interval=(value, None, None),
             control=text,
+            equalled=same,
         )
-        for letter, row, text, value in zip(
-            "abcd", table.itertuples(index=False), control, (ari[0], means[0], late[0], None), strict=True
+        for letter, row, text, value, same in zip(
+            "abcd", table.itertuples(index=False), control, (ari[0], means[0], late[0], None), equalled, strict=True
         )
     ]
 
@@ -158,6 +160,7 @@ def _figure4(found: Maps, others: Mapping[str, pd.DataFrame], context: Context, 
     )
     twin = largest_rsm(representations_of("L", trained=False, n=size, rng=context.rng)) * RSM_PAIRS / size
     data = f"modular sums, Model L, {n} pairs"
+    of_twin = float(figures.against_published(found["L"][1].root)[0])
     return [
         judged_row(
             "layer-groups-03a",
@@ -165,8 +168,8 @@ def _figure4(found: Maps, others: Mapping[str, pd.DataFrame], context: Context, 
             clearest,
             data,
             interval=(own, None, None),
-            control=f"untrained twin under GW: {figures.against_published(found['L'][1].root)[0]:.2f}; AGW is too slow "
-            "for 93 taps, see the rows on vision",
+            control=f"untrained twin under GW: {of_twin:.2f}; AGW is too slow for 93 taps, see the rows on vision",
+            equalled=of_twin >= own,
         ),
         judged_row(
             "layer-groups-03b",
@@ -175,6 +178,7 @@ def _figure4(found: Maps, others: Mapping[str, pd.DataFrame], context: Context, 
             f"modular sums, Model L, {size} pairs",
             interval=(largest, None, None),
             control=f"untrained twin: {twin:.3g}",
+            equalled=RSM_SCALE / 10 <= twin <= RSM_SCALE * 10,
         ),
     ]
 
@@ -274,6 +278,7 @@ def _untrained(found: Maps, context: Context, n: int) -> Row:
         f"modular sums, {n} pairs",
         seeds=len(twins),
         interval=(peaked / len(twins), None, None),
+        equalled=all(one.groups == 1 and not one.peaks for one in trained.values()),
         control="trained networks: " + "; ".join(f"{name}: {_told(one)}" for name, one in trained.items()),
     )
 

@@ -59,6 +59,12 @@ def images(context: Context) -> list[Row]:
         f"trained: contiguous groups {grouped.k} (p {grouped.p:.3f}), peaks at "
         f"{', '.join(found.boundaries().query('peak').index) or 'none'}",
     )
+    # peaks on noise are not made by what the images show
+    equalled = (
+        set(vision_maps.JUMPS) <= set(noise.peaks),
+        noise.groups == vision_maps.N_GROUPS,
+        grouped.k == 1 and not found.boundaries()["peak"].any(),
+    )
     accuracy, chance = (100 * record[name] for name in ("accuracy", "chance"))
     data = f"{DATA[record['data_set']]} (accuracy {accuracy:.1f} %, chance {chance:.0f} %)"
     rows = [
@@ -70,8 +76,9 @@ def images(context: Context) -> list[Row]:
             seeds=len(found.twins) if letter == "c" else 1,
             control=text,
             figure=picture,
+            equalled=same,
         )
-        for letter, judged, text in zip("abc", vision_maps.judgements(found), control, strict=True)
+        for letter, judged, text, same in zip("abc", vision_maps.judgements(found), control, equalled, strict=True)
     ]
     return [untestable_row("layer-groups-14", CLAIM, "layer-groups-14a"), *rows]
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PUBLISHED_GROUPS", "against_published", "figure3", "figure3_claims", "seconds_by_size"]
 
+FLAT = 0.5
+"""Share of the mean objective of a map below which a part of it is flat."""
 PUBLISHED_GROUPS = np.repeat([0, 1, 2, 1, 2, 0], [12, 8, 25, 7, 21, 20])
 """Of the 93 taps of Model L, counted from 0: 20-44 with 52-72, 12-19 with 45-51, and both ends."""
 
@@ -177,7 +179,7 @@ def _flat(trained: GromovMap, untrained: GromovMap) -> Judgement:
         "by eye",
         "the mean objective between the taps behind 64 is below half of that of the map",
         text,
-        "holds" if shares[0] < 0.5 else "does not hold",
+        "holds" if shares[0] < FLAT else "does not hold",
     )
 
 

@@ -13,10 +13,12 @@ from nngraph.reproduce.layer_groups.language_maps import FEW, cross_of, map_of, 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["JUDGES"]
+__all__ = ["ALIKE", "JUDGES", "STEP", "departs_late", "late_only"]
 
 DEPARTS = 1.25
 """A step has departed where it is this many times that before fine-tuning."""
+ALIKE, STEP = 0.05, 2.0
+"""Range of mean overlaps that are about the same; a step over the median one that is none."""
 LATE = (
     "the step over that of the pretrained encoder is largest in the last third and above 1.5, all of the first half "
     "below 1.5"
@@ -46,7 +48,7 @@ def _of_learned(verdict: str, *, known: bool) -> tuple[str, str, str]:
     return ("undecided", NOT_LEARNED, counting(verdict != "does not hold")) if not known else (verdict, "", verdict)
 
 
-def _late_only(grown: pd.Series) -> bool:
+def late_only(grown: pd.Series) -> bool:
     """Return whether steps grew in the last third, and nowhere in the first half."""
     place = int(grown.to_numpy().argmax()) + 1
     return place > 2 * len(grown) / 3 and grown.max() > 1.5 and grown.iloc[: len(grown) // 2].max() < 1.5
@@ -61,7 +63,7 @@ def flat(found: Results) -> Judgement:
         if D.notna().to_numpy().all():
             steps = steps_of(D)
             ratios[measure] = float(steps.max() / steps.median())
-    below = [measure for measure, ratio in ratios.items() if ratio < 2]
+    below = [measure for measure, ratio in ratios.items() if ratio < STEP]
     verdict = "does not hold" if "gw" not in below else "holds" if len(below) == len(ratios) else "holds in part"
     return Judgement(
         "the pretrained map has no step from block to block (Figures 5, 12)",
@@ -84,7 +86,7 @@ def late(found: Results) -> Judgement:
     marked = ", ".join(table.index[table["boundary"].astype(bool)]) or "none"
     changes = found.changes["0"]
     moved = changes[(changes["encoder"] == "fine-tuned") & (changes["tap"] != "0")]["moved"]
-    holds = [_late_only(one) for one in grown.values()]
+    holds = [late_only(one) for one in grown.values()]
     verdict = "holds" if all(holds) else "holds in part" if any(holds) else "does not hold"
     known = learned(found, "fine-tuned")
     return Judgement(
@@ -184,8 +186,7 @@ def histograms(found: Results) -> Judgement:
         for name in ("pretrained", "fine-tuned")
     }
     most = {name: (values.idxmax(), float(values.max())) for name, values in series.items()}
-    last = int(most["fine-tuned"][0]) > 2 * len(series["fine-tuned"]) / 3
-    holds = last and most["fine-tuned"][1] > 2 * most["pretrained"][1]
+    holds = departs_late(table, "fine-tuned")
     known = learned(found, "fine-tuned")
     return Judgement(
         "the histogram of distances departs where fine-tuning set in (Figures 2, 12)",
@@ -194,6 +195,13 @@ def histograms(found: Results) -> Judgement:
         "; ".join(f"{name}: {value:.3f} at block {tap}" for name, (tap, value) in most.items()),
         *_of_learned("holds" if holds else "does not hold", known=known),
     )
+
+
+def departs_late(table: pd.DataFrame, encoder: str) -> bool:
+    """Return whether the largest divergence of an encoder is in the last third, and over twice the pretrained one."""
+    series = {name: rows.set_index("tap")["divergence"].dropna() for name, rows in table.groupby("encoder")}
+    own = series[encoder]
+    return int(own.idxmax()) > 2 * len(own) / 3 and float(own.max()) > 2 * float(series["pretrained"].max())
 
 
 def overlap(found: Results) -> Judgement:
@@ -207,7 +215,7 @@ def overlap(found: Results) -> Judgement:
         "mean Jaccard index with block 0: .22, .20, .20 (the printed .27, .26, .26 count block 0 itself)",
         "those of the fine-tuned encoders are within .05; undecided unless each is above the larger class",
         "; ".join(f"{name} {means[name]:.2f}" for name in ("untrained", "pretrained", *TUNED)),
-        *_of_learned("holds" if spread <= 0.05 else "does not hold", known=known),
+        *_of_learned("holds" if spread <= ALIKE else "does not hold", known=known),
     )
 
 
@@ -296,7 +304,7 @@ def products(found: Results) -> Judgement:
         LATE,
         f"second data set, accuracy {accuracy:.3f}: step over that of the pretrained encoder {_listed(grown)}; "
         f"distance of each block from that of the first encoder, on the same texts: {_listed(_diagonal(cross))}",
-        *_of_learned("holds" if _late_only(grown) else "does not hold", known=known),
+        *_of_learned("holds" if late_only(grown) else "does not hold", known=known),
     )
 
 

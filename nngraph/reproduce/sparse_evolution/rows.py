@@ -29,6 +29,11 @@ def _row(number: str, claim: Claim, source: str, **about: Any) -> Row:
     return _claims.row(claim, key=f"sparse-evolution-{number}", source=source, **about)
 
 
+def _beside(claim: Claim, *controls: Claim) -> Claim:
+    """Return a claim on SET with whether a control, by what SET has more than it on average, does as well as SET."""
+    return dataclasses.replace(claim, equalled=any(one.value is not None and one.value <= 0 for one in controls))
+
+
 def _parameters(context: Context) -> list[Row]:
     """Count the weights of layers of growing width."""
     from nngraph.plot import _style
@@ -82,7 +87,14 @@ def _boltzmann(context: Context) -> list[Row]:
     told = "SET less " + ", ".join(f"{arm}: {one}" for arm, one in beside.items())
     untrained = _independent(table)
     return [
-        _row("02", found["dense"], "RBM figures", data=data, figure=likelihoods, control=f"{told}; {untrained}"),
+        _row(
+            "02",
+            _beside(found["dense"], found["fixed mask"]),
+            "RBM figures",
+            data=data,
+            figure=likelihoods,
+            control=f"{told}; {untrained}",
+        ),
         _row("03", found["pixel_core_rho"], "connectivity maps", data=data, figure=pixels),
         _row("03a", found["pixel_core_among_rho"], "connectivity maps", data=data, figure=pixels),
         _row("x1a", found["fixed mask"], ADDED, data=data, figure=likelihoods, control=untrained),
@@ -132,7 +144,7 @@ def _perceptrons(context: Context) -> list[Row]:
     return [
         _row(
             "04",
-            found[*published, "dense"],
+            _beside(found[*published, "dense"], found[*published, "fixed mask"]),
             "Table of MLP accuracies",
             data=data,
             figure=curves,
@@ -200,7 +212,7 @@ def _collisions(context: Context) -> list[Row]:
     )
     return [
         higgs,
-        _row("04b", claim, source, data=data, figure=figure, control=beside),
+        _row("04b", _beside(claim, found["fixed mask"]), source, data=data, figure=figure, control=beside),
         _row("x1b", found["fixed mask"], ADDED, data=data, figure=figure, control=told),
     ]
 
@@ -231,14 +243,22 @@ def _convolutions(context: Context) -> list[Row]:
     found, source, data = convolutions.judged(table, settings.data), "CNN figures", "colour patches"
     told = "; ".join(f"SET less {arm}: {found[arm].measured}" for arm in ("fixed mask", "linear head"))
     rows = [
-        _row("05a", found["dense head"], source, data=data, figure=figure, control=told),
+        _row(
+            "05a",
+            _beside(found["dense head"], found["fixed mask"], found["linear head"]),
+            source,
+            data=data,
+            figure=figure,
+            control=told,
+        ),
         _row("x1c", found["fixed mask"], ADDED, data=data, figure=figure, control=f"SET {_less_linear(found)}"),
     ]
     original = dataclasses.replace(convolutions.SETTINGS["cifar-10"], seed=context.rng)
     if context.scale == "full":
         try:
             whole = convolutions.run(place, studies=[original], root=context.root, n_jobs=context.n_jobs)
-            own = convolutions.judged(whole, original.data)["dense head"]
+            every = convolutions.judged(whole, original.data)
+            own = _beside(every["dense head"], every["fixed mask"], every["linear head"])
             return [_row("05", own, source, data="CIFAR-10", control="the stand-in: see sparse-evolution-05a"), *rows]
         except DatasetError:
             pass  # the row below says so
@@ -266,8 +286,9 @@ def _degrees(context: Context) -> list[Row]:
     place = context.folder / "results"
     if context.scale == "quick":
         table, data = degrees.run(place, kinds=("zero", "blind"), n_boot=100, stored=True), "fashion-mnist"
+        told = " (stored record of training)"
     else:
-        data = context.data or "fashion-mnist"
+        data, told = context.data or "fashion-mnist", ""
         settings = dataclasses.replace(degrees.LONG, data=data, seed=context.rng)
         if data == "digits":
             settings = dataclasses.replace(settings, n_train=800, batch=20)
@@ -275,13 +296,14 @@ def _degrees(context: Context) -> list[Row]:
     figures = degrees.figures(table, place)
     changes = _claims.save(figures["degrees"], context.folder / "degrees.png")
     pixels = _claims.save(figures["pixels"], context.folder / "pixels.png")
-    found, name = degrees.judged(table), _claims.DATA[data]
+    found, name = degrees.judged(table), _claims.DATA[data] + told
     blind, end = found["blind", "regrown", "binomial"], table[table["rewiring"] == table["rewiring"].max()]
+    wide = (end["kind"] == "blind") & (end["verdict"] == "heavy-tailed")
     return [
         _row("03b", found["zero", "core", "pixel_rho"], "connectivity maps, of a classifier", data=name, figure=pixels),
         _row(
             "06",
-            _scale_free(found),
+            dataclasses.replace(_scale_free(found), equalled=bool(wide.any())),
             "Figure of hidden degrees",
             data=name,
             figure=changes,
