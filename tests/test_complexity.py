@@ -236,7 +236,9 @@ def test_a_folder_is_gone_on_from_and_belongs_to_its_settings(tmp_path, monkeypa
     done = []
     run = _complexity_units.run
     monkeypatch.setattr(
-        _complexity_units, "run", lambda unit, plan, folder: done.append(unit.source.name) or run(unit, plan)
+        _complexity_units,
+        "run",
+        lambda unit, plan, folder: done.append(unit.source.name) or run(unit, plan, folder),
     )
     again = small(folder=tmp_path)
     assert done == ["easy"]
