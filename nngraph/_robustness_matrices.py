@@ -32,6 +32,8 @@ def find_matrices(model: nn.Module, names: Sequence[str] | str | None = None) ->
         In the order of the names, or of the model.
     """
     model = unwrap(model)
+    if names is not None and not isinstance(names, str) and not list(names):
+        raise ArgumentError(f"matrices: got {names!r}, so that none is chosen; expected at least one name, or None.")
     if names is None:
         found = _matrices(model, None)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import numbers
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from nngraph.nulls.draws import Options, randomize, settle
 from nngraph.nulls.kinds import KINDS
 from nngraph.ops._ranking import real_number
 
-__all__ = ["OPERATIONS", "PROBES", "TWIN", "Edit", "Point", "checked_probes", "checked_scales", "edits"]
+__all__ = ["OPERATIONS", "PROBES", "TWIN", "Edit", "Point", "checked_probes", "checked_scales", "edits", "points"]
 
 Scale: TypeAlias = Literal["mean_abs"] | None
 
@@ -114,6 +114,15 @@ def edits(
             for draw in range(draws):
                 make = functools.partial(_drawn, pruned, probe, settled, child(at, "draw", draw))
                 yield Edit(Point("prune", value, null=probe, draw=draw), make)
+
+
+def points(probe: str, probes: Mapping[str, Sequence[float]], *, draws: int, scales: Sequence[Scale]) -> list[Point]:
+    """Return what the rows of a probe say of its edits, in their order."""
+    if probe == TWIN:
+        return [Point(TWIN, 0.0)]
+    none = cast(NeuralGraph, None)  # the graph is touched where an edit is made, and none is
+    seed = np.random.SeedSequence(0)
+    return [edit.point for edit in edits(none, probe, probes[probe], draws=draws, scales=scales, seed=seed)]
 
 
 def _forms(point: Point, make: Callable[[], NeuralGraph], scales: Sequence[Scale]) -> Iterator[Edit]:

@@ -21,7 +21,7 @@ from nngraph import _arguments, _parallel
 from nngraph._folders import digest_of, opened
 from nngraph._rng import RNG, child, seed_record, seed_sequence
 from nngraph._robustness_matrices import find_matrices, graph_of, matching
-from nngraph._robustness_probes import PROBES, TWIN, Edit, Point, Scale, checked_probes, checked_scales, edits
+from nngraph._robustness_probes import PROBES, TWIN, Edit, Point, Scale, checked_probes, checked_scales, edits, points
 from nngraph.convert.torch import WriteBack
 from nngraph.errors import ArgumentError, FormatError, NullModelError
 from nngraph.io._atomic import replacing
@@ -166,7 +166,7 @@ def layer_robustness(
         opened(plan.folder, _settings(model, plan, list(weights), untouched))
         (plan.folder / "parts").mkdir(exist_ok=True)
     units = [(name, probe) for name in weights for probe in (*plan.probes, *((TWIN,) if twin is not None else ()))]
-    done = {unit: rows for unit in units if (rows := _kept(plan.folder, unit)) is not None}
+    done = {unit: rows for unit in units if (rows := _kept(plan, unit)) is not None}
     todo = [unit for unit in units if unit not in done]
     common = (model, score, plan)
     found = _parallel.unordered(_run, todo, common, folder=plan.folder, n_jobs=n_jobs, label="matrices and probes")
@@ -221,6 +221,8 @@ def robustness_table(table: pd.DataFrame, *, at: float = 0.9, chance: float = 0.
     """
     import pandas as pd
 
+    if not isinstance(table, pd.DataFrame):
+        raise ArgumentError(f"table: got {type(table).__name__}; expected the table that layer_robustness returns.")
     if missing := [name for name in COLUMNS if name not in table.columns]:
         raise ArgumentError(f"table: got no column {missing[0]!r}; expected a table of layer_robustness.")
     whole = table.loc[(table["matrix"] == "") & (table["probe"] == "none"), "value"]
@@ -347,9 +349,9 @@ def _part(folder: Path, unit: tuple[str, str]) -> Path:
     return folder / "parts" / f"{quote(name, safe='.')}-{probe}.json"
 
 
-def _kept(folder: Path | None, unit: tuple[str, str]) -> list[Row] | None:
+def _kept(plan: _Plan, unit: tuple[str, str]) -> list[Row] | None:
     """Return the rows of a finished unit; None where there are none yet, or one failed."""
-    if folder is None or not (path := _part(folder, unit)).exists():
+    if plan.folder is None or not (path := _part(plan.folder, unit)).exists():
         return None
     try:
         rows = [tuple(row) for row in json.loads(path.read_text(encoding="utf-8"))]
@@ -358,6 +360,12 @@ def _kept(folder: Path | None, unit: tuple[str, str]) -> list[Row] | None:
         raise FormatError(f"{path}: is damaged ({error}); delete it, it is made again then.") from None
     if not whole:
         raise FormatError(f"{path}: has rows of another form; delete it, it is made again then.")
+    asked = [(unit[0], *point) for point in points(unit[1], plan.probes, draws=plan.draws, scales=plan.scales)]
+    if [row[:-2] for row in rows] != asked:
+        raise FormatError(
+            f"{path}: has {len(rows)} rows, which are not the {len(asked)} of its matrix and probe; delete it, it is "
+            "made again then."
+        )
     return None if any(str(row[-1]).startswith("failed") for row in rows) else rows  # type: ignore[return-value]
 
 

@@ -238,7 +238,9 @@ class TagScore:
 
     Notes
     -----
-    Micro average over kinds. The sentences are coded once.
+    Micro average over kinds. The sentences are coded once. Words of which the model sees no token (in sentences too
+    long for it, or of characters that its tokenizer drops) are left out of what is true as of what is told: the score
+    is that of the words it sees, and an entity cut by the end counts with what is left of it.
 
     References
     ----------

@@ -27,7 +27,7 @@ def test_it_says_how_long_it_takes_runs_all_papers_and_counts_the_verdicts(tmp_p
     assert done.exit_code == 0
     assert "nngraph: 2 of 2 experiments to do, about 2 min" in done.stderr
     assert "report.html, ledger.md, ledger.csv and ledger.json are in results/ledger-quick" in done.stderr
-    assert "| all | quick | 4 | 4 | 0 | 0 | 0 |" in done.stdout
+    assert "| all | quick | 4 | 4 | 0 | 0 | 0 | 0 | 0 |" in done.stdout
     names = {path.name for path in (tmp_path / "results/ledger-quick").iterdir()}
     assert names == {"cats", "dogs", "ledger.csv", "ledger.json", "ledger.md", "report.html"}
     assert "0 of 2 experiments to do, about 0 s" in run().stderr
@@ -41,6 +41,7 @@ def test_options_reach_the_experiments(papers, tmp_path):
         return [a_row("cats-01")]
 
     papers["cats"].EXPERIMENTS = (an_experiment("look", ["cats-01"], look), an_experiment("no", ["cats-02"]))
+    (tmp_path / "files").mkdir()
     done = run("cats", "--scale", "full", "--data", "mnist", "--seed", "7", "--root", "files", "--only", "cats-01")
     assert done.exit_code == 0
     (context,) = seen
@@ -63,7 +64,7 @@ def test_a_failure_is_told_and_the_exit_code_is_1_until_it_is_mended(papers):
     done = run()
     assert done.exit_code == 1
     assert "failed: cats/bad; the same command tries again." in done.stderr
-    assert "| cats | quick | 1 | 0 | 0 | 0 | 1 |" in done.stdout
+    assert "| cats | quick | 1 | 0 | 0 | 0 | 0 | 0 | 1 |" in done.stdout
     assert run("dogs").exit_code == 0
     papers["cats"].EXPERIMENTS = (an_experiment("bad", ["cats-01"]),)
     assert run().exit_code == 0
@@ -91,7 +92,12 @@ def test_the_list_names_papers_experiments_rows_and_minutes(tmp_path):
     ("arguments", "sentence"),
     [
         (["cow"], "papers: got 'cow'; there is cats, dogs."),
-        (["--only", "cats-9"], "only: got 'cats-9'; the rows of cats, dogs are cats-01 cats-02 dogs-01 dogs-02."),
+        (
+            ["--only", "cats-9"],
+            "only: got 'cats-9', which is no row of cats, dogs; the nearest are cats-02, cats-01, dogs-02, "
+            "and nngraph reproduce --list names all.",
+        ),
+        (["--root", "gone"], "root: got 'gone', which is no folder; expected the folder of the data files."),
         (["--data", "imagenet"], "data: got 'imagenet'; expected one of 'digits', 'fashion-mnist', 'mnist'."),
     ],
 )

@@ -51,10 +51,11 @@ def test_the_rows_of_all_papers_come_in_order_and_are_kept(papers, tmp_path):
 def test_a_finished_experiment_is_not_run_again_and_gets_what_was_asked_for(papers, tmp_path):
     calls = []
     papers["cats"].EXPERIMENTS = (counted(["cats-01"], calls),)
-    asked = {"out": tmp_path, "scale": "full", "data": "mnist", "root": "files", "n_jobs": 2, "rng": 5}
+    asked = {"out": tmp_path, "scale": "full", "data": "mnist", "root": str(tmp_path), "n_jobs": 2, "rng": 5}
+    asked["out"] = tmp_path / "out"
     ledger.run(["cats"], **asked)
     ledger.run(["cats"], **asked)
-    assert calls == [Context(tmp_path / "cats/counted", "full", "mnist", "files", 2, 5)]
+    assert calls == [Context(tmp_path / "out/cats/counted", "full", "mnist", str(tmp_path), 2, 5)]
     assert calls[0].folder.is_dir()
 
 
@@ -62,6 +63,39 @@ def test_an_experiment_that_declares_other_rows_than_it_gave_is_run_again(papers
     ledger.run(["cats"], out=tmp_path)
     papers["cats"].EXPERIMENTS = (an_experiment("first", ["cats-01", "cats-03"]),)
     assert keys_of(ledger.run(["cats"], out=tmp_path)) == ["cats-01", "cats-03"]
+
+
+def test_an_experiment_that_lacked_files_is_run_again_where_they_may_be(papers, tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "nngraph.reproduce.ledger")
+    calls, out = [], tmp_path / "out"
+    lacking = {"verdict": "not testable here", "missing": "cats.csv", "stand_in": "cats-02"}
+    papers["cats"].EXPERIMENTS = (counted(["cats-01"], calls, **lacking), an_experiment("other", ["cats-02"]))
+    for times, root in ((1, None), (1, None), (2, tmp_path), (2, tmp_path), (2, None)):
+        ledger.run(["cats"], out=out, root=root)
+        assert len(calls) == times
+    assert caplog.text.count("cats/counted: lacked files") == 1
+    monkeypatch.setenv("NNGRAPH_CATS", "elsewhere")
+    assert ledger.minutes_left(["cats"], out=out)[:2] == (1, 2)
+    broken = an_experiment("counted", ["cats-01"], lambda _: 1 / 0)
+    papers["cats"].EXPERIMENTS = (broken, an_experiment("other", ["cats-02"]))
+    assert "ZeroDivisionError" in ledger.run(["cats"], out=out)[0].missing
+
+
+def test_options_that_do_not_reach_an_experiment_are_told(papers, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "nngraph.reproduce.ledger")
+    fixed = dataclasses.replace(an_experiment("fixed", ["cats-01"], quick=4), takes={"quick": (), "full": ()})
+    papers["cats"].EXPERIMENTS = (fixed, an_experiment("free", ["cats-02"], quick=4))
+    ledger.run(["cats"], out=tmp_path / "a")
+    assert "does not reach" not in caplog.text
+    ledger.run(["cats"], out=tmp_path / "b", rng=3, data="mnist")
+    assert "data mnist does not reach cats/fixed" in caplog.text
+    assert "seed 3 does not reach cats/fixed" in caplog.text
+    assert "free (" in caplog.text
+    assert "reach cats/free" not in caplog.text
+    monkey = pytest.MonkeyPatch()
+    with monkey.context() as patch:
+        patch.setattr("os.cpu_count", lambda: 2)
+        assert ledger.minutes_left(["cats"], out=tmp_path / "c", n_jobs=2)[2] == 6
 
 
 def test_seconds_that_a_row_has_stay(papers, tmp_path):
@@ -132,7 +166,9 @@ def test_only_runs_the_experiments_that_give_the_rows_asked_for(papers, tmp_path
     assert keys_of(ledger.run(["cats"], out=tmp_path, only=["cats-02"])) == ["cats-02"]
     assert (tmp_path / "cats/a/rows.json").exists()
     assert not (tmp_path / "cats/b").exists()
-    with pytest.raises(ArgumentError, match=r"only: got 'cats-9'; the rows of cats are cats-01 cats-02 cats-03\."):
+    with pytest.raises(
+        ArgumentError, match=r"only: got 'cats-9', which is no row of cats; the nearest are cats-0.*--list"
+    ):
         ledger.run(["cats"], out=tmp_path, only=["cats-9"])
 
 
@@ -264,6 +300,52 @@ def test_a_folder_of_another_version_or_format_is_refused(papers, tmp_path, name
         ledger.run(["cats"], out=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"verdict": "maybe"}, "row 'cats-01': got the verdict 'maybe'; expected one of 'holds'"),
+        ({"verdict": None}, "row 'cats-01': has verdict = None; expected text"),
+        ({"key": None}, "row None: has key = None; expected text"),
+        ({"seeds": [3]}, r"row 'cats-01': has seeds = \[3\]; expected a whole number, or None"),
+        ({"value": "1"}, "row 'cats-01': has value = '1'; expected a finite number, or None"),
+        ({"low": math.nan}, "row 'cats-01': has low = nan; expected a finite number, or None"),
+        ({"seconds": None}, "row 'cats-01': has seconds = None; expected a finite number;"),
+        ({"undecided": "no"}, "row 'cats-01': has undecided = 'no'; expected true or false"),
+        ({"figure": "../../../secret.png"}, "row 'cats-01': has the figure .*not in the experiment's folder"),
+        ({"figure": "/secret.png"}, "row 'cats-01': has the figure .*not in the experiment's folder"),
+    ],
+)
+def test_a_damaged_row_is_told_by_its_file_and_its_key(papers, tmp_path, changes, sentence):
+    ledger.run(["cats"], out=tmp_path)
+    file = tmp_path / "cats/first/rows.json"
+    kept = json.loads(file.read_text())
+    kept["rows"][0] |= changes
+    file.write_text(json.dumps(kept))
+    with pytest.raises(FormatError, match=rf"cats/first/rows\.json, {sentence}"):
+        ledger.run(["cats"], out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"peak_memory_mib": [1]}, r"has peak_memory_mib = \[1\]; expected names with whole numbers"),
+        ({"peak_memory_mib": {"process": "much"}}, "has peak_memory_mib = "),
+        ({"scale": ["quick"]}, r'has scale = \["quick"\]; expected one of quick, full'),
+        ({"data": 3}, "has data = 3; expected the name of a data set, or null"),
+        ({"seed": None}, "has seed = null; expected a whole number"),
+        ({"versions": None}, "has versions = null; expected names with versions"),
+    ],
+)
+def test_a_damaged_description_is_told_by_its_file_and_its_field(papers, tmp_path, changes, sentence):
+    ledger.run(["cats"], out=tmp_path)
+    file = tmp_path / "ledger.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    with pytest.raises(FormatError, match=rf"ledger\.json: {sentence}"):
+        ledger.run(["cats"], out=tmp_path)
+    with pytest.raises(FormatError, match=rf"ledger\.json: {sentence}"):
+        _ledger_folder.read(tmp_path)
+
+
 @pytest.mark.parametrize(("text", "sentence"), [("{", "cannot be read"), ("[]", "no description of a ledger")])
 def test_a_description_that_is_none_is_refused(papers, tmp_path, text, sentence):
     (tmp_path / "ledger.json").write_text(text)
@@ -296,6 +378,7 @@ def test_a_folder_that_holds_something_else_is_refused_and_left_alone(papers, tm
         ({"papers": ["cow"]}, "papers: got 'cow'; there is cats, dogs"),
         ({"scale": "huge"}, "scale: got 'huge'; expected one of 'quick', 'full'"),
         ({"data": "imagenet"}, "data: got 'imagenet'; expected one of 'digits', 'fashion-mnist', 'mnist'"),
+        ({"root": "nowhere"}, "root: got 'nowhere', which is no folder"),
         ({"n_jobs": 0}, "n_jobs: got 0"),
         ({"rng": -1}, "rng: got -1"),
     ],

@@ -75,6 +75,7 @@ def written(papers, tmp_path):
         a_row("cats-02", verdict="holds in part", figure="f.png", seeds=1, seconds=125.0),
         a_row("cats-03", verdict="not testable here", missing=ODD, stand_in="cats-03a", measured="", data=""),
         a_row("cats-03a", verdict="does not hold"),
+        a_row("cats-03b", verdict="does not hold", undecided=True),
         a_row("cats-x1", source="not in the paper"),
     ]
     papers["cats"].EXPERIMENTS = (drawn(rows, f=a_figure(30, 20)),)
@@ -89,18 +90,33 @@ def test_the_csv_has_every_field_of_every_row(written):
     assert [row["key"] for row in rows] == [entry.row.key for entry in kept]
     assert (rows[0]["paper"], rows[0]["experiment"], rows[0]["statement"]) == ("cats", "drawn", ODD)
     assert (rows[0]["low"], rows[0]["seeds"], rows[3]["low"]) == ("90.2", "12", "")
-    assert [row["failed"] for row in rows] == ["False"] * 5 + ["True", "False"]
+    assert [row["failed"] for row in rows] == ["False"] * 6 + ["True", "False"]
 
 
 def test_verdicts_are_counted_by_paper_and_sum_up(written):
     kept = _ledger_folder.read(written)
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in _ledger_tables.counts({"quick": kept})]
-    assert cells[0] == ["paper", "scale", "rows", "holds", "holds in part", "does not hold", "not testable here"]
-    assert cells[2:] == [
-        ["cats", "quick", "5", "2", "1", "1", "1"],
-        ["dogs", "quick", "2", "1", "0", "0", "1"],
-        ["all", "quick", "7", "3", "1", "1", "2"],
+    assert cells[0] == [
+        *("paper", "scale", "rows", "holds", "holds in part", "does not hold", "of which undecided"),
+        *("not testable here", "failed"),
     ]
+    assert cells[2:] == [
+        ["cats", "quick", "6", "2", "1", "2", "1", "1", "0"],
+        ["dogs", "quick", "2", "1", "0", "0", "0", "0", "1"],
+        ["all", "quick", "8", "3", "1", "2", "1", "1", "1"],
+    ]
+
+
+def test_what_is_undecided_is_said_beside_its_verdict_and_counted_apart(written):
+    text = (written / "ledger.md").read_text(encoding="utf-8")
+    assert re.search(r"\| cats-03b \|.*\*\*does not hold \(undecided\)\*\*: 91.5", text)
+    assert "  - quick: does not hold (undecided), digits (canvas)." in text
+    report = (written / "report.html").read_text(encoding="utf-8")
+    assert "does not hold (1 undecided)" in Page(report).text
+    article = Page(re.search(r'<article id="cats-03b".*?</article>', report, flags=re.DOTALL)[0])
+    assert "does not hold (undecided)" in article.text
+    rows = csv.DictReader(io.StringIO((written / "ledger.csv").read_text(encoding="utf-8")))
+    assert [row["key"] for row in rows if row["undecided"] == "True"] == ["cats-03b"]
 
 
 def test_the_page_of_markdown_has_each_row_with_its_rule_and_control_and_nothing_that_it_would_take_for_markup(written):
@@ -116,7 +132,7 @@ def test_the_page_of_markdown_has_each_row_with_its_rule_and_control_and_nothing
         in text
     )
     assert re.search(r"\| cats-03 \|.*\*\*not testable here\*\*: missing: .*; instead cats-03a \|", text)
-    assert re.search(r"\| dogs-01 \|.*\*\*not testable here\*\*: failed: ValueError: ", text)
+    assert re.search(r"\| dogs-01 \|.*\*\*failed\*\*: ValueError: ", text)
     assert (
         "- **cats-02** (Fig. 1). Rule: at least 1 point\n  - quick: holds in part, digits (canvas), 1 network." in text
     )
@@ -139,11 +155,18 @@ def test_the_report_has_an_article_for_each_row_with_its_verdict_in_words(writte
     text = (written / "report.html").read_text(encoding="utf-8")
     articles = {attrs["id"]: attrs["data-verdict"] for attrs in Page(text).all("article")}
     kept = _ledger_folder.read(written).entries
-    assert articles == {entry.row.key: entry.row.verdict for entry in kept}
+    assert articles == {entry.row.key: "failed" if entry.failed else entry.row.verdict for entry in kept}
     for entry in kept:
         article = Page(re.search(rf'<article id="{entry.row.key}".*?</article>', text, flags=re.DOTALL)[0])
         row = entry.row
-        told = (row.verdict, row.statement, row.criterion, row.authors, row.missing or row.measured, row.control)
+        told = (
+            "failed" if entry.failed else row.said,
+            row.statement,
+            row.criterion,
+            row.authors,
+            row.missing or row.measured,
+            row.control,
+        )
         assert [said for said in told if said.replace("`z`", "z") not in article.text] == []
         assert ("z" in article.code) == (ODD in row.statement + row.missing)
 
@@ -152,7 +175,7 @@ def test_the_report_says_what_was_run_in_place_of_a_claim_and_what_failed(writte
     text = Page((written / "report.html").read_text(encoding="utf-8")).text
     assert "In its place: cats-03a, does not hold." in text
     assert "an experiment failed (dogs/broken)" in text
-    assert "The number91.5 (from 90.2 to 93)" in text
+    assert "Headline number, as in Measured91.5 (from 90.2 to 93)" in text
 
 
 def test_what_was_not_run_is_named(papers, tmp_path):
@@ -280,7 +303,8 @@ def test_finished_ledgers_come_into_the_readme_and_the_documentation_beside_each
     assert text.endswith("|\n\n<!-- ledger: end -->\nb é\n")
     assert "yesterday" not in text
     assert (
-        "| cats | quick | 2 | 2 | 0 | 0 | 0 |\n| cats | full | 2 | 1 | 0 | 1 | 0 |\n| dogs | full mnist | 2 |" in text
+        "| cats | quick | 2 | 2 | 0 | 0 | 0 | 0 | 0 |\n| cats | full | 2 | 1 | 0 | 1 | 0 | 0 | 0 |\n"
+        "| dogs | full mnist | 2 |" in text
     )
     page = (pages[1] / "ledger.md").read_text(encoding="utf-8")
     assert "| row | claim | authors | quick | full | full mnist |" in page

@@ -315,6 +315,21 @@ def test_a_piece_of_another_form_is_refused_by_name(tmp_path):
             run()
 
 
+def test_a_piece_with_fewer_rows_than_were_asked_for_is_not_taken_as_whole(tmp_path):
+    model = seeded(lambda: nn.Linear(3, 2))
+
+    def run():
+        return nng.layer_robustness(model, lambda m: 1.0, probes={"prune": [0.5, 1]}, folder=tmp_path)
+
+    run()
+    (part,) = (tmp_path / "parts").iterdir()
+    rows = json.loads(part.read_text())
+    for kept in ([], rows[:-1], rows[::-1]):
+        part.write_text(json.dumps(kept))
+        with pytest.raises(FormatError, match=rf"has {len(kept)} rows, which are not the 4 of its matrix and probe"):
+            run()
+
+
 def test_half_precision_models_are_probed_and_kept(tmp_path):
     model = seeded(lambda: nn.Linear(6, 5).to(torch.bfloat16))
     before = model.weight.detach().clone()
@@ -333,7 +348,7 @@ def test_half_precision_models_are_probed_and_kept(tmp_path):
         ({"matrices": "fd"}, "matrices: got 'fd', which names no weight matrix"),
         ({"matrices": "norm"}, "matrices: got 'norm', which names no weight matrix"),
         ({"matrices": [3]}, "matrices: got 3"),
-        ({"matrices": []}, "got no weight matrix"),
+        ({"matrices": []}, r"matrices: got \[\], so that none is chosen"),
         ({"probes": {}}, "probes: got {}"),
         ({"probes": {"H": [0]}}, "probes: got 'H'"),
         ({"probes": {"prune": [1.5]}}, "probes: prune: got 1.5"),
@@ -384,6 +399,8 @@ def test_the_summary_is_what_the_definitions_say():
 
 
 def test_a_summary_of_what_is_no_table_or_no_better_than_chance_is_refused():
+    with pytest.raises(ArgumentError, match="table: got int; expected the table that layer_robustness returns"):
+        nng.robustness_table(3)
     with pytest.raises(ArgumentError, match="no column 'matrix'"):
         nng.robustness_table(pd.DataFrame())
     table = pd.DataFrame([row("", "none", 0, -2.0)], columns=list(COLUMNS))

@@ -56,7 +56,9 @@ def reproduce(
         n_jobs = jobs or joblib.cpu_count()
         keys = [key for text in only or () for key in text.replace(",", " ").split()]
         folder = out or Path("results") / "-".join(["ledger", scale.value, *([data] if data else [])])
-        waiting, n, minutes = ledger.minutes_left(papers, out=folder, scale=scale.value, n_jobs=n_jobs, only=keys)
+        waiting, n, minutes = ledger.minutes_left(
+            papers, out=folder, scale=scale.value, n_jobs=n_jobs, only=keys, root=root
+        )
         typer.echo(
             f"nngraph: {waiting} of {n} experiments to do, about {_ledger_tables.duration(60 * minutes)}", err=True
         )

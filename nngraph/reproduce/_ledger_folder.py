@@ -9,20 +9,34 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
+import os
 import platform
 import re
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nngraph import __version__
 from nngraph.errors import FormatError, StudyError
 from nngraph.io._atomic import replacing
-from nngraph.reproduce._rows import Row, row_of
+from nngraph.reproduce._rows import SCALES, Row, row_of
 
-__all__ = ["Entry", "Ledger", "finished", "keep", "opened", "place", "read", "rows", "there", "write"]
+__all__ = [
+    "Entry",
+    "Ledger",
+    "finished",
+    "keep",
+    "may_find_more",
+    "opened",
+    "place",
+    "places",
+    "read",
+    "rows",
+    "there",
+    "write",
+]
 
 FORMAT = 1
 _PACKAGES = ("numpy", "scipy", "pandas", "torch", "igraph", "networkx", "scikit-learn", "POT", "powerlaw", "numba")
@@ -85,7 +99,31 @@ def _about(out: Path) -> dict[str, Any]:
     found = _read_json(out / "ledger.json")
     if not isinstance(found, dict) or "format" not in found:
         raise FormatError(f"{out / 'ledger.json'}: is no description of a ledger; give another folder.")
+    if (found["format"], found.get("nngraph")) == (FORMAT, __version__):
+        _check(found, out / "ledger.json")
     return found
+
+
+def _check(about: Mapping[str, Any], file: Path) -> None:
+    """Raise where a description of this version has fields that it does not write."""
+    whole = lambda value: isinstance(value, int) and not isinstance(value, bool)  # noqa: E731
+    checks: dict[str, tuple[bool, str]] = {
+        "scale": (about.get("scale") in SCALES, f"one of {', '.join(SCALES)}"),
+        "data": ("data" in about and isinstance(about["data"], str | None), "the name of a data set, or null"),
+        "seed": (whole(about.get("seed")), "a whole number"),
+        "peak_memory_mib": (_is_map(about.get("peak_memory_mib", {}), whole), "names with whole numbers"),
+        "versions": (_is_map(about.get("versions", {}), lambda value: isinstance(value, str)), "names with versions"),
+    }
+    for name, (right, expected) in checks.items():
+        if not right:
+            raise FormatError(
+                f"{file}: has {name} = {json.dumps(about.get(name))}; expected {expected}. Mend it, or give another "
+                "folder."
+            )
+
+
+def _is_map(value: object, right: Callable[[Any], bool]) -> bool:
+    return isinstance(value, dict) and all(right(one) for one in value.values())
 
 
 def _read_json(file: Path) -> Any:
@@ -107,14 +145,15 @@ def _failure(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.failed.json")
 
 
-def keep(folder: Path, rows: Sequence[Row], traceback: str) -> None:
-    """Keep the rows of an experiment as finished, or with a traceback as failed."""
+def keep(folder: Path, rows: Sequence[Row], traceback: str, root: str | None = None) -> None:
+    """Keep the rows of an experiment as finished, with where it looked for files, or with a traceback as failed."""
     entries = [dataclasses.asdict(row) for row in rows]
     folder.parent.mkdir(parents=True, exist_ok=True)
     if traceback:
         _write_json(_failure(folder), {"format": FORMAT, "rows": entries, "traceback": traceback})
+        (folder / "rows.json").unlink(missing_ok=True)  # of an earlier run, of which this one was to be the better
     else:
-        _write_json(folder / "rows.json", {"format": FORMAT, "rows": entries})
+        _write_json(folder / "rows.json", {"format": FORMAT, "places": places(root), "rows": entries})
         _failure(folder).unlink(missing_ok=True)
 
 
@@ -125,7 +164,7 @@ def rows(folder: Path) -> tuple[list[Row], bool]:
     found = _read_json(file)
     if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("rows"), list):
         raise FormatError(f"{file}: holds no rows of a ledger; delete it, and its experiment runs again.")
-    return [row_of(entry, str(file)) for entry in found["rows"]], failed
+    return [row_of(entry, file, folder) for entry in found["rows"]], failed
 
 
 def there(folder: Path, keys: Sequence[str]) -> bool:
@@ -137,6 +176,21 @@ def there(folder: Path, keys: Sequence[str]) -> bool:
 def finished(folder: Path, keys: Sequence[str]) -> bool:
     """Tell whether an experiment finished, with the rows that it declares today."""
     return (folder / "rows.json").exists() and there(folder, keys)
+
+
+def places(root: str | None) -> dict[str, str]:
+    """Return where files are looked for: the root that was given, and what the environment names."""
+    named = {name: value for name, value in os.environ.items() if name.startswith("NNGRAPH_") and value}
+    return named | ({} if root is None else {"root": str(Path(root).resolve())})
+
+
+def may_find_more(folder: Path, root: str | None) -> bool:
+    """Tell whether a finished experiment lacked files, which may be at a place that it did not look at."""
+    if not any(row.verdict == "not testable here" for row in rows(folder)[0]):
+        return False
+    before = _read_json(folder / "rows.json").get("places")
+    before = before if isinstance(before, dict) else {}
+    return any(before.get(name) != place for name, place in places(root).items())
 
 
 def read(out: Path) -> Ledger:

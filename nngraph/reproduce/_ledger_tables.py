@@ -17,7 +17,12 @@ from nngraph.reproduce._rows import VERDICTS, Row
 from nngraph.reproduce._tables import markdown, put
 from nngraph.reproduce.ledger import PAPERS, experiments
 
-__all__ = ["as_csv", "command", "counts", "duration", "listing", "page", "publish", "tally"]
+__all__ = ["COUNTED", "UNDECIDED", "as_csv", "command", "counts", "duration", "listing", "page", "publish", "tally"]
+
+UNDECIDED = "of which undecided"
+FAILED = "failed"
+COUNTED = (*VERDICTS[:3], UNDECIDED, *VERDICTS[3:], FAILED)
+"""What :func:`tally` counts, in the order of its columns."""
 
 
 def listing(papers: Iterable[str]) -> str:
@@ -41,9 +46,15 @@ def duration(seconds: float) -> str:
 
 
 def tally(entries: Iterable[Entry]) -> dict[str, int]:
-    """Return how many rows have each verdict."""
-    found = Counter(entry.row.verdict for entry in entries)
-    return {verdict: found[verdict] for verdict in VERDICTS}  # type: ignore[index]
+    """Return how many rows have each verdict, how many of those that do not hold are undecided, and how many failed.
+
+    A row of an experiment that failed has no verdict.
+    """
+    found: Counter[str] = Counter()
+    for entry in entries:
+        found[FAILED if entry.failed else entry.row.verdict] += 1
+        found[UNDECIDED] += not entry.failed and entry.row.undecided and entry.row.verdict == "does not hold"
+    return {name: found[name] for name in COUNTED}
 
 
 def as_csv(ledger: Ledger) -> str:
@@ -66,7 +77,7 @@ def counts(ledgers: Mapping[str, Ledger]) -> list[str]:
             if entries := [entry for entry in ledger.entries if entry.paper == paper]:
                 rows.append((paper, label, len(entries), *tally(entries).values()))
     rows += [("all", label, len(ledger.entries), *tally(ledger.entries).values()) for label, ledger in ledgers.items()]
-    return markdown(("paper", "scale", "rows", *VERDICTS), rows)
+    return markdown(("paper", "scale", "rows", *COUNTED), rows)
 
 
 def page(ledgers: Mapping[str, Ledger]) -> str:
@@ -132,9 +143,11 @@ def _verdict(entry: Entry | None) -> str:
         return "-"
     row = entry.row
     if row.verdict != "not testable here":
-        return f"**{row.verdict}**: {_cell(row.measured)}"
+        return f"**{row.said}**: {_cell(row.measured)}"
+    if entry.failed:
+        return f"**failed**: {_cell(row.missing)}"
     instead = f"; instead {row.stand_in}" if row.stand_in else ""
-    return f"**{row.verdict}**: {'failed' if entry.failed else 'missing'}: {_cell(row.missing)}{instead}"
+    return f"**{row.verdict}**: missing: {_cell(row.missing)}{instead}"
 
 
 def _details(first: Row, entries: Mapping[str, Entry | None]) -> Iterator[str]:
@@ -144,7 +157,11 @@ def _details(first: Row, entries: Mapping[str, Entry | None]) -> Iterator[str]:
         if entry is None:
             continue
         row = entry.row
-        parts = [row.verdict, *([_cell(row.data)] if row.data else []), *([_seeds(row)] if row.seeds else [])]
+        parts = [
+            FAILED if entry.failed else row.said,
+            *([_cell(row.data)] if row.data else []),
+            *([_seeds(row)] if row.seeds else []),
+        ]
         control = f" Control: {_cell(row.control)}" if row.control else ""
         other = f" Rule here: {_cell(row.criterion)}." if row.criterion != first.criterion else ""
         yield f"  - {label}: {', '.join(parts)}.{other}{control}"

@@ -10,19 +10,19 @@ import html
 import io
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
 from nngraph.reproduce._ledger_folder import Entry, Ledger
-from nngraph.reproduce._ledger_tables import command, duration, tally
+from nngraph.reproduce._ledger_tables import COUNTED, UNDECIDED, command, duration, tally
 from nngraph.reproduce._rows import VERDICTS, Row
 from nngraph.reproduce.ledger import PAPERS
 
 __all__ = ["report", "shrunk"]
 
 _WIDTH = 1200  # pixels: sharp on screens of two pixels a point at the width that the page gives to figures
-_MARKS = dict(zip(VERDICTS, ("●", "◐", "○", "–"), strict=True))
+_MARKS = {**dict(zip(VERDICTS, ("●", "◐", "○", "–"), strict=True)), UNDECIDED: "?", "failed": "✕"}
 _log = logging.getLogger("nngraph")
 
 
@@ -92,11 +92,17 @@ def _failures(ledger: Ledger) -> str:
     )
 
 
+def _apart(verdict: str, found: Mapping[str, int]) -> str:
+    undecided = found[UNDECIDED]
+    return f" ({undecided} undecided)" if undecided and verdict == "does not hold" else ""
+
+
 def _totals(ledger: Ledger) -> str:
+    found = tally(ledger.entries)
     boxes = "".join(
         f'<label class="{_class(verdict)}"><input type=checkbox checked id="show-{_class(verdict)}">'
-        f"<b>{n}</b> <span>{_mark(verdict)} {verdict}</span></label>\n"
-        for verdict, n in tally(ledger.entries).items()
+        f"<b>{found[verdict]}</b> <span>{_mark(verdict)} {verdict}{_apart(verdict, found)}</span></label>\n"
+        for verdict in (*VERDICTS, *(["failed"] if found["failed"] else []))
     )
     return f"<fieldset class=totals>\n<legend>Verdicts. Untick one to hide its rows.</legend>\n{boxes}</fieldset>\n"
 
@@ -106,7 +112,7 @@ def _mark(verdict: str) -> str:
 
 
 def _overview(ledger: Ledger) -> str:
-    head = "".join(f"<th scope=col>{_mark(verdict)} <span class=word>{verdict}</span></th>" for verdict in VERDICTS)
+    head = "".join(f"<th scope=col>{_mark(verdict)} <span class=word>{verdict}</span></th>" for verdict in COUNTED)
     lines = []
     for paper in PAPERS:
         if entries := [entry for entry in ledger.entries if entry.paper == paper]:
@@ -133,8 +139,8 @@ def _section(ledger: Ledger, paper: str, entries: Sequence[Entry]) -> Iterator[s
         row = entry.row
         number = row.key.removeprefix(f"{paper}-")
         yield (
-            f'<li><a class="{_class(row.verdict)}" href="#{_text(row.key)}" title="{_text(row.statement)}" '
-            f'aria-label="{_text(row.key)}: {row.verdict}">{_mark(row.verdict)}{_text(number)}</a></li>\n'
+            f'<li><a class="{_class(_verdict(entry))}" href="#{_text(row.key)}" title="{_text(row.statement)}" '
+            f'aria-label="{_text(row.key)}: {_said(entry)}">{_mark(_verdict(entry))}{_text(number)}</a></li>\n'
         )
     yield "</ul>\n</header>\n"
     drawn: dict[Path, str] = {}
@@ -145,8 +151,8 @@ def _section(ledger: Ledger, paper: str, entries: Sequence[Entry]) -> Iterator[s
 
 def _article(ledger: Ledger, entry: Entry, drawn: dict[Path, str]) -> Iterator[str]:
     row = entry.row
-    yield f'<article id="{_text(row.key)}" data-verdict="{row.verdict}">\n<div class=top>'
-    yield f'<span class="badge {_class(row.verdict)}">{_mark(row.verdict)} {row.verdict}</span>'
+    yield f'<article id="{_text(row.key)}" data-verdict="{_verdict(entry)}">\n<div class=top>'
+    yield f'<span class="badge {_class(_verdict(entry))}">{_mark(_verdict(entry))} {_said(entry)}</span>'
     yield f'<a class=key href="#{_text(row.key)}">{_text(row.key)}</a>'
     yield "".join(f"<span>{_text(text)}</span>" for text in _facts(row))
     yield f"</div>\n<h3>{_prose(row.statement)}</h3>\n<dl class=values>\n"
@@ -155,6 +161,14 @@ def _article(ledger: Ledger, entry: Entry, drawn: dict[Path, str]) -> Iterator[s
     yield from _details(row)
     yield _figure(ledger, entry, drawn)
     yield "</article>\n"
+
+
+def _verdict(entry: Entry) -> str:
+    return "failed" if entry.failed else entry.row.verdict
+
+
+def _said(entry: Entry) -> str:
+    return "failed" if entry.failed else entry.row.said
 
 
 def _facts(row: Row) -> Iterator[str]:
@@ -176,7 +190,7 @@ def _measured(ledger: Ledger, entry: Entry) -> str:
     said = f"{'The experiment failed' if entry.failed else 'Missing'}: {_prose(row.missing)}."
     instead = next((other.row for other in ledger.entries if other.row.key == row.stand_in), None)
     if instead is not None:
-        return f'{said} In its place: <a href="#{_text(instead.key)}">{_text(instead.key)}</a>, {instead.verdict}.'
+        return f'{said} In its place: <a href="#{_text(instead.key)}">{_text(instead.key)}</a>, {instead.said}.'
     return f"{said} In its place: {_text(row.stand_in)}, which was not run yet." if row.stand_in else said
 
 
@@ -187,7 +201,7 @@ def _details(row: Row) -> Iterator[str]:
         yield f"<dt>Control</dt><dd>{_prose(row.control)}</dd>\n"
     if row.value is not None:
         interval = f" (from {row.low:.4g} to {row.high:.4g})" if row.low is not None and row.high is not None else ""
-        yield f"<dt>The number</dt><dd>{row.value:.4g}{interval}</dd>\n"
+        yield f"<dt>Headline number, as in Measured</dt><dd>{row.value:.4g}{interval}</dd>\n"
     yield "</dl>\n</details>\n"
 
 

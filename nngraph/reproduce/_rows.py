@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+import numpy as np
+
 from nngraph.errors import FormatError, StudyError
 
-__all__ = ["SCALES", "VERDICTS", "Context", "Experiment", "Row", "Scale", "Verdict", "checked", "failed", "row_of"]
+__all__ = [
+    "OPTIONS",
+    "SCALES",
+    "VERDICTS",
+    "Context",
+    "Experiment",
+    "Row",
+    "Scale",
+    "Verdict",
+    "checked",
+    "failed",
+    "row_of",
+]
 
 Verdict: TypeAlias = Literal["holds", "holds in part", "does not hold", "not testable here"]
 Scale: TypeAlias = Literal["quick", "full"]
 VERDICTS: tuple[str, ...] = get_args(Verdict)
 SCALES: tuple[str, ...] = get_args(Scale)
+OPTIONS = ("data", "seed", "jobs")
+"""Options of the command that do not reach every experiment."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -51,6 +68,8 @@ class Row:
         Name of a PNG in the folder of the experiment.
     seconds : float
         Wall-clock time; where it is 0, the experiment's own is shared out among its rows.
+    undecided : bool
+        The number and its interval do not decide: the verdict is that of the estimate, and is counted apart.
     """
 
     key: str
@@ -70,6 +89,12 @@ class Row:
     stand_in: str = ""
     figure: str = ""
     seconds: float = 0.0
+    undecided: bool = False
+
+    @property
+    def said(self) -> str:
+        """The verdict, with a word more where it is undecided."""
+        return f"{self.verdict} (undecided)" if self.undecided else self.verdict
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,21 +139,62 @@ class Experiment:
         From a :class:`Context` to the list of rows.
     minutes : mapping
         CPU minutes on one core, measured, for "quick" and for "full".
+    takes : mapping
+        Which of "data", "seed" and "jobs" change what it does, at each scale; by default all.
     """
 
     name: str
     keys: tuple[str, ...]
     run: Callable[[Context], list[Row]]
     minutes: Mapping[str, float]
+    takes: Mapping[str, Collection[str]] = dataclasses.field(default_factory=lambda: dict.fromkeys(SCALES, OPTIONS))
 
 
-def row_of(entry: Any, where: str) -> Row:
-    """Return the row that an entry of a JSON file describes, or raise where it describes none."""
+def row_of(entry: Any, where: Path, folder: Path) -> Row:
+    """Return the row that an entry of a JSON file describes, or raise where it describes none.
+
+    ``where`` is the file, and ``folder`` that of the experiment, where its figures are.
+    """
     fields = {field.name: field for field in dataclasses.fields(Row)}
     needed = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
     if not isinstance(entry, dict) or not needed <= set(entry) <= set(fields):
         raise FormatError(f"{where}: has an entry that is no row of a ledger; delete the file, and run it again.")
-    return Row(**entry)
+    row = Row(**entry)
+    wrong = _wrong_type(row)
+    if not wrong and row.verdict not in VERDICTS:
+        wrong = f"got the verdict {row.verdict!r}; expected one of {', '.join(map(repr, VERDICTS))}"
+    if not wrong and not _inside(row.figure, folder):
+        wrong = f"has the figure {row.figure!r}, which is not in the experiment's folder"
+    if wrong:
+        raise FormatError(f"{where}, row {row.key!r}: {wrong}; delete the file, and run it again.")
+    return row
+
+
+def _wrong_type(row: Row) -> str:
+    """Say which field holds something of another type, or no finite number; "" where none does."""
+    for field in dataclasses.fields(Row):
+        value = getattr(row, field.name)
+        if value is None and field.default is None:
+            continue
+        if field.name == "undecided":
+            expected = "" if isinstance(value, (bool, np.bool_)) else "true or false"
+        elif field.name == "seeds":
+            whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+            expected = "" if whole else "a whole number, or None"
+        elif field.name in ("value", "low", "high", "seconds"):
+            real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+            expected = (
+                "" if real and math.isfinite(value) else "a finite number" + ", or None" * (field.default is None)
+            )
+        else:
+            expected = "" if isinstance(value, str) else "text"
+        if expected:
+            return f"has {field.name} = {value!r}; expected {expected}"
+    return ""
+
+
+def _inside(figure: str, folder: Path) -> bool:
+    return (folder / figure).resolve().is_relative_to(folder.resolve())
 
 
 def failed(experiment: Experiment, error: str) -> list[Row]:
@@ -178,6 +244,8 @@ def checked(experiment: Experiment, rows: object, folder: Path, known: Collectio
 
 def _wrong(row: Row, folder: Path, known: Collection[str]) -> str:
     """Say what is wrong with a row; "" where nothing is."""
+    if odd := _wrong_type(row):
+        return odd
     if row.verdict not in VERDICTS:
         return f"got the verdict {row.verdict!r}; expected one of {', '.join(map(repr, VERDICTS))}"
     untested = row.verdict == "not testable here"
@@ -188,14 +256,11 @@ def _wrong(row: Row, folder: Path, known: Collection[str]) -> str:
         return "is not testable here and does not name the missing file or model"
     if untested and (row.stand_in not in known or row.stand_in == row.key):
         return f"is not testable here and has the stand-in {row.stand_in!r}; expected the key of another row"
-    numbers = {name: getattr(row, name) for name in ("value", "low", "high", "seeds")}
-    if odd := [name for name, number in numbers.items() if number is not None and not math.isfinite(number)]:
-        return f"has {odd[0]} = {numbers[odd[0]]}; expected a finite number, or None"
     if row.low is not None and row.high is not None and row.low > row.high:
         return f"has the interval from {row.low:g} to {row.high:g}; expected low <= high"
     if row.figure:
         file = folder / row.figure
-        if not file.resolve().is_relative_to(folder.resolve()) or not file.is_file():
+        if not _inside(row.figure, folder) or not file.is_file():
             return f"has the figure {row.figure!r}, which is not in the experiment's folder"
         with file.open("rb") as content:
             if content.read(len(_PNG)) != _PNG:

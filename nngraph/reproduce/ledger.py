@@ -7,6 +7,7 @@ fails is told in its rows, and tried again by the same call.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import importlib
 import logging
 import os
@@ -139,6 +140,10 @@ class _Job:
     def name(self) -> str:
         return f"{self.paper}/{self.experiment.name}"
 
+    def takes(self, option: str, scale: str) -> bool:
+        """Tell whether an option changes what the experiment does."""
+        return option in self.experiment.takes[scale]
+
 
 def _jobs(papers: Iterable[str] | None, only: Sequence[str], out: Path) -> list[_Job]:
     """Return the experiments of the papers, or those of them that give the rows asked for."""
@@ -147,7 +152,11 @@ def _jobs(papers: Iterable[str] | None, only: Sequence[str], out: Path) -> list[
     known = [key for job in jobs for key in job.experiment.keys]
     for key in only:
         if key not in known:
-            raise ArgumentError(f"only: got {key!r}; the rows of {', '.join(asked)} are {' '.join(known)}.")
+            near = difflib.get_close_matches(key, known, n=3, cutoff=0)
+            raise ArgumentError(
+                f"only: got {key!r}, which is no row of {', '.join(asked)}; the nearest are {', '.join(near)}, and "
+                "nngraph reproduce --list names all."
+            )
     return [job for job in jobs if not only or set(only) & set(job.experiment.keys)]
 
 
@@ -158,10 +167,12 @@ def minutes_left(
     scale: Scale = "quick",
     n_jobs: int = 1,
     only: Sequence[str] = (),
+    root: str | os.PathLike[str] | None = None,
 ) -> tuple[int, int, float]:
     """Return how many experiments wait, of how many, and the minutes that they take.
 
-    The minutes are those that each experiment states, divided by the number of processes (at most one for each core).
+    The minutes are those that each experiment states, where it uses processes divided by their number (at most one for
+    each core).
     Parameters are those of :func:`run`.
 
     Examples
@@ -170,12 +181,28 @@ def minutes_left(
     Traceback (most recent call last):
     nngraph.errors.ArgumentError: papers: got 'ghosts'; there is probes, layer-groups, sparse-evolution, ...
     """
-    from nngraph.reproduce._ledger_folder import finished
-
     jobs = _jobs(papers, only, Path(out))
-    waiting = [job for job in jobs if not finished(job.folder, job.experiment.keys)]
+    waiting = _waiting(jobs, _folder(root))
     cores = min(n_jobs if n_jobs > 0 else os.cpu_count() or 1, os.cpu_count() or 1)
-    return len(waiting), len(jobs), sum(job.experiment.minutes[scale] for job in waiting) / cores
+    minutes = (job.experiment.minutes[scale] / (cores if job.takes("jobs", scale) else 1) for job in waiting)
+    return len(waiting), len(jobs), sum(minutes)
+
+
+def _folder(root: str | os.PathLike[str] | None) -> str | None:
+    if root is not None and not Path(root).is_dir():
+        raise ArgumentError(f"root: got {str(root)!r}, which is no folder; expected the folder of the data files.")
+    return None if root is None else str(root)
+
+
+def _waiting(jobs: Sequence[_Job], root: str | None) -> list[_Job]:
+    """Return the experiments that are not finished, or lacked files that may now be found."""
+    from nngraph.reproduce import _ledger_folder as folders
+
+    return [
+        job
+        for job in jobs
+        if not folders.finished(job.folder, job.experiment.keys) or folders.may_find_more(job.folder, root)
+    ]
 
 
 def run(
@@ -221,7 +248,7 @@ def run(
     Raises
     ------
     ArgumentError
-        For a paper, key, scale or data set that does not exist.
+        For a paper, key, scale, data set or folder of data files that does not exist.
     StudyError
         If the folder belongs to another version, scale, data set or seed, or to something else.
     """
@@ -234,14 +261,22 @@ def run(
         _arguments.choice("data", data, DATA)
     n_jobs, rng = _arguments.processes(n_jobs), _arguments.whole("rng", rng, 0)
     jobs = _jobs(papers, only, out)
+    place = _folder(root)
     folders.opened(out, {"scale": scale, "data": data, "seed": rng})
-    waiting = [job for job in jobs if not folders.finished(job.folder, job.experiment.keys)]
+    waiting = _waiting(jobs, place)
+    for option, value, usual in (("data", data, None), ("seed", rng, 0)):
+        deaf = [job.name for job in waiting if not job.takes(option, scale)]
+        if deaf and value != usual:
+            _log.info("%s %s does not reach %s", option, value, ", ".join(deaf))
+    for job in waiting:
+        if folders.finished(job.folder, job.experiment.keys):
+            _log.info("%s: lacked files that may be at a place not looked at before; it is run again", job.name)
     try:
         for i, job in enumerate(waiting):
             left = sum(other.experiment.minutes[scale] for other in waiting[i:])
             _log.info("%s (%d of %d; %.3g CPU minutes to go)", job.name, i + 1, len(waiting), left)
-            context = Context(job.folder, scale, data, None if root is None else str(root), n_jobs, rng)
-            folders.keep(job.folder, *_outcome(job, context))
+            context = Context(job.folder, scale, data, place, n_jobs, rng)
+            folders.keep(job.folder, *_outcome(job, context), place)
     finally:
         if any(folders.there(job.folder, job.experiment.keys) for job in jobs):
             folders.write(out)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nngraph._rng import child, generator, seed_sequence
-from nngraph.reproduce.ledger import Context, Row
-from nngraph.reproduce.probes.judging import picture
+from nngraph.reproduce.ledger import Context, Row, Verdict
+from nngraph.reproduce.probes.judging import capped, picture
 from nngraph.reproduce.probes.tasks import LABELS, PAIRS, named
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Place:
     text: str
     rank: int
     tied: bool
+    distance: float
 
 
 def run(context: Context) -> list[Row]:
@@ -44,7 +45,7 @@ def run(context: Context) -> list[Row]:
     several = ("fashion-mnist", "mnist") if context.scale == "full" else ("digits",)
     chosen = (context.data,) if context.data else several
     places: dict[str, list[Place]] = {"hard": [], "easy": []}
-    controls, tables = [], {}
+    controls, ends, tables = [], [], {}
     for data in chosen:
         dataset = named(data, root=context.root)
         n = N[context.scale]
@@ -53,10 +54,11 @@ def run(context: Context) -> list[Row]:
             places[role].append(_place(table, pair, LABELS[data], largest=role == "easy"))
         mixed = ssim_distances(_mixed(dataset, context.rng), CONTROL_PAIRS, n=n, rng=context.rng)
         values = [mixed.iloc[i, j] for i, j in CONTROL_PAIRS]
+        ends.append((min(values), max(values)))
         controls.append(f"{LABELS[data]} with labels in random order: {min(values):.3f} to {max(values):.3f}")
     figure = picture(maps(tables), context.folder / "ssim.png")
     label, control = ", ".join(LABELS[data] for data in chosen), "; ".join(controls)
-    return [_row(role, found, data=label, control=control, figure=figure) for role, found in places.items()]
+    return [_row(role, found, ends, data=label, control=control, figure=figure) for role, found in places.items()]
 
 
 def _place(table: pd.DataFrame, pair: tuple[int, int], data: str, *, largest: bool) -> Place:
@@ -72,7 +74,7 @@ def _place(table: pd.DataFrame, pair: tuple[int, int], data: str, *, largest: bo
         f"{data}: {names[pair[0]]}/{names[pair[1]]} {own:.3f} is number {rank} of {len(distances)}; "
         f"{'largest' if largest else 'smallest'} {names[i[end]]}/{names[j[end]]} {distances[end]:.3f}"
     )
-    return Place(text, rank, bool(abs(distances[end] - own) <= TIED))
+    return Place(text, rank, bool(abs(distances[end] - own) <= TIED), own)
 
 
 def _mixed(dataset: Dataset, rng: int) -> Dataset:
@@ -80,22 +82,32 @@ def _mixed(dataset: Dataset, rng: int) -> Dataset:
     return dataclasses.replace(dataset, labels=dataset.labels[order])
 
 
-def _row(role: str, found: list[Place], *, data: str, control: str, figure: str) -> Row:
+def _row(
+    role: str, found: list[Place], mixed: list[tuple[float, float]], *, data: str, control: str, figure: str
+) -> Row:
+    """Return the row of a role; a pair that is not outside of what mixed labels give is met by chance alone."""
     n_met = sum(place.tied for place in found)
     hard = role == "hard"
+    as_well = [
+        place.distance >= low if hard else place.distance <= high
+        for place, (low, high) in zip(found, mixed, strict=True)
+    ]
+    verdict: Verdict = (
+        "holds" if n_met == len(found) else "holds in part" if 2 * n_met >= len(found) else "does not hold"
+    )
     return Row(
         key="probes-01" if hard else "probes-02",
         source="Sec. 3, Fig. 6",
         statement=f"The {role} pair is the one whose images are most {'alike' if hard else 'unlike'} by SSIM",
         criterion=f"its mean 1 - SSIM is the {'smallest' if hard else 'largest'} of all pairs of classes, or within "
-        f"{TIED} of it; in part if so on one of several data sets",
+        f"{TIED} of it; in part if so on half of the data sets, or where labels in random order reach as far",
         authors="MNIST {7,9} 0.71, Dress/Trouser 0.74 (Sandal/Sneaker 0.75)"
         if hard
         else "said to be the maximum; stored figure: MNIST {0,7} 0.86 below {0,1} 0.87, Dress/Pullover 0.97 below 0.99",
         measured="; ".join(place.text for place in found) + _CHOSEN * (LABELS["digits"] in data),
-        verdict="holds" if n_met == len(found) else "holds in part" if n_met else "does not hold",
+        verdict=capped(verdict, control=any(as_well)),
         data=data,
         value=float(found[0].rank),
-        control=control,
+        control=control + ", which reach as far" * any(as_well),
         figure=figure,
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from nngraph.reproduce.ledger import Verdict
 
-__all__ = ["RULE", "Median", "bootstrap", "judged", "medians", "picture", "shift", "spread"]
+__all__ = ["RULE", "Median", "bootstrap", "capped", "judged", "medians", "picture", "shift", "spread"]
 
 Median: TypeAlias = tuple[float, float, float]
 N_BOOT = 1000
@@ -35,6 +35,17 @@ def judged(share: float, *, met: bool = True) -> Verdict:
     'holds in part'
     """
     return "holds" if met and share >= 0.9 else "holds in part" if share >= 0.5 else "does not hold"
+
+
+def capped(verdict: Verdict, *, control: bool) -> Verdict:
+    """Return the verdict, at most "holds in part" where the control does as well.
+
+    Examples
+    --------
+    >>> capped("holds", control=True), capped("does not hold", control=True)
+    ('holds in part', 'does not hold')
+    """
+    return "holds in part" if control and verdict == "holds" else verdict
 
 
 def bootstrap(

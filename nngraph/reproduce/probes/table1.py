@@ -58,8 +58,8 @@ def row(study: Study, networks: Path, data: str) -> Row:
         data=data,
         seeds=len({unit.seed for unit in units}),
         value=100.0 * (n - len(wrong)) / n,
-        control=f"untrained twins: {sum(not text for _, text in found['untrained'])} of {len(found['untrained'])}; it "
-        "is a property of the null models, not of training",
+        control="exact, needs no control: a property of the null models, not of training (untrained twins: "
+        f"{sum(not text for _, text in found['untrained'])} of {len(found['untrained'])} draws)",
     )
 
 

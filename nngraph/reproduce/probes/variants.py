@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nngraph.graph import NeuralGraph
     from nngraph.studies import Study
 
-__all__ = ["CONTROLS", "FLIPS", "PRUNED", "measured"]
+__all__ = ["CONTROLS", "FLIPS", "PRUNED", "measured", "untrained"]
 
 CONTROLS = ("trained", "untrained", "shuffled")
 """Networks: of the study; the same ones at their initialisation; ones trained on labels in random order."""
@@ -72,6 +72,41 @@ def measured(study: Study, networks: Path, folder: Path, *, n: int, n_jobs: int 
     for _ in _parallel.unordered(_part, todo, common, folder=folder, n_jobs=n_jobs, label="variants"):
         pass
     return store.merge([unit.name for unit in units])
+
+
+def untrained(study: Study) -> tuple[str, bool]:
+    """Tell the accuracy of the networks of a study before training, full and signed, and whether a full one has any.
+
+    Returns
+    -------
+    text : str
+        Medians with intervals, in percent.
+    as_well : bool
+        Whether the interval of some task's full networks lies more than 10 points above chance.
+    """
+    from nngraph.convert.torch import from_torch
+    from nngraph.evaluation import Evaluator
+    from nngraph.reproduce.probes.judging import medians, spread
+
+    training = study._plan.network
+    assert isinstance(training, Training)
+    texts, as_well = [], False
+    for name in study.tasks:
+        values: list[list[float]] = []
+        chance = 0.0
+        for unit in study._units():
+            if unit.task == name:
+                task = unit.load()
+                first = training.network(task, child(unit.rng, "network"))
+                G = from_torch(first)
+                with Evaluator(first, (task.x_test, task.y_test), ("accuracy",)) as evaluator:
+                    forms = (G, ops.binarize(G, bias="probe"))
+                    values.append([100 * float(value) for H in forms for _, value, _ in evaluator.attempt(H)])
+                chance = max(chance, 100 * task.chance)
+        full, signed = (medians(column) for column in np.array(values).T)
+        as_well = as_well or full[1] > chance + 10
+        texts.append(f"{name}: full {spread(*full)}, signed {spread(*signed)}")
+    return f"untrained, {'; '.join(texts)}", as_well
 
 
 def _part(unit: Unit, training: Training, networks: Path, folder: Path) -> None:
