@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nngraph._complexity_scaling import LEAST
+from nngraph._complexity_tables import FEW, SHARES
 from nngraph._tables import many
 from nngraph.io._atomic import replacing
 from nngraph.reports import _cell, _markdown
@@ -19,8 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["summary", "write"]
 
-_SHARES = ("accuracy", "auc", "recalibrated")
 _POINTS = {"p_star": "p*", "a_star": "a*", "a_star_over_sigma": "a*/sigma", "q_star": "q*", "ssim": "SSIM distance"}
+
+_BOTH = ("gap_bin", "gap_bin_other_scaling")
 
 
 def summary(result: Complexity) -> str:
@@ -32,9 +35,9 @@ def summary(result: Complexity) -> str:
     lines = ["# Task complexity", ""]
     lines += [
         f"{many(len(rows), 'task')}, {seeds} each; {', '.join(rows['metric'].unique())} on the test samples: medians,",
-        "of accuracies and areas under the ROC curve in percent with gaps in points; in brackets 95 % intervals of a",
-        "bootstrap over networks. gap_bin: lost when weights are replaced by their signs; other gaps: lost under that",
-        "null model. p*: fraction pruned at which collapsed networks come back; a*, q*:",
+        "of accuracies and areas under the ROC curve in percent with gaps in points; in brackets",
+        f"{_brackets(rows)}. gap_bin: lost when weights are replaced by their signs; other gaps: lost under that",
+        "null model. p*: fraction pruned at which collapsed networks come back (how many of them); a*, q*:",
         "noise and flips at the peak.",
         "",
     ]
@@ -42,13 +45,14 @@ def summary(result: Complexity) -> str:
     header = ["task", "full", "signed", *gaps, *(_POINTS[name] for name in shown)]
     body = []
     for _, row in rows.iterrows():
-        factor = 100 if row["metric"] in _SHARES else 1
+        factor = _factor(row)
         cells = [_number(row, name, factor, 1) for name in ("full", "signed")]
         cells += [_number(row, name, factor, 1, ends=name in gaps[:2]) for name in gaps]
-        body.append([row["task"], *cells, *(_number(row, name, 1, 2) for name in shown)])
+        body.append([row["task"], *cells, *(_point(row, name) for name in shown)])
     lines += _markdown(header, body)
     if len(rows) > 2:
         lines += ["", "## Do the gaps order the tasks alike?", ""]
+        lines += ["In brackets symmetric 95 % intervals of a bootstrap, over what they say.", ""]
         lines += [f"- {text}: Spearman {found}" for text, found in _correlations(result)]
     if result.scaling is not None:
         lines += ["", "## The range of the inputs", "", *_scaling(result, rows)]
@@ -96,6 +100,33 @@ def _number(row: pd.Series, name: str, factor: float, digits: int, *, ends: bool
     return text
 
 
+def _factor(row: pd.Series) -> float:
+    return 100.0 if row["metric"] in SHARES else 1.0
+
+
+def _ends(found: Correlation) -> str:
+    return f"{found.low:.2f} to {found.high:.2f} over networks"
+
+
+def _brackets(rows: pd.DataFrame) -> str:
+    """Say what the interval of a number is: with few networks the median of the resamples has no 95 % interval."""
+    few = int((rows["seeds"] < FEW).sum())
+    if not few:
+        return "95 % intervals of a bootstrap over networks"
+    fewest, most = (int(n) for n in (rows["seeds"].min(), rows["seeds"].max()))
+    if few == len(rows):
+        n = str(most) if fewest == most else f"{fewest} to {most}"
+        return f"the range of {n} networks (smallest to largest resample)"
+    return f"95 % intervals of a bootstrap over networks, or, below {FEW} networks, their range"
+
+
+def _point(row: pd.Series, name: str) -> str:
+    text = _number(row, name, 1, 2)
+    if name == "p_star" and text != "-":
+        text += f" ({int(row['collapsed'])} of {int(row['seeds'])})"
+    return text
+
+
 def _correlations(result: Complexity) -> Iterator[tuple[str, Correlation]]:
     metric = str(result.table["metric"].iloc[0])
     for gap in _gaps(result.table):
@@ -111,14 +142,25 @@ def _correlations(result: Complexity) -> Iterator[tuple[str, Correlation]]:
 def _scaling(result: Complexity, rows: pd.DataFrame) -> list[str]:
     scaling = result.scaling
     assert scaling is not None
+    order = (
+        "takes five tasks"
+        if math.isnan(scaling.rho)
+        else f"is {scaling.rho:.2f} (interval {_ends(result.correlation(*_BOTH, metric=str(rows['metric'].iloc[0])))})"
+    )
+    turned = (
+        f"{many(len(scaling.reversed), 'pair')} of tasks reverse beyond chance (Welch's test, 5 % over all pairs)."
+        if scaling.compared > 1
+        else f"Which pairs reverse beyond chance takes {LEAST} networks of each task in both ranges: not tested."
+    )
     lines = [
         f"In the other range ([0, 1] against [-1, 1]), {many(scaling.seeds, 'network')} each: Spearman's correlation",
-        f"of gap_bin in both ranges is {scaling.rho:.2f}; {many(len(scaling.reversed), 'pair')} of tasks reverse",
-        "beyond chance.",
+        f"of gap_bin in both ranges {order}.",
+        turned,
         "",
     ]
-    names = ["gap_bin", "gap_bin_other_scaling"]
-    if not set(names) <= set(rows):
+    if not set(_BOTH) <= set(rows):
         return lines
-    body = [[row["task"], *(_number(row, name, 100, 1, ends=True) for name in names)] for _, row in rows.iterrows()]
+    body = [
+        [row["task"], *(_number(row, name, _factor(row), 1, ends=True) for name in _BOTH)] for _, row in rows.iterrows()
+    ]
     return lines + _markdown(["task", "gap_bin", "in the other range"], body)

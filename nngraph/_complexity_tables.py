@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,12 +16,28 @@ from nngraph.claims import peaks, transition_points
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FACTS", "LEVEL", "Estimates", "estimates", "interval", "reversals", "spearman", "table"]
+__all__ = [
+    "FACTS",
+    "FEW",
+    "LEVEL",
+    "SHARES",
+    "Estimates",
+    "Scores",
+    "around",
+    "estimates",
+    "interval",
+    "spearman",
+    "table",
+]
 
 FACTS = ("sigma_w", "chance", "n_classes", "flipped")
 """Metrics that describe a network and are no score."""
 LEVEL = 0.95
 """Share of the bootstrap between the ends of an interval."""
+FEW = 6
+"""With fewer networks the ends are the smallest and the largest resample: a median of five has no 95 % interval."""
+SHARES = ("accuracy", "auc", "recalibrated")
+"""Metrics in [0, 1], shown in percent; of two classes, one below a half can be folded."""
 _RAISED = 0.01  # a curve that gains less than a point above its start has no peak
 _CURVES = {"noise": "a_star", "flip": "q_star"}
 
@@ -31,7 +46,7 @@ Estimates = dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
-class _Scores:
+class Scores:
     """The scores of the networks of one task by one metric; NaN where one failed."""
 
     full: np.ndarray
@@ -54,10 +69,10 @@ class _Scores:
 
 def estimates(
     values: pd.DataFrame, *, fold: bool, n_boot: int, rng: np.random.SeedSequence
-) -> dict[tuple[str, str], tuple[_Scores, Estimates]]:
+) -> dict[tuple[str, str], tuple[Scores, Estimates]]:
     """Return scores and estimates of each task and metric, in the order of the rows."""
     metrics = list(dict.fromkeys(m for m in values["metric"] if m and m not in FACTS))
-    found: dict[tuple[str, str], tuple[_Scores, Estimates]] = {}
+    found: dict[tuple[str, str], tuple[Scores, Estimates]] = {}
     for task, rows in values.groupby("task", sort=False):
         n_seeds = int(rows["seed"].max()) + 1
         # one resampling of the networks for all metrics of a task, so that these can be correlated
@@ -65,11 +80,14 @@ def estimates(
         taken = np.vstack([np.arange(n_seeds), draw.integers(n_seeds, size=(n_boot, n_seeds))])
         for metric in [m for m in metrics if (rows["metric"] == m).any()] or metrics:
             scores = _scores(rows, str(task), metric, n_seeds)
-            found[str(task), metric] = scores, _estimated(scores, taken, child(rng, "draws", task), fold=fold)
+            found[str(task), metric] = (
+                scores,
+                _estimated(scores, taken, child(rng, "draws", task), fold=fold and metric in SHARES),
+            )
     return found
 
 
-def _scores(rows: pd.DataFrame, task: str, metric: str, n_seeds: int) -> _Scores:
+def _scores(rows: pd.DataFrame, task: str, metric: str, n_seeds: int) -> Scores:
     valid = rows[rows["status"] == "ok"]
     scored = valid[valid["metric"] == metric]
     plain = scored[(scored["operation"] == "none") & (scored["null"] == "")]
@@ -91,7 +109,7 @@ def _scores(rows: pd.DataFrame, task: str, metric: str, n_seeds: int) -> _Scores
     share, n_classes = described(valid, task, "chance"), described(valid, task, "n_classes")
     chance = _chance(metric, share, n_classes)
     at = transition_points(valid, task, metric=metric, chance=chance) if "prune" in curves else {}
-    return _Scores(
+    return Scores(
         by_seed(plain[plain["form"] == "full"]),
         by_seed(plain[plain["form"] == "signed"]),
         by_seed(valid[valid["metric"] == "sigma_w"]),
@@ -112,7 +130,7 @@ def _chance(metric: str, share: float, n_classes: float) -> float:
     return 0.5 if metric == "auc" else math.nan
 
 
-def _estimated(scores: _Scores, taken: np.ndarray, seed: np.random.SeedSequence, *, fold: bool) -> Estimates:
+def _estimated(scores: Scores, taken: np.ndarray, seed: np.random.SeedSequence, *, fold: bool) -> Estimates:
     """Return every quantity for each row of ``taken``, which says of which networks it is made."""
 
     def median(values: np.ndarray) -> np.ndarray:
@@ -168,20 +186,34 @@ def _peak(grid: np.ndarray, curves: np.ndarray, start: np.ndarray) -> np.ndarray
     return at
 
 
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """Return the percentile interval of a bootstrap, of the resamples in which the quantity exists."""
+def interval(values: np.ndarray, n_seeds: int) -> tuple[float, float]:
+    """Return the percentile interval of a bootstrap, of the resamples in which the quantity exists.
+
+    Of fewer than FEW networks: the smallest and the largest resample.
+    """
     there = values[np.isfinite(values)]
     if not len(there):
         return math.nan, math.nan
+    if n_seeds < FEW:
+        return float(there.min()), float(there.max())
     low, high = np.quantile(there, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
+def around(estimate: float, values: np.ndarray) -> tuple[float, float]:
+    """Return the symmetric bootstrap interval of a correlation: LEVEL of the resamples are as near to the estimate."""
+    there = values[np.isfinite(values)]
+    if not len(there):
+        return math.nan, math.nan
+    half = float(np.quantile(np.abs(there - estimate), LEVEL))
+    return max(estimate - half, -1.0), min(estimate + half, 1.0)
+
+
 def table(
     values: pd.DataFrame,
-    found: Mapping[tuple[str, str], tuple[_Scores, Estimates]],
+    found: Mapping[tuple[str, str], tuple[Scores, Estimates]],
     classes: Mapping[str, tuple[str, str]],
-    other: Mapping[tuple[str, str], tuple[_Scores, Estimates]],
+    other: Mapping[tuple[str, str], tuple[Scores, Estimates]],
     ssim: Mapping[str, float],
 ) -> pd.DataFrame:
     """Return one row for each task and metric: medians, gaps, transitions and peaks with their intervals."""
@@ -209,7 +241,7 @@ def table(
 
 
 def _with_interval(name: str, numbers: np.ndarray, n_seeds: int) -> dict[str, float]:
-    low, high = interval(numbers[1:]) if n_seeds > 1 else (math.nan, math.nan)
+    low, high = interval(numbers[1:], n_seeds) if n_seeds > 1 else (math.nan, math.nan)
     return {name: float(numbers[0]), f"{name}_low": low, f"{name}_high": high}
 
 
@@ -232,20 +264,3 @@ def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         rho: np.ndarray = (centred[0] * centred[1]).sum(axis=1) / np.where(spread > 0, spread, np.nan)
     return rho
-
-
-def reversals(names: Sequence[str], here: np.ndarray, there: np.ndarray) -> list[tuple[str, str]]:
-    """Return the pairs of tasks that two sets of (1 + n_boot, tasks) gaps order the other way round, beyond chance.
-
-    In each set, the order has to be that of the medians in the share LEVEL of the resamples at least.
-    """
-    found = []
-    for i, j in itertools.combinations(range(len(names)), 2):
-        signs = []
-        for gaps in (here, there):
-            more = gaps[:, i] - gaps[:, j]
-            sure = max((more[1:] > 0).mean(), (more[1:] < 0).mean()) if len(more) > 1 else 1.0
-            signs.append(np.sign(more[0]) if sure >= LEVEL else 0.0)
-        if signs[0] * signs[1] < 0:
-            found.append((names[i], names[j]) if signs[0] < 0 else (names[j], names[i]))
-    return found

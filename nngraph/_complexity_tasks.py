@@ -128,7 +128,7 @@ def distances(
     """Return the SSIM distances of classes, where tasks are pairs of a data set, and that of each task of images."""
     pairs = {source.name: source.data for source in sources if isinstance(source.data, Pair)}
     whole, found = None, {}
-    if pairs and n:
+    if pairs and n and next(iter(pairs.values())).dataset.image_shape is not None:
         dataset = next(iter(pairs.values())).dataset
         whole = ssim_distances(dataset, [(pair.a, pair.b) for pair in pairs.values()], n=n, rng=seed)
         found = {name: float(whole.loc[pair.a, pair.b]) for name, pair in pairs.items()}
@@ -148,6 +148,8 @@ def _pairs(dataset: Dataset, pairs: Iterable[Sequence[int | str]]) -> list[Sourc
     for field in ("images", "test_images"):
         if getattr(dataset, field) is not None:
             _check_finite(dataset.name, field, getattr(dataset, field))
+    if isinstance(pairs, str) or not isinstance(pairs, Iterable):
+        raise ArgumentError(f"pairs: got {pairs!r}; expected a list of pairs of classes, as [(0, 7), (1, 8)].")
     sources: list[Source] = []
     seen: set[frozenset[str]] = set()
     for pair in pairs:
@@ -156,6 +158,13 @@ def _pairs(dataset: Dataset, pairs: Iterable[Sequence[int | str]]) -> list[Sourc
         a, b = (dataset.class_names[dataset._label(key)] for key in pair)
         if a == b:
             raise ArgumentError(f"pairs: got the class {a!r} twice in one pair; expected two different classes.")
+        for key in (a, b):
+            label = dataset.class_names.index(key)
+            for where, labels in (("labels", dataset.labels), ("test_labels", dataset.test_labels)):
+                if labels is not None and not np.any(labels == label):
+                    raise ArgumentError(
+                        f"{dataset.name}: got no sample of the class {key!r} in {where}; leave its pairs out."
+                    )
         if {a, b} in seen:
             raise ArgumentError(f"pairs: got {a!r} and {b!r} more than once; expected each pair once.")
         seen.add(frozenset((a, b)))

@@ -16,7 +16,7 @@ from nngraph import _parallel
 from nngraph._complexity_tasks import Given, Score, Source, record
 from nngraph._rng import child, generator, seed_record
 from nngraph._units import Operation, Randomization, Row, Training, _failed, _row, _scored
-from nngraph.errors import NNGraphError
+from nngraph.errors import ArgumentError, ConvergenceError, NNGraphError
 from nngraph.store import Store
 
 if TYPE_CHECKING:
@@ -111,17 +111,19 @@ def measure(
             children = tuple(child(seed, "task", source.name, "seed", s) for s in chosen)
             units.append(Networks(f"{i:03d}-{_slug(source.name)}-{start:03d}", source, chosen, children))
     todo = [unit for unit in units if not store.is_done(unit.name)]
-    for name, rows, seconds in _parallel.unordered(
-        run, todo, (plan,), folder=store.folder, n_jobs=n_jobs, label="tasks"
-    ):
-        store.write_part(name, rows, seconds)
+    common = (plan, store.folder.resolve())
+    for _ in _parallel.unordered(run, todo, common, folder=store.folder, n_jobs=n_jobs, label="tasks"):
+        pass
     return store.merge([unit.name for unit in units])
 
 
-def run(unit: Networks, plan: Plan) -> tuple[str, list[Row], dict[str, float]]:
-    """Train, or take, the networks of a unit, score each in every way; return its name, the rows, and seconds."""
+def run(unit: Networks, plan: Plan, folder: Path) -> None:
+    """Train, or take, the networks of a unit, score each in every way, and store the rows as one part."""
     from nngraph.training import single_thread
 
+    store = Store(folder)
+    if store.is_done(unit.name):  # by another process, since the list was made
+        return
     rows: list[Row] = []
     start = time.perf_counter()
     seconds = {"networks": 0.0}
@@ -134,7 +136,7 @@ def run(unit: Networks, plan: Plan) -> tuple[str, list[Row], dict[str, float]]:
             except Exception as error:  # one network that fails must not cost the others
                 rows.append({**keys, **_row(("none", 0.0), "full", ("", 0), "", math.nan, _failed(error))})
     seconds["evaluations"] = time.perf_counter() - start - seconds["networks"]
-    return unit.name, rows, seconds
+    store.write_part(unit.name, rows, seconds)
 
 
 _Made = Callable[[], "list[Row]"]
@@ -215,11 +217,11 @@ def _trained(
             [task for task, _ in good], [seed for _, seed in good], training=plan.training, device=plan.device
         )
         models = [run.model for run in runs]
-    except Exception:  # of one of them: find out of which
+    except (ConvergenceError, ArgumentError):  # of one of them: find out of which
         for task, seed in good:
             try:
                 models.append(plan.training(task, seed))
-            except Exception as error:
+            except (ConvergenceError, ArgumentError) as error:
                 models.append(error)
     made = iter(models)
     return [task if isinstance(task, Exception) else next(made) for task in tasks]

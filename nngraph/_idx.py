@@ -95,8 +95,21 @@ def read_published(
                 if digest in published.sha256:
                     theirs = FILES[published.sha256.index(digest)]
                     raise FormatError(f"{path}: holds the {theirs} of {other}; expected the {file} of {name}.")
-            _log.warning("%s differs from the published %s: its results are not comparable", path, name)
-        array = _idx(content, path)
+        try:
+            array = _idx(content, path)
+        except FormatError as error:
+            if digest == source.sha256[i]:
+                raise
+            reason = str(error).rstrip(".")
+            raise FormatError(f"{reason}; its SHA-256 is {digest}, expected {source.sha256[i]}.") from None
+        if digest != source.sha256[i]:
+            _log.warning(
+                "%s differs from the published %s: its results are not comparable (SHA-256 %s, expected %s)",
+                path,
+                name,
+                digest,
+                source.sha256[i],
+            )
         if array.ndim != (3, 1)[i % 2]:
             raise FormatError(f"{path}: got an array of shape {array.shape}; expected {('images', 'labels')[i % 2]}.")
         if i % 2:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Claim", "claims", "peak", "peaks", "resampled_claims", "transition_points", "transitions"]
 
+_RAISED = 0.01  # a curve that gains less than a point never comes back
 Verdict = Literal["holds", "does not hold", "not testable"]
 
 
@@ -139,7 +140,11 @@ def transitions(table: pd.DataFrame, task: str) -> list[float]:
 def transition_points(
     table: pd.DataFrame, task: str, *, metric: str = "accuracy", chance: float | None = None
 ) -> dict[int, float]:
-    """Return p* of :func:`transitions` by seed, for any metric whose value by chance is known."""
+    """Return p* of :func:`transitions` by seed, for any metric whose value by chance is known.
+
+    A seed whose signed network is raised by less than a point, or whose full network is no better than chance, has
+    none.
+    """
     if chance is None:
         chance = described(table, task, "chance")
     full = rows_of(table, task, "none", metric=metric).set_index("seed")["value"]
@@ -147,7 +152,9 @@ def transition_points(
     for seed, rows in rows_of(table, task, "prune", form="signed", metric=metric).groupby("seed"):
         points = rows.set_index("parameter")["value"].sort_index()
         start = float(points.iloc[0])
-        if seed in full.index and start < (chance + full[seed]) / 2:
+        if seed not in full.index or not full[seed] > chance or not start < (chance + full[seed]) / 2:
+            continue
+        if points.max() - start >= _RAISED - 1e-9:
             halfway = points[points >= (start + points.max()) / 2]
             found[int(seed)] = float(halfway.index[0])
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import tempfile
 import warnings
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nngraph import _arguments
-from nngraph._complexity_tables import FACTS, Estimates, estimates, interval, reversals, spearman, table
+from nngraph._complexity_scaling import Found, ScalingCheck, compared, sentence
+from nngraph._complexity_tables import FACTS, Estimates, around, estimates, spearman, table
 from nngraph._complexity_tasks import Given, Pair, Rescaled, Source, distances, named_sources
 from nngraph._complexity_units import Plan, measure
 from nngraph._rng import RNG, child, generator, seed_sequence
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Complexity", "Correlation", "Probes", "ScalingCheck", "task_complexity"]
 
+FEWEST = 5
+"""Tasks below which there is no rank correlation: of four, even a perfect order is one in 24."""
+_LOSSES = ("cross_entropy", "mse")
 NULLS = ("B", "E", "F", "signed_configuration", "configuration")
 Column = str | tuple[str, str]
 
@@ -68,22 +73,10 @@ class Correlation:
     resampled: Literal["seeds", "tasks", "both"]
 
     def __str__(self) -> str:
+        if self.tasks < FEWEST:
+            return f"none: {many(self.tasks, 'task')}; it takes {FEWEST}"
         what = {"seeds": "networks", "tasks": "tasks", "both": "networks and tasks"}[self.resampled]
         return f"{self.rho:.2f} ({self.low:.2f} to {self.high:.2f} over {what}, {many(self.tasks, 'task')})"
-
-
-@dataclasses.dataclass(frozen=True)
-class ScalingCheck:
-    """How the order of the tasks by gap_bin changes with the range of the inputs."""
-
-    rho: float
-    """Spearman's correlation of gap_bin in the two ranges, over tasks."""
-    reversed: tuple[tuple[str, str], ...]
-    """Pairs of tasks (easier, harder) whose order is the other way round in the other range, beyond chance."""
-    seeds: int
-    """Networks of each task in the other range."""
-    values: pd.DataFrame = dataclasses.field(repr=False, compare=False)
-    """Rows of these networks, as in :attr:`Complexity.values`."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -138,23 +131,24 @@ class Complexity:
 
         Notes
         -----
-        Percentile interval. Medians of resampled networks scatter more than medians, which lowers a correlation: the
-        interval over networks lies low rather than high.
+        NaN for fewer than five tasks. The interval is symmetric about rho: as wide as 95 % of the resamples are near.
+        Medians of resampled networks scatter more than medians, which lowers a correlation; percentiles of the
+        resamples would lie low, often below rho itself.
         """
         _arguments.choice("resample", resample, ("seeds", "tasks", "both"))
         first, second = (self._numbers(column, metric) for column in (x, y))
         have = np.isfinite(first[0]) & np.isfinite(second[0])
         n_boot, n_tasks = len(first) - 1, int(have.sum())
         first, second = first[:, have], second[:, have]
-        rho = float(spearman(first[:1], second[:1])[0]) if n_tasks > 1 else float("nan")
-        if n_tasks < 2:
-            return Correlation(x, y, rho, float("nan"), float("nan"), n_tasks, resample)
+        if n_tasks < FEWEST:
+            return Correlation(x, y, math.nan, math.nan, math.nan, n_tasks, resample)
+        rho = float(spearman(first[:1], second[:1])[0])
         rows = np.arange(1, n_boot + 1) if resample != "tasks" else np.zeros(n_boot, dtype=int)
         draw = generator(child(self._seed, "correlation"))
         taken = np.broadcast_to(np.arange(n_tasks), (n_boot, n_tasks))
         if resample != "seeds":
             taken = draw.integers(n_tasks, size=(n_boot, n_tasks))
-        low, high = interval(spearman(first[rows[:, None], taken], second[rows[:, None], taken]))
+        low, high = around(rho, spearman(first[rows[:, None], taken], second[rows[:, None], taken]))
         return Correlation(x, y, rho, low, high, n_tasks, resample)
 
     def _numbers(self, column: Column, metric: str) -> np.ndarray:
@@ -280,14 +274,15 @@ def task_complexity(
     Notes
     -----
     Signs, pruning and flips are deterministic; null models are sampled as :func:`nngraph.nulls.randomize` says, noise
-    once for each network and amplitude. By default 99 graphs are scored for each network. Intervals are percentiles
-    of a bootstrap that resamples networks and, within each, draws; with fewer than five networks they are no more than
-    the range. A score that fails is a row of its own in ``values`` and named in the column status; what is there is
-    used.
+    once for each network and amplitude. By default 99 graphs are scored for each network. Intervals are of a bootstrap
+    that resamples networks and, within each, draws: 95 % percentiles from six networks on; with fewer, the smallest and
+    the largest resample, the range of the networks and no 95 % interval. Spearman's correlations take five tasks, and
+    reversals five networks in both ranges. A score that fails is a row of its own in ``values`` and named in the column
+    status; what is there is used.
 
     p* is the p at which a signed network that has collapsed (nearer to chance than to the full network) is halfway up
-    under pruning; a* and q* are where the median of the signed networks peaks under noise and flips, where that is a
-    point above its start.
+    under pruning, if that raises it by a point at least; a* and q* are where the median of the signed networks peaks
+    under noise and flips, where that is a point above its start.
 
     References
     ----------
@@ -303,7 +298,12 @@ def task_complexity(
     >>> nng.task_complexity((digits, [(0, 7), (1, 8)]), seeds=2, training=network, probes=few, scaling_seeds=0)
     Complexity: 2 tasks x 2 seeds, accuracy, auc, recalibrated; gap_bin, gap_B
     """
-    training, probes = training or Training(), probes or Probes()
+    training, probes = (Training() if training is None else training), (Probes() if probes is None else probes)
+    for name, value, kind in (("training", training, Training), ("probes", probes, Probes)):
+        if not isinstance(value, kind):
+            raise ArgumentError(f"{name}: got {type(value).__name__}; expected {kind.__name__}(...).")
+    if probes.fold is not None:
+        _arguments.flag("fold", probes.fold)
     _arguments.whole("seeds", seeds)
     _arguments.whole("scaling_seeds", scaling_seeds, 0)
     _arguments.processes(n_jobs)
@@ -326,18 +326,18 @@ def task_complexity(
     here, there = estimates(values, **boot), {} if other is None else estimates(other, **boot)
     matrix, distance = distances(sources, probes.ssim, seed)
     rows = table(values, here, {source.name: source.classes for source in sources}, there, distance)
-    scaling = None if other is None else _compared(here, there, other, scaling_seeds)
+    scaling = None if other is None else compared(here, there, other, scaling_seeds, FEWEST)
     result = Complexity(
         rows,
         values.drop(columns="network"),
         scaling,
         matrix,
         _classes(sources),
-        {key: numbers for key, (_, numbers) in here.items()},
+        _with_other(here, there),
         seed,
     )
     if scaling is not None and scaling.reversed:
-        warnings.warn(_scaling_sentence(scaling, result.table), ComplexityWarning, stacklevel=2)
+        warnings.warn(sentence(scaling, result.table), ComplexityWarning, stacklevel=2)
     return result
 
 
@@ -358,6 +358,13 @@ def _planned(
     ops, op_records = named_ops(probes.ops, "probe" if as_published else "keep")
     nulls, null_records = named_nulls((probes.nulls,) if probes.nulls in NULLS else probes.nulls)
     metrics = named_metrics(probes.metrics)
+    for metric in metrics or ():
+        name = metric if isinstance(metric, str) else getattr(metric, "__name__", "")
+        if name in _LOSSES:
+            raise ArgumentError(
+                f"metrics: got {name!r}, a loss; expected scores that are higher for better networks. Pass a function "
+                "of your own that returns its negative."
+            )
     settings = {
         "draws": probes.draws,
         "metrics": "default" if metrics is None else [described(metric) for metric in metrics],
@@ -375,15 +382,10 @@ def _check_scored(values: pd.DataFrame) -> None:
         raise StudyError(f"task_complexity: every score {odd.iloc[0].rstrip('.')}.")
 
 
-def _compared(
-    here: Mapping[tuple[str, str], Any], there: Mapping[tuple[str, str], Any], values: pd.DataFrame, seeds: int
-) -> ScalingCheck:
-    """Compare gap_bin in both ranges, by the first metric."""
-    metric = next(iter(here))[1]
-    names = [task for task, m in there if m == metric and (task, m) in here]
-    gaps = [np.column_stack([found[task, metric][1]["gap_bin"] for task in names]) for found in (here, there)]
-    rho = float(spearman(gaps[0][:1], gaps[1][:1])[0]) if len(names) > 1 else float("nan")
-    return ScalingCheck(rho, tuple(reversals(names, *gaps)), seeds, values.drop(columns="network"))
+def _with_other(here: Found, there: Found) -> dict[tuple[str, str], Estimates]:
+    """Return the estimates of each task and metric, with those of gap_bin in the other range."""
+    other = {key: {"gap_bin_other_scaling": numbers["gap_bin"]} for key, (_, numbers) in there.items()}
+    return {key: {**numbers, **other.get(key, {})} for key, (_, numbers) in here.items()}
 
 
 def _classes(sources: Sequence[Source]) -> tuple[str, ...]:
@@ -391,19 +393,3 @@ def _classes(sources: Sequence[Source]) -> tuple[str, ...]:
     pairs = [source.data for source in sources if isinstance(source.data, Pair)]
     used = {name for pair in pairs for name in (pair.a, pair.b)}
     return tuple(name for name in pairs[0].dataset.class_names if name in used) if pairs else ()
-
-
-def _scaling_sentence(scaling: ScalingCheck, rows: pd.DataFrame) -> str:
-    easier, harder = scaling.reversed[0]
-    gaps = rows.drop_duplicates("task").set_index("task")
-    shown = [
-        f"{task} {100 * gaps.loc[task, 'gap_bin']:.1f} against {100 * gaps.loc[task, 'gap_bin_other_scaling']:.1f}"
-        for task in (easier, harder)
-    ]
-    return (
-        "task_complexity: the order of the tasks by gap_bin depends on the range of the inputs: in the other one, with "
-        f"{many(scaling.seeds, 'network')} each, {many(len(scaling.reversed), 'pair')} of tasks reverse (such as "
-        f"{' and '.join(shown)} points) and Spearman's correlation of the two orders is {scaling.rho:.2f} over "
-        f"{gaps['gap_bin_other_scaling'].count()} tasks. "
-        "State the range with the result."
-    )

@@ -152,7 +152,8 @@ def ssim_distances(
     Parameters
     ----------
     dataset : Dataset
-        Its training images, in the scaling that it has.
+        Its training images, in the scaling that it has; of an unknown one the range is from the lowest to the highest
+        pixel.
     pairs : iterable of pairs of classes, optional
         Labels or class names; by default all pairs. Other places of the table are NaN.
     n : int
@@ -192,7 +193,7 @@ def ssim_distances(
     if first is not None:
         _arguments.whole("first", first, 2)
     seed = seed_sequence(rng)
-    low, high = RANGES[dataset.scaling]
+    low, high = RANGES.get(dataset.scaling) or (float(dataset.images.min()), float(dataset.images.max()))
     names = dataset.class_names
     if pairs is None:
         wanted = [(a, b) for a in range(len(names)) for b in range(a + 1, len(names))]

@@ -32,7 +32,7 @@ _BYTES = {"cpu": 12 * 2**20, "cuda": 4 * 2**30}
 
 def train_many(
     tasks: Sequence[Task],
-    seeds: Sequence[RNG],
+    seeds: Sequence[RNG] | np.ndarray,
     *,
     training: Training | None = None,
     order: Literal["own", "shared"] = "own",
@@ -54,12 +54,13 @@ def train_many(
     ----------
     tasks : sequence of Task
         The task of each network; the same object repeated for several seeds is held once. Inputs of shape (n, d).
-    seeds : sequence of int, SeedSequence or Generator
-        The seed of each network, of the same length.
+    seeds : sequence or array of int, SeedSequence or Generator
+        The seed of each network, of the same length. An integer stands for ``numpy.random.SeedSequence`` of it.
     training : Training, optional
         Sizes and settings, the same for all; by default ``Training()``.
     order : "own" or "shared"
-        With "own", network i has the initial weights, held-out samples and batches of ``training(tasks[i], seeds[i])``.
+        With "own", network i has the initial weights, held-out samples and batches of ``training(tasks[i], seed)``
+        with ``seed = numpy.random.SeedSequence(seeds[i])``.
         With "shared", all networks of a task (of one object) have the held-out samples and batches of the first of
         them: the networks of a task then differ by their initial weights only, which is another experiment. The
         results say which it was.
@@ -105,6 +106,7 @@ def train_many(
     """
     training = Training() if training is None else training
     _arguments.choice("order", order, ("own", "shared"))
+    seeds = list(seeds) if isinstance(seeds, np.ndarray) and seeds.ndim == 1 else seeds
     _check(tasks, seeds)
     place = usable_device("cpu" if device is None else device)
     own_seeds = [seed_sequence(seed) for seed in seeds]
@@ -136,7 +138,7 @@ class _Network:
     batch_size: int
 
 
-def _check(tasks: Sequence[Task], seeds: Sequence[RNG]) -> None:
+def _check(tasks: Sequence[Task], seeds: Sequence[RNG] | np.ndarray) -> None:
     from nngraph.datasets import Task
 
     if not isinstance(tasks, Sequence) or not all(isinstance(task, Task) for task in tasks):
@@ -148,6 +150,9 @@ def _check(tasks: Sequence[Task], seeds: Sequence[RNG]) -> None:
         raise ArgumentError(
             f"task {odd[0].name!r}: got inputs of shape {odd[0].x_train.shape}; expected (n, d). Flatten them."
         )
+    for task in {id(task): task for task in tasks}.values():
+        if not len(task.y_train) or task.y_train.min() == task.y_train.max():
+            raise ArgumentError(f"task {task.name!r}: got one class or none in y_train; expected two classes or more.")
 
 
 def _networks(

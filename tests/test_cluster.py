@@ -177,6 +177,17 @@ def test_an_unreachable_cluster_is_one_sentence(tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.parametrize("address", ["foo", "tcp://", "tcp://node:port", "node7:8786"])
+def test_what_is_no_address_is_refused_before_a_client_is_made(address, tmp_path):
+    from typer.testing import CliRunner
+
+    out = tmp_path / "results"
+    result = CliRunner().invoke(app, ["study", "--cluster", address, "--out", str(out)])
+    assert result.exit_code != 0
+    assert f"--cluster: got '{address}'; expected the address" in " ".join(result.output.split())
+    assert not out.exists()
+
+
 PAGE = (Path(__file__).parents[1] / "docs" / "howto" / "cluster.md").read_text(encoding="utf-8")
 SBATCH = """#!/bin/sh
 # what SLURM's command does, on this machine: run the job, say its number

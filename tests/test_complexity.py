@@ -13,9 +13,10 @@ from study_tables import made_up_table
 
 import nngraph as nng
 from nngraph import _complexity_units
-from nngraph._complexity_tables import estimates, interval, spearman
+from nngraph._complexity_scaling import reversals
+from nngraph._complexity_tables import around, estimates, interval, spearman
 from nngraph._tables import curve
-from nngraph.claims import peak, transitions
+from nngraph.claims import peak, transition_points, transitions
 from nngraph.complexity import Probes, task_complexity
 from nngraph.datasets import Dataset, Task
 from nngraph.errors import ArgumentError, ComplexityWarning, StudyError
@@ -132,22 +133,57 @@ def test_accuracies_of_three_classes_are_never_folded():
     assert folded["hard one", "accuracy"][1]["gap_bin"][0] == pytest.approx(0.68)
 
 
-def test_the_interval_of_a_gap_covers_the_true_one_as_often_as_it_says():
-    # 25 networks whose full score is normal with median .9 and whose signed one is .7: the true gap is .2
+@pytest.mark.parametrize(("n", "least"), [(5, 0.85), (10, 0.88), (25, 0.88)])
+def test_the_interval_of_a_gap_covers_the_true_one_as_often_as_it_says(n, least):
+    # networks whose full score is normal with median .9 and whose signed one is .7: the true gap is .2
     draw = np.random.default_rng(0)
     rows = []
     for task in range(100):
-        for seed in range(25):
+        for seed in range(n):
             for form, centre in (("full", 0.9), ("signed", 0.7)):
                 value = centre + 0.02 * draw.normal()
                 rows.append((f"{task}", seed, "", "none", 0.0, form, "", 0, "accuracy", value, "ok"))
     values = pd.DataFrame(rows, columns=list(COLUMNS))
-    found = estimates(values, fold=False, n_boot=200, rng=np.random.SeedSequence(1))
+    found = estimates(values, fold=False, n_boot=300, rng=np.random.SeedSequence(1))
     inside = 0
     for _, numbers in found.values():
-        low, high = interval(numbers["gap_bin"][1:])
+        low, high = interval(numbers["gap_bin"][1:], n)
         inside += low <= 0.2 <= high
-    assert 0.88 <= inside / 100 <= 0.995
+    assert least <= inside / 100
+
+
+def signed_under_pruning(values, full=0.98):
+    """Return p* of one network of a hard task with these signed scores at p = 0, 0.5 and 0.9."""
+    rows = [("t", 0, "", "none", 0.0, "full", "", 0, "accuracy", full, "ok")]
+    grid = zip((0.0, 0.5, 0.9), values, strict=True)
+    rows += [("t", 0, "", "prune", p, "signed", "", 0, "accuracy", value, "ok") for p, value in grid]
+    return transition_points(pd.DataFrame(rows, columns=list(COLUMNS)), "t", chance=0.5)
+
+
+def test_only_networks_that_come_back_have_a_transition():
+    assert signed_under_pruning([0.5, 0.8, 0.9]) == {0: 0.5}
+    assert signed_under_pruning([0.5, 0.5, 0.5]) == {}
+    assert signed_under_pruning([0.5, 0.505, 0.5]) == {}
+    assert signed_under_pruning([0.5, 0.51, 0.5]) == {0: 0.5}
+    assert signed_under_pruning([0.9, 0.95, 0.95]) == {}  # has not collapsed
+    assert signed_under_pruning([0.3, 0.4, 0.45], full=0.45) == {}  # has not learned
+
+
+@given(st.floats(-1, 1), st.lists(st.floats(-1, 1), min_size=1, max_size=30))
+def test_the_interval_of_a_correlation_holds_its_estimate(rho, resamples):
+    low, high = around(rho, np.array(resamples))
+    assert -1 <= low <= rho <= high <= 1
+
+
+def test_fewer_than_five_tasks_have_no_rank_correlation_and_the_other_range_has_one():
+    few = small(scaling_seeds=1, seeds=1)
+    found = few.correlation("gap_bin", "gap_B")
+    assert np.isnan([found.rho, found.low, found.high]).all()
+    assert "2 tasks; it takes 5" in str(found)
+    tasks = {str(gap): blobs(0, gap) for gap in (0.1, 0.3, 0.5, 0.8, 2.0)}
+    found = small(tasks, scaling_seeds=2).correlation("gap_bin", "gap_bin_other_scaling")
+    assert found.tasks == 5
+    assert found.low <= found.rho <= found.high
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=12))
@@ -161,14 +197,14 @@ def test_the_rank_correlation_of_ties_is_that_of_scipy(pairs):
 
 
 def test_two_columns_in_the_same_order_correlate_to_one_whatever_is_resampled():
-    result = small({str(gap): blobs(0, gap) for gap in (0.1, 0.3, 0.5, 2.0)})
+    result = small({str(gap): blobs(0, gap) for gap in (0.1, 0.3, 0.5, 0.8, 2.0)})
     for resample in ("seeds", "tasks", "both"):
         found = result.correlation("gap_bin", "gap_bin", resample=resample)
         assert found.rho == pytest.approx(1)
         assert found.low == pytest.approx(1)
     found = result.correlation("gap_bin", ("auc", "gap_B"))
     assert found.low <= found.high
-    assert found.tasks == 4
+    assert found.tasks == 5
 
 
 # ------------------------------------------------------------------------------------------------------------ settings
@@ -199,7 +235,11 @@ def test_a_folder_is_gone_on_from_and_belongs_to_its_settings(tmp_path, monkeypa
     part.unlink()
     done = []
     run = _complexity_units.run
-    monkeypatch.setattr(_complexity_units, "run", lambda unit, plan: done.append(unit.source.name) or run(unit, plan))
+    monkeypatch.setattr(
+        _complexity_units,
+        "run",
+        lambda unit, plan, folder: done.append(unit.source.name) or run(unit, plan, folder),
+    )
     again = small(folder=tmp_path)
     assert done == ["easy"]
     pd.testing.assert_frame_equal(first.table, again.table, check_exact=True)
@@ -375,9 +415,10 @@ def test_tasks_that_change_their_order_with_the_range_are_warned_of_once(monkeyp
     tasks = {kind: blobs(0, 2.0, kind=kind, scaling="[-1,1]") for kind in ("one", "two")}
     monkeypatch.setattr(_complexity_units, "_trained", trained_by_range)
     with pytest.warns(ComplexityWarning, match=r"1 pair of tasks reverse \(such as two 0\.0 against .* one") as caught:
-        result = small(tasks, scaling_seeds=2)
+        result = small(tasks, scaling_seeds=5, seeds=5)
     assert len(caught) == 1
-    assert result.scaling.rho == pytest.approx(-1)
+    assert np.isnan(result.scaling.rho)  # of two tasks
+    assert result.scaling.compared == 2
     assert result.scaling.reversed == (("two", "one"),)
     rows = result.table.set_index(["task", "metric"])
     assert rows.loc[("one", "accuracy"), "gap_bin"] > 0.1 > rows.loc[("one", "accuracy"), "gap_bin_other_scaling"]
@@ -389,6 +430,39 @@ def test_tasks_that_keep_their_order_give_no_warning():
         result = small({"a": blobs(0, 2.0), "b": blobs(0, 2.0)}, scaling_seeds=2, seeds=2)
     assert result.scaling.reversed == ()
     assert result.scaling.seeds == 2
+    assert result.scaling.compared == 0  # two networks tell nothing from chance
+
+
+def simulated_ranges(draw, n_tasks, n, centres=(0.0, 0.0), scatter=1.0):
+    scatter = np.broadcast_to(scatter, n_tasks)
+    gaps = [
+        [c + s * draw.normal(size=n) for c, s in zip(np.broadcast_to(m, n_tasks), scatter, strict=True)]
+        for m in centres
+    ]
+    return [np.array([np.median(g) for g in side]) for side in gaps], gaps
+
+
+@pytest.mark.parametrize("n", [5, 10])
+def test_identical_tasks_are_said_to_reverse_in_at_most_one_experiment_of_twenty(n):
+    draw = np.random.default_rng(0)
+    names = [str(i) for i in range(12)]
+    warned = sum(bool(reversals(names, *simulated_ranges(draw, 12, n))) for _ in range(150))
+    assert warned <= 0.05 * 150
+
+
+def test_tasks_that_differ_in_one_range_alone_are_said_to_reverse_in_at_most_one_experiment_of_twenty():
+    draw = np.random.default_rng(1)
+    names, apart = [str(i) for i in range(12)], 50.0 * np.arange(12)
+    scatter = np.geomspace(0.2, 5, 12)
+    warned = sum(bool(reversals(names, *simulated_ranges(draw, 12, 5, (apart, 0.0), scatter))) for _ in range(150))
+    assert warned <= 0.05 * 150
+
+
+def test_tasks_that_reverse_by_far_are_found():
+    draw = np.random.default_rng(2)
+    there = np.array([0.0, 40.0, 80.0])
+    medians, gaps = simulated_ranges(draw, 3, 5, (there, -there))
+    assert reversals(["a", "b", "c"], medians, gaps) == [("a", "b"), ("a", "c"), ("b", "c")]
 
 
 # ----------------------------------------------------------------------------------------------------------- bad input
@@ -423,6 +497,14 @@ WRONG = [
     ({"tasks": {"m": (nng.mlp((8, 2), rng=0), 3)}}, "task 'm': got int for the score"),
     ({"tasks": {"m": (nng.mlp((8, 2), rng=0), (np.full((2, 8), np.nan), [0, 1]))}}, "task 'm': got NaN"),
     ({"tasks": 3}, "tasks: got int"),
+    ({"tasks": (PAIRS, 7)}, "pairs: got 7"),
+    ({"tasks": (PAIRS, None)}, "pairs: got None"),
+    ({"tasks": dataclasses.replace(PAIRS, class_names=("a", "b", "c", "d"))}, "no sample of the class 'd' in labels"),
+    ({"probes": {"draws": 1}}, "probes: got dict"),
+    ({"training": {"epochs": 1}}, "training: got dict"),
+    ({"probes": Probes(fold="yes")}, "fold: got 'yes'"),
+    ({"probes": Probes(metrics=("accuracy", "cross_entropy"))}, "got 'cross_entropy', a loss"),
+    ({"probes": Probes(metrics=nng.metrics.mse)}, "got 'mse', a loss"),
     ({"seeds": 0}, "seeds: got 0"),
     ({"scaling_seeds": -1}, "scaling_seeds: got -1"),
     ({"n_jobs": 0}, "n_jobs: got 0"),

@@ -49,7 +49,10 @@ def test_the_command_prints_its_page_and_leaves_tables_and_figures(done):
     assert result.exit_code == 0, result.output
     assert result.stdout == (folder / "summary.md").read_text()
     assert "digits 1-8" in result.stdout
-    assert "gap_bin and gap_B: Spearman" in result.stdout
+    assert "gap_bin and gap_B: Spearman none: 3 tasks; it takes 5" in result.stdout
+    assert "the range of 2 networks" in result.stdout
+    assert "95 % intervals of a bootstrap over networks" not in result.stdout
+    assert "takes 5 networks of each task in both ranges: not tested" in result.stdout
     assert "[0, 1] against [-1, 1]" in result.stdout
     table = pd.read_csv(folder / "complexity.csv")
     assert list(table["task"].unique()) == ["digits 0-7", "digits 1-8", "digits 0-1"]

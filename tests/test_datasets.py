@@ -185,6 +185,7 @@ def test_files_that_are_not_the_published_ones_are_named_in_the_log(nowhere, cap
     with caplog.at_level(logging.WARNING, "nngraph"):
         load("mnist", root=nowhere)
     assert "differs from the published mnist" in caplog.text
+    assert f"expected {idx.SOURCES['mnist'].sha256[0]}" in caplog.text
 
 
 def test_the_files_of_another_data_set_are_refused(nowhere, monkeypatch):

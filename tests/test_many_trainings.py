@@ -1,5 +1,6 @@
 """Networks trained together: the gradients of autograd, the steps of the plain loop, the same distribution."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -286,3 +287,15 @@ def test_a_gpu_trains_the_same_networks(digits, task, order):
     for run, expected in zip(there, nng.train_many(tasks, seeds(6), training=training, order=order), strict=True):
         assert next(run.model.parameters()).device == CPU
         np.testing.assert_allclose(run.loss, expected.loss, atol=1e-3)
+
+
+def test_seeds_may_be_an_array(task):
+    few = Training(hidden=(3,), epochs=1)
+    one, two = (nng.train_many([task] * 2, seeds, training=few) for seeds in ([0, 1], np.arange(2)))
+    assert all(torch.equal(a.model[0].weight, b.model[0].weight) for a, b in zip(one, two, strict=True))
+
+
+def test_a_task_of_one_class_is_refused(task):
+    one = dataclasses.replace(task, y_train=np.zeros_like(task.y_train))
+    with pytest.raises(ArgumentError, match="got one class or none in y_train"):
+        nng.train_many([one], [0])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
 from nngraph.errors import ArgumentError, StudyError
 
+_SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
 HELP = "Address of a dask scheduler, as tcp://node7:8786: its workers do the work; --jobs has no effect."
 
 
@@ -25,6 +27,7 @@ def cluster(address: str | None, *, patience: float = 10.0) -> Iterator[None]:
         raise ArgumentError(
             "--cluster: needs dask.distributed, which is not installed; pip install nngraph[cluster]."
         ) from None
+    _check(address)
     try:
         client: Any = distributed.Client(address, timeout=patience, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
@@ -44,3 +47,14 @@ def cluster(address: str | None, *, patience: float = 10.0) -> Iterator[None]:
                 ) from None
         with joblib.parallel_config(backend="dask", client=client):
             yield
+
+
+def _check(address: str) -> None:
+    """Refuse what is no address before a client is made, which would go on trying in the background."""
+    parts = urllib.parse.urlsplit(address)
+    try:
+        whole = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port is not None
+    except ValueError:  # a port that is no number, or none that exists
+        whole = False
+    if not whole:
+        raise ArgumentError(f"--cluster: got {address!r}; expected the address of a scheduler, as tcp://node7:8786.")
