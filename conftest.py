@@ -1,4 +1,4 @@
-"""What the examples of docstrings share with each other: nothing that stays open."""
+"""What tests and the examples of docstrings share with each other: nothing that stays open."""
 
 import sys
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def _close_figures_of_examples(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Close what an example of a docstring drew: pyplot warns of many open figures, and warnings are errors."""
+def _close_figures() -> Iterator[None]:
+    """Close what was drawn: pyplot warns of many open figures, and tests ask that a function leaves none open."""
     yield
-    if isinstance(request.node, pytest.DoctestItem) and "matplotlib.pyplot" in sys.modules:
+    if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")

@@ -106,12 +106,11 @@ def _about(out: Path) -> dict[str, Any]:
 
 def _check(about: Mapping[str, Any], file: Path) -> None:
     """Raise where a description of this version has fields that it does not write."""
-    whole = lambda value: isinstance(value, int) and not isinstance(value, bool)  # noqa: E731
     checks: dict[str, tuple[bool, str]] = {
         "scale": (about.get("scale") in SCALES, f"one of {', '.join(SCALES)}"),
         "data": ("data" in about and isinstance(about["data"], str | None), "the name of a data set, or null"),
-        "seed": (whole(about.get("seed")), "a whole number"),
-        "peak_memory_mib": (_is_map(about.get("peak_memory_mib", {}), whole), "names with whole numbers"),
+        "seed": (_is_whole(about.get("seed")), "a whole number"),
+        "peak_memory_mib": (_is_map(about.get("peak_memory_mib", {}), _is_whole), "names with whole numbers"),
         "versions": (_is_map(about.get("versions", {}), lambda value: isinstance(value, str)), "names with versions"),
     }
     for name, (right, expected) in checks.items():
@@ -120,6 +119,10 @@ def _check(about: Mapping[str, Any], file: Path) -> None:
                 f"{file}: has {name} = {json.dumps(about.get(name))}; expected {expected}. Mend it, or give another "
                 "folder."
             )
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_map(value: object, right: Callable[[Any], bool]) -> bool:

@@ -125,6 +125,11 @@ class Context:
     rng: int
 
 
+def always(*options: str) -> dict[str, tuple[str, ...]]:
+    """Return what an experiment takes, the same at each scale."""
+    return dict.fromkeys(SCALES, options)
+
+
 @dataclasses.dataclass(frozen=True)
 class Experiment:
     """A computation that gives rows.
@@ -147,7 +152,7 @@ class Experiment:
     keys: tuple[str, ...]
     run: Callable[[Context], list[Row]]
     minutes: Mapping[str, float]
-    takes: Mapping[str, Collection[str]] = dataclasses.field(default_factory=lambda: dict.fromkeys(SCALES, OPTIONS))
+    takes: Mapping[str, Collection[str]] = dataclasses.field(default_factory=lambda: always(*OPTIONS))
 
 
 def row_of(entry: Any, where: Path, folder: Path) -> Row:

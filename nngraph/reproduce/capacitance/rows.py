@@ -11,6 +11,7 @@ import numpy as np
 
 from nngraph.reproduce import _claims
 from nngraph.reproduce._claims import Claim
+from nngraph.reproduce._rows import always
 from nngraph.reproduce.ledger import Context, Experiment, Row
 
 if TYPE_CHECKING:
@@ -212,6 +213,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         _keys("01", "02", "03", "03a", "03b", "04", "04a", "04b", "05", "05a", "05b", "06", "x1", "x1a"),
         _study,
         {"quick": 0.3, "full": 9.0},
+        always(),
     ),
-    Experiment("theorems", _keys("x2"), _theorems, {"quick": 0.1, "full": 0.1}),
+    Experiment("theorems", _keys("x2"), _theorems, {"quick": 0.1, "full": 0.1}, always("seed")),
 )

@@ -9,6 +9,7 @@ import numpy as np
 
 from nngraph.reproduce import _claims
 from nngraph.reproduce._claims import Claim
+from nngraph.reproduce._rows import always
 from nngraph.reproduce.ledger import Context, Experiment, Row
 
 if TYPE_CHECKING:
@@ -144,6 +145,6 @@ def _keys(*numbers: str) -> tuple[str, ...]:
 
 
 EXPERIMENTS: tuple[Experiment, ...] = (
-    Experiment("definitions", _keys("01"), _definitions, {"quick": 0.1, "full": 0.1}),
+    Experiment("definitions", _keys("01"), _definitions, {"quick": 0.1, "full": 0.1}, always("seed")),
     Experiment("tickets", _keys(*ROWS, "x1", "x2"), _study, {"quick": 3.5, "full": 60.0}),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from nngraph.reproduce._rows import Context, Experiment, Row
+from nngraph.reproduce._rows import Context, Experiment, Row, always
 
 if TYPE_CHECKING:
     from nngraph.reproduce.probes._matrices import Measured
@@ -91,4 +91,6 @@ def _draw(found: Measured, context: Context) -> None:
         write_png(fig, context.folder / name)
 
 
-EXPERIMENTS: tuple[Experiment, ...] = (Experiment("transformer", KEYS, _run, {"quick": 1.1, "full": 6.0}),)
+EXPERIMENTS: tuple[Experiment, ...] = (
+    Experiment("transformer", KEYS, _run, {"quick": 1.1, "full": 6.0}, always("seed", "jobs")),
+)

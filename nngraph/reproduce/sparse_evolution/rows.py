@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nngraph.reproduce import _claims
 from nngraph.reproduce._claims import Claim
+from nngraph.reproduce._rows import always
 from nngraph.reproduce.ledger import Context, Experiment, Row
 
 if TYPE_CHECKING:
@@ -367,10 +368,20 @@ def _keys(*numbers: str) -> tuple[str, ...]:
 
 
 EXPERIMENTS: tuple[Experiment, ...] = (
-    Experiment("parameters", _keys("01"), _parameters, {"quick": 0.03, "full": 0.03}),
+    Experiment("parameters", _keys("01"), _parameters, {"quick": 0.03, "full": 0.03}, always("seed")),
     Experiment("boltzmann", _keys("02", "03", "03a", "x1a"), _boltzmann, {"quick": 1.0, "full": 8.1}),
     Experiment("perceptrons", _keys("04", "x1"), _perceptrons, {"quick": 0.9, "full": 36.0}),
-    Experiment("collisions", _keys("04a", "04b", "x1b"), _collisions, {"quick": 0.6, "full": 5.5}),
-    Experiment("convolutions", _keys("05", "05a", "x1c"), _convolutions, {"quick": 0.5, "full": 5.0}),
-    Experiment("degrees", _keys("03b", "06", "x2", "x2a"), _degrees, {"quick": 0.4, "full": 10.0}),
+    Experiment(
+        "collisions", _keys("04a", "04b", "x1b"), _collisions, {"quick": 0.6, "full": 5.5}, always("seed", "jobs")
+    ),
+    Experiment(
+        "convolutions", _keys("05", "05a", "x1c"), _convolutions, {"quick": 0.5, "full": 5.0}, always("seed", "jobs")
+    ),
+    Experiment(
+        "degrees",
+        _keys("03b", "06", "x2", "x2a"),
+        _degrees,
+        {"quick": 0.4, "full": 10.0},
+        {"quick": (), "full": ("data", "seed")},
+    ),
 )
