@@ -40,6 +40,7 @@ LAYERS = [
     {"checkpoints", "twins", "_kept_maps"},
     {
         "_complexity_pages",
+        "_complexity_scaling",
         "_complexity_tasks",
         "_complexity_units",
         "_study_arguments",
