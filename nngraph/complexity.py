@@ -212,7 +212,7 @@ def task_complexity(
     training: Training | None = None,
     probes: Probes | None = None,
     as_published: bool = False,
-    scaling_seeds: int = 3,
+    scaling_seeds: int = 5,
     folder: str | os.PathLike[str] | None = None,
     n_jobs: int = 1,
     device: str | None = None,

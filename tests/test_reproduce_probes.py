@@ -572,3 +572,30 @@ def test_the_whole_of_figures_1_to_3_runs_on_a_few_small_networks_and_gives_ever
     drawn = {row.figure for row in rows if row.key != "probes-12"}
     assert drawn == {"probes.png", "nulls.png", "pruned-nulls.png", "middle.png", "beyond.png"}
     assert all((tmp_path / name).stat().st_size < 150_000 for name in drawn)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_the_order_of_tasks_differs_between_ranges_only_where_the_range_has_an_effect(moved):
+    """60 studies of 20 tasks and 6 networks; the ranges are alike, or order the tasks independently of each other."""
+
+    def rows(draw, gaps):
+        full = 0.95 + 0.01 * draw.normal(size=(20, 6))
+        values = {"full": full, "signed": full - gaps[:, None] + 0.05 * draw.normal(size=(20, 6))}
+        return pd.DataFrame(
+            {"task": f"{i:02d}", "seed": j, "operation": "none", "null": "", "metric": "accuracy", "form": form}
+            | {"value": found[i, j], "status": "ok"}
+            for form, found in values.items()
+            for i in range(20)
+            for j in range(6)
+        )
+
+    seen = 0
+    for seed in range(60 if not moved else 5):
+        draw = np.random.default_rng(seed)
+        gaps = draw.uniform(0, 0.5, size=20)
+        other = draw.permutation(gaps) if moved else gaps
+        same, _, (low, high) = pairs.order_by_range(rows(draw, gaps), rows(draw, other))
+        assert low <= high
+        assert same > 0.7
+        seen += low > 0
+    assert seen == 5 if moved else seen <= 3, seen

@@ -42,7 +42,7 @@ def complexity(
     scaling: Annotated[Scaling, typer.Option(help="Range of the pixels; it decides the result.")] = Scaling.signed,
     scaling_seeds: Annotated[
         int, typer.Option("--scaling-seeds", help="Networks for each task in the other range; 0: none.", min=0)
-    ] = 3,
+    ] = 5,
     as_published: Annotated[
         bool, typer.Option("--as-published", help="Last step, fresh biases, medians folded at one half.")
     ] = False,
