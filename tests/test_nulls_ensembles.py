@@ -78,7 +78,8 @@ def test_closing_an_ensemble_leaves_no_worker_at_work_and_the_next_one_runs():
 
 def test_an_interrupted_ensemble_ends_at_once_and_takes_its_workers_with_it(tmp_path):
     code = (
-        "import numpy as np, nngraph as nng, sys\n"
+        "import numpy as np, nngraph as nng, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "G = nng.from_matrices([np.random.default_rng(0).normal(size=(50, 50))])\n"
         "for R in nng.nulls.ensemble(G, 'A', n=10**7, rng=0, n_jobs=2):\n"
         "    print('drawn', flush=True)\n"
@@ -579,7 +580,8 @@ def test_what_is_no_number_is_refused_by_the_name_of_the_statistic(value, messag
 
 def test_an_interruption_with_workers_leaves_the_draws_that_are_there():
     code = (
-        "import time, warnings, numpy as np, nngraph as nng\n"
+        "import signal, time, warnings, numpy as np, nngraph as nng\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job ignores it
         "def slow(G):\n"
         "    time.sleep(0.02)\n"
         "    return float(G.weights()[0])\n"
