@@ -191,7 +191,8 @@ def test_what_is_no_address_is_refused_before_a_client_is_made(address, tmp_path
 PAGE = (Path(__file__).parents[1] / "docs" / "howto" / "cluster.md").read_text(encoding="utf-8")
 SBATCH = """#!/bin/sh
 # what SLURM's command does, on this machine: run the job, say its number
-nohup sh "$1" > job.txt 2>&1 &
+cp "$1" job.sh  # the caller deletes its file once this has returned
+nohup sh job.sh > job.txt 2>&1 &
 echo Submitted batch job $!
 """
 
