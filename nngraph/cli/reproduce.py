@@ -27,7 +27,7 @@ def reproduce(
         str | None, typer.Option(help="digits, fashion-mnist or mnist, for the experiments that can choose.")
     ] = None,
     scale: Annotated[
-        Scale, typer.Option(help="quick: embedded data, a quarter of an hour on 2 cores; full: hours.")
+        Scale, typer.Option(help="quick: embedded data, 18 minutes of CPU time on 2 cores; full: hours.")
     ] = Scale.quick,
     out: Annotated[Path | None, typer.Option(help="Folder; by default results/ledger-SCALE, or -SCALE-DATA.")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of data files; NNGRAPH_DATA by default.")] = None,
